@@ -145,7 +145,7 @@ impl Identifier {
     /// Takes an identifier that must already be in its canonical spelling, as it must be in a certificate.
     pub fn from_canonical(text: &str) -> Result<Self, IdentifierError> {
         if email::is_plain(text) {
-            return Ok(Self { text: text.to_owned(), kind: IdentifierKind::Email });
+            return Ok(Self { text: text.into(), kind: IdentifierKind::Email });
         }
         let identifier = Self::parse(text)?;
         if *identifier.text == *text {

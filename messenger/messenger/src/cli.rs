@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -48,6 +48,7 @@ const SEND: &str = "\
 Examples:
   messenger send bob@example.org \"The backup is done\"
   uptime | messenger send bob@example.org
+  messenger send bob@example.org --file report.pdf --file pictures
 
 Exit codes: 0 delivered, 1 failed, 2 usage, 4 not delivered: it is nowhere but with you,
 5 unknown: it left, and nobody said that it arrived.";
@@ -120,7 +121,13 @@ pub(crate) struct Options {
     pub(crate) passphrase: Option<PassphraseSource>,
     /// Where the passphrase of your history comes from, if it has one: ask, file:PATH, fd:NUMBER or credential:NAME (systemd)
     /// [default: ask]
-    #[arg(long, global = true, value_name = "SOURCE", env = "INPERSON_HISTORY_PASSPHRASE_FROM", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "SOURCE",
+        env = "INPERSON_HISTORY_PASSPHRASE_FROM",
+        hide_env_values = true
+    )]
     pub(crate) history_passphrase: Option<PassphraseSource>,
     /// As whom to be online, if the folder holds several certificates
     #[arg(long, global = true, value_name = "ADDRESS", value_parser = address)]
@@ -193,6 +200,9 @@ pub(crate) enum Face {
         /// What to say [default: standard input]
         #[arg(value_name = "TEXT")]
         text: Option<String>,
+        /// Offer this file or folder instead of a text, and wait until they have it; repeatable
+        #[arg(long = "file", value_name = "PATH", conflicts_with = "text")]
+        files: Vec<PathBuf>,
         /// One line of JSON instead of text
         #[arg(long)]
         json: bool,
@@ -228,6 +238,12 @@ pub(crate) enum Face {
         /// Also accept strangers who knock
         #[arg(long)]
         public: bool,
+        /// Take files that are offered, and put them into this folder; without it none is taken
+        #[arg(long, value_name = "DIR", requires = "exec")]
+        files: Option<PathBuf>,
+        /// The largest file or folder that is taken, in bytes
+        #[arg(long, value_name = "BYTES", default_value_t = 100_000_000, requires = "files")]
+        largest: u64,
         /// One line of JSON for each thing instead of text
         #[arg(long)]
         json: bool,
@@ -288,7 +304,8 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
             Err(failure.with(Code::Usage))
         }
         Some(_) if cli.card.is_some() => {
-            let failure = Failure::new("a contact card is for the messenger itself", "`messenger LINK`, without a command");
+            let failure =
+                Failure::new("a contact card is for the messenger itself", "`messenger LINK`, without a command");
             Err(failure.with(Code::Usage))
         }
         None if cli.linear => {
@@ -327,18 +344,36 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
         Some(Face::History { asked }) => {
             keeping::commands::run(&start::folder(&cli.options)?, cli.options.history_passphrase.as_ref(), asked)
         }
-        Some(Face::Bot { echo: _, exec, public, json, arguments }) => {
+        Some(Face::Bot { echo: _, exec, public, files, largest, json, arguments }) => {
             log_to_stderr();
             let answerer = match exec {
                 Some(path) => Answerer::Program(Program::new(path.clone(), arguments.clone())?),
                 None => Answerer::Echo,
             };
-            bot::run(start::prepare(&cli.options).await?, answerer, *public, *json).await
+            let intake = files.as_deref().map(|folder| intake(folder, *largest)).transpose()?;
+            bot::run(start::prepare(&cli.options).await?, answerer, (*public, intake), *json).await
         }
-        Some(Face::Send { who, text, json }) => {
+        Some(Face::Send { who, files, json, .. }) if !files.is_empty() => {
+            log_to_stderr();
+            let paths = send::files::paths(files)?;
+            send::files::run(start::prepare(&cli.options).await?, who, &paths, *json).await
+        }
+        Some(Face::Send { who, text, json, .. }) => {
             log_to_stderr();
             let text = send::text(text.as_deref()).await?;
             send::run(start::prepare(&cli.options).await?, who, text, *json).await
+        }
+    }
+}
+
+/// A bot takes files into a folder that is there.
+fn intake(folder: &Path, most: u64) -> Result<bot::Intake, Failure> {
+    let place = folder.canonicalize().ok().filter(|place| place.is_dir());
+    match place.and_then(|place| place.into_os_string().into_string().ok()) {
+        Some(into) => Ok(bot::Intake { into, most }),
+        None => {
+            let what = format!("{} is no folder, or its name is no UTF-8", folder.display());
+            Err(Failure::new(what, "name a folder that is there").with(Code::Usage))
         }
     }
 }

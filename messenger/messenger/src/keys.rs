@@ -3,6 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::app::editor::Edit;
+use crate::app::files::Deed;
 
 /// What a key asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(crate) enum Action {
     Lock,
     Accept,
     Decline,
+    File(Deed),
+    PauseOrContinue,
     Send,
     SendAgain,
     Knock,
@@ -117,6 +120,10 @@ pub(crate) const BINDINGS: &[Binding] = &[
     key(Anywhere, CTRL, KeyCode::Char('k'), || Action::Knock, "Ctrl-K", "knock at the door of somebody who seems offline").bar("knock"),
     key(Anywhere, NONE, KeyCode::F(2), || Action::Accept, "F2", "accept the first who knocks or invites"),
     key(Anywhere, NONE, KeyCode::F(3), || Action::Decline, "F3", "decline"),
+    key(Anywhere, NONE, KeyCode::F(6), || Action::File(Deed::Take), "F6", "take the file that is offered here").bar("take file"),
+    key(Anywhere, NONE, KeyCode::F(7), || Action::File(Deed::Refuse), "F7", "refuse it").bar("refuse file"),
+    key(Anywhere, NONE, KeyCode::F(8), || Action::PauseOrContinue, "F8", "put off the file on its way here, or let it go on").bar("pause file"),
+    key(Anywhere, NONE, KeyCode::F(9), || Action::File(Deed::Cancel), "F9", "end it; what has come of it is deleted").bar("cancel file"),
     key(Anywhere, NONE, KeyCode::F(1), || Action::Help, "F1", "this page (in the list also ?)").bar("help"),
     key(Anywhere, CTRL, KeyCode::Char('q'), || Action::Quit, "Ctrl-Q  Ctrl-C", "end the program; conversations are gone then"),
     also(Anywhere, CTRL, KeyCode::Char('c'), || Action::Quit),

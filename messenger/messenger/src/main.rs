@@ -18,6 +18,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod acquaintance;
+mod amount;
 mod app;
 mod appearance;
 mod bidi;
@@ -34,6 +35,7 @@ mod keeping;
 mod keys;
 mod lines;
 mod lock;
+mod places;
 mod renewal;
 mod run;
 mod send;

@@ -3,6 +3,8 @@
 //! Nobody is there to read an answer, so nothing is taken that comes meanwhile: this device is invisible and lets nobody
 //! knock, and what is sent to it all the same is acknowledged by nobody.
 
+pub(crate) mod files;
+
 use std::time::Duration;
 
 use command_line::say;
@@ -65,12 +67,7 @@ fn usage(what: &str, remedy: &str) -> Failure {
 /// Sends it, and waits until it is known what became of it.
 pub(crate) async fn run(mut prepared: Prepared, who: &str, text: String, json: bool) -> Result<(), Failure> {
     let to = recipient(who, &prepared.contacts)?;
-    prepared.presence = PresenceSettings {
-        status: OwnStatus::Invisible,
-        visible_to: Audience::Nobody,
-        may_knock: Audience::Nobody,
-        ..prepared.presence
-    };
+    prepared.presence = invisible(prepared.presence);
     let (engine, mut events) = prepared.start_briefly(false)?;
     let sent = deliver(&prepared, (&engine, &mut events), &to, text).await;
     let State(state, reason) = sent?;
@@ -82,6 +79,23 @@ pub(crate) async fn run(mut prepared: Prepared, who: &str, text: String, json: b
         }
     }
     judge(state, &to, &reason)
+}
+
+/// Nobody sees this device, and nobody knocks.
+fn invisible(presence: PresenceSettings) -> PresenceSettings {
+    PresenceSettings {
+        status: OwnStatus::Invisible,
+        visible_to: Audience::Nobody,
+        may_knock: Audience::Nobody,
+        ..presence
+    }
+}
+
+/// Keeps what is learnt of others.
+fn kept(prepared: &Prepared, event: &Event) {
+    if let Some(Event::Error { about, message, remedy }) = acquaintance::keep(prepared.book.home(), event) {
+        tracing::warn!("{about}: {message}: {remedy}");
+    }
 }
 
 /// What the exit says.
@@ -180,11 +194,7 @@ async fn follow(prepared: &Prepared, events: &mut Events, state: &mut State) -> 
     while let Some(event) = events.recv().await {
         // Nobody reads what others say.
         events.not_taken();
-        if let Some(problem) = acquaintance::keep(prepared.book.home(), &event)
-            && let Event::Error { about, message, remedy } = problem
-        {
-            tracing::warn!("{about}: {message}: {remedy}");
-        }
+        kept(prepared, &event);
         match event {
             Event::Error { about, message, remedy } if about == "send" => return Err(Failure::new(message, remedy)),
             // A certificate that is refused, say: the state follows and has the same words.

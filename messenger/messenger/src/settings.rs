@@ -2,6 +2,7 @@
 //! readable by her alone.
 
 use std::num::NonZeroU16;
+use std::path::PathBuf;
 
 use device::{Home, HomeError};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,9 @@ pub(crate) struct Settings {
     /// Without a key for so many minutes the screen is locked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lock_after_minutes: Option<NonZeroU16>,
+    /// Where received files are put, if not where the desktop has downloads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) downloads: Option<PathBuf>,
 }
 
 /// What a notification on the desktop shows.
@@ -71,7 +75,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(folder.path()).unwrap();
         assert_eq!(load(&home).unwrap().notify, Notify::Who);
-        let settings = Settings { notify: Notify::Text, lock_after_minutes: NonZeroU16::new(10) };
+        let settings = Settings {
+            notify: Notify::Text,
+            lock_after_minutes: NonZeroU16::new(10),
+            downloads: Some(PathBuf::from("/data/in")),
+        };
         keep(&home, &settings).unwrap();
         assert_eq!(load(&home).unwrap(), settings);
         for (text, hint) in [

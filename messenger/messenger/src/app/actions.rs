@@ -38,6 +38,9 @@ impl App {
         }
         match action {
             Action::Help => self.cover = Some(Cover::Help { scroll: 0 }),
+            Action::SwitchPane if self.path_begun().is_some() => {
+                return self.path_begun().map(Effect::Complete).into_iter().collect();
+            }
             Action::SwitchPane if self.pane == Pane::List => self.open(),
             Action::SwitchPane | Action::ToList => self.pane = Pane::List,
             Action::Open => self.open(),
@@ -63,6 +66,8 @@ impl App {
             Action::Lock => return vec![Effect::Lock],
             Action::Accept => return self.answer(true),
             Action::Decline => return self.answer(false),
+            Action::File(deed) => return self.done_with_file(|app| app.deal_with_file(deed, None)),
+            Action::PauseOrContinue => return self.done_with_file(Self::pause_or_continue),
             Action::Send => return self.send(now),
             Action::SendAgain => return self.send_again(now),
             Action::Knock => return self.knock(now),
@@ -116,6 +121,13 @@ impl App {
         if at_stake > 0 && !leaving {
             let texts = if at_stake == 1 { "1 text stands" } else { &format!("{at_stake} texts stand") };
             self.wrong(format!("{texts} nowhere but here and would be lost. Press Ctrl-Q again to leave."));
+            self.leaving = true;
+            return Vec::new();
+        }
+        let files = self.transfers_under_way();
+        if files > 0 && !leaving {
+            let files = if files == 1 { "1 file is" } else { &format!("{files} files are") };
+            self.wrong(format!("{files} on the way; what has come is kept. Press Ctrl-Q again to leave."));
             self.leaving = true;
             return Vec::new();
         }

@@ -47,21 +47,34 @@ impl App {
 
     /// A text came to `entry`.
     pub(super) fn announce_text(&mut self, entry: &Entry, from: &Identifier, text: &str) -> Vec<Effect> {
-        let seen = self.focused && self.shows(entry);
+        if !self.is_news(entry) {
+            return Vec::new();
+        }
         let place = match entry {
             Entry::Room(room) => self.rooms.get(room).map(|room| format!(" in {}", harmless_line(&room.name))),
             _ => None,
         };
         let title = format!("{} wrote{}", self.called_with_address(from), place.unwrap_or_default());
-        // A flood is one notification.
-        if seen || std::mem::replace(&mut self.conversation_mut(entry).announced, true) {
-            return Vec::new();
-        }
         let body = match self.behaviour.notify {
             Notify::Text => fit(&harmless_line(text), TEXT_COLUMNS),
             Notify::Who | Notify::Off => String::new(),
         };
         self.announce(title, body)
+    }
+
+    /// Somebody offers a file, or a folder: its name is content.
+    pub(super) fn announce_offer(&mut self, entry: &Entry, from: &Identifier, what: &str) -> Vec<Effect> {
+        if !self.is_news(entry) {
+            return Vec::new();
+        }
+        self.announce(format!("{} offers a {what}", self.called_with_address(from)), String::new())
+    }
+
+    /// Whether she is to be told of what came to `entry`: she does not see it, and was not told since she looked. A flood is
+    /// one notification.
+    fn is_news(&mut self, entry: &Entry) -> bool {
+        let seen = self.focused && self.shows(entry);
+        !seen && !std::mem::replace(&mut self.conversation_mut(entry).announced, true)
     }
 
     /// Something else that she may want to know at once.

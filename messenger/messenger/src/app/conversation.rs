@@ -10,6 +10,7 @@ use jiff::civil::DateTime;
 use messenger_engine::{DeliveryState, Missing};
 
 use super::editor::Editor;
+use super::files::Transfer;
 use super::remarks::{About, Remarks};
 
 /// Lines kept per conversation; the oldest go first.
@@ -78,6 +79,8 @@ pub(crate) enum Line {
     Theirs { from: Identifier, text: String, at: DateTime, bot: bool, about: About },
     /// Something that happened: who came, who left.
     Note { text: String, at: DateTime },
+    /// A file or a folder, on its way or where it was to go.
+    File { file: Box<Transfer>, at: DateTime },
 }
 
 /// A text that came back into the input because it was not delivered, or nobody knows whether it was.

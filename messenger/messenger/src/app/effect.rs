@@ -31,6 +31,8 @@ pub(crate) enum Effect {
     Export(PathBuf),
     /// Take in the contacts in a file.
     Import(PathBuf),
+    /// Find what a path that is begun may go on to be.
+    Complete(String),
     /// Show this on the desktop.
     Notify(Notification),
     /// Keep how the program is to behave.

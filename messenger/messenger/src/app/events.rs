@@ -97,6 +97,9 @@ impl App {
                 self.room_note(room, format!("{who} left and cannot read what follows"), now);
             }
             Event::RoomClosed { room, reason } => self.hear_closed(room, reason, now),
+            event @ (Event::FileOffered { .. } | Event::FileState { .. } | Event::FileProgress { .. }) => {
+                return self.hear_file(event, now);
+            }
             Event::Contradiction { about, message, evidence, remedy } => {
                 // What a peer says and nothing proves is told, but it does not stand there for good.
                 if evidence.is_some() {

@@ -56,6 +56,7 @@ impl Conversation {
             Line::Mine { text, .. } | Line::Theirs { text, .. } | Line::Note { text, .. } => {
                 text.to_lowercase().contains(&needle)
             }
+            Line::File { file, .. } => file.name.to_lowercase().contains(&needle),
         };
         self.lines.iter().enumerate().filter(|(_, line)| holds(line)).map(|(at, _)| at).collect()
     }

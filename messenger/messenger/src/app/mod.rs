@@ -9,12 +9,14 @@ mod cover;
 pub(crate) mod editor;
 mod effect;
 mod events;
+pub(crate) mod files;
 mod find;
 pub(crate) mod keeping;
 mod lines;
 mod list;
 pub(crate) mod locking;
 pub(crate) mod palette;
+mod paths;
 pub(crate) mod peer;
 mod people;
 mod pointing;
@@ -30,8 +32,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use identity::Identifier;
 use identity::card::ContactCard;
-use messenger_engine::{OwnStatus, PresenceSettings, RoomId};
+use messenger_engine::{OwnStatus, PresenceSettings, RoomId, TransferId};
 
+use crate::places::Places;
 use crate::settings::Settings;
 use conversation::Conversation;
 use locking::Locked;
@@ -83,6 +86,11 @@ pub(crate) struct App {
     pub(crate) settings: PresenceSettings,
     /// How the program behaves on this device.
     behaviour: Settings,
+    /// Where files are on this device.
+    places: Places,
+    /// In which conversation a file stands that is on its way.
+    transfers: BTreeMap<TransferId, Entry>,
+    last_file: u32,
     /// The screen is locked.
     pub(crate) locked: Option<Locked>,
     /// Whether the terminal has the keys; true where it does not tell.
@@ -128,6 +136,9 @@ impl App {
             connection: Connection::Connecting,
             settings: PresenceSettings::default(),
             behaviour: Settings::default(),
+            places: Places::default(),
+            transfers: BTreeMap::new(),
+            last_file: 0,
             locked: None,
             focused: true,
             people,
@@ -184,9 +195,9 @@ impl App {
         }
         match &self.cover {
             Some(Cover::NewPassphrase(_)) => Place::Asking,
-            Some(Cover::Help { .. } | Cover::Card | Cover::Lists { .. } | Cover::Identity { .. } | Cover::Found { .. }) => {
-                Place::Helping
-            }
+            Some(
+                Cover::Help { .. } | Cover::Card | Cover::Lists { .. } | Cover::Identity { .. } | Cover::Found { .. },
+            ) => Place::Helping,
             Some(Cover::Ask { .. }) => Place::Asking,
             Some(Cover::Confirm { .. }) => Place::Confirming,
             None if self.curtain().is_some() => Place::Curtain,

@@ -200,6 +200,9 @@ impl App {
             Slash::History(wish) => self.wish_history(wish)?,
             Slash::Lock(wish) => self.wish_lock(wish),
             Slash::Notify(notify) => self.set_notify(notify),
+            Slash::Files(paths) => self.offer_files(&paths)?,
+            Slash::File(deed, number) => self.deal_with_file(deed, number)?,
+            Slash::Downloads(folder) => self.choose_downloads(folder)?,
             Slash::Export(path) => vec![Effect::Export(path)],
             Slash::Import(path) => vec![Effect::Import(path)],
             Slash::Verify => {

@@ -8,6 +8,7 @@ use identity::Identifier;
 use identity::card::ContactCard;
 use messenger_engine::{Audience, OwnStatus};
 
+use super::files::{self, Deed};
 use super::keeping::{self, HistoryWish};
 use super::remarks::{self, Remark};
 use crate::contacts::about::{Alert, OwnName};
@@ -66,6 +67,12 @@ pub(crate) enum Slash {
     Notify(Notify),
     /// Look for these words in the conversation that is open.
     Find(String),
+    /// Offer these files and folders in the conversation that is open.
+    Files(Vec<String>),
+    /// Something about the last file it can be done with there, or about the one of this number.
+    File(Deed, Option<u32>),
+    /// Where what comes is put; nothing asks where.
+    Downloads(Option<String>),
     /// Something about the history on this device.
     History(HistoryWish),
     Export(PathBuf),
@@ -144,6 +151,11 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     remarks::COMMANDS[5],
     remarks::COMMANDS[6],
     remarks::COMMANDS[7],
+    ("/file PATH", "offer a file or a folder, or several; Tab goes on with a path"),
+    ("/take [N], /refuse [N]", "answer to an offered file (the last, or number N)"),
+    ("/pause [N], /continue [N]", "put a file off; let it go on"),
+    ("/cancel [N]", "end it; what has come of it is deleted"),
+    ("/downloads [FOLDER]", "where what comes is put"),
     ("/status away [WORDS]", "or busy, dnd, invisible, available"),
     ("/find WORDS", "look in this conversation; once more: before that"),
     keeping::COMMANDS[0],
@@ -192,6 +204,13 @@ pub(crate) fn parse(line: &str) -> Result<Slash, String> {
         "/reply" | "/react" | "/edit" | "/delete" | "/nudge" | "/here" | "/typing" | "/receipts" => {
             remarks::parse(name, rest).map(Slash::Remark)
         }
+        "/file" => files::parse_paths(rest).map(Slash::Files),
+        "/take" => deed(rest, Deed::Take),
+        "/refuse" => deed(rest, Deed::Refuse),
+        "/pause" => deed(rest, Deed::Pause),
+        "/continue" => deed(rest, Deed::Continue),
+        "/cancel" => deed(rest, Deed::Cancel),
+        "/downloads" => Ok(Slash::Downloads((!rest.is_empty()).then(|| rest.to_owned()))),
         "/status" => status(rest).map(Slash::Status),
         "/name" => own_name(rest).map(Slash::Name),
         "/group" => own_name(rest).map(Slash::Group),
@@ -250,6 +269,10 @@ pub(crate) fn newcomer(text: &str) -> Result<Newcomer, String> {
     }
     let card = text.parse().map(|card| Newcomer::OnCard(Box::new(card)));
     card.map_err(|error| format!("That is no contact card: {error}. Copy the whole link, from inperson: to its end."))
+}
+
+fn deed(rest: &str, deed: Deed) -> Result<Slash, String> {
+    files::parse_number(rest, deed).map(|number| Slash::File(deed, number))
 }
 
 fn status(rest: &str) -> Result<Option<(OwnStatus, String)>, String> {
@@ -397,7 +420,11 @@ mod tests {
         );
         for (typed, _) in ALL.iter().filter(|(typed, _)| *typed != "//text") {
             for one in typed.split(", ") {
-                let typed = one.replace(['[', ']'], "").replace("NAME", "picnic").replace("FILE", "contacts.toml");
+                let typed = one
+                    .replace(['[', ']'], "")
+                    .replace("NAME", "picnic")
+                    .replace("FILE", "contacts.toml")
+                    .replace('N', "2");
                 assert!(parse(&typed).is_ok(), "{typed}");
             }
         }
@@ -418,6 +445,9 @@ mod tests {
             ("/notify loudly", "off, who"),
             ("/alert loudly", "on, off, or once"),
             ("/export", "needs a file"),
+            ("/file", "needs a path"),
+            ("/file 'open", "no second one"),
+            ("/cancel all", "/cancel 2"),
             ("/name bob@example.org", "could pass for one"),
             ("/", "There is no command"),
             ("/dance", "F1 lists them"),

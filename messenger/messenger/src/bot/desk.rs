@@ -25,6 +25,8 @@ pub(super) struct Text {
     pub(super) id: u64,
     pub(super) from: Identifier,
     pub(super) text: String,
+    /// Instead of a text, a file or folder of theirs that has come.
+    pub(super) file: Option<String>,
 }
 
 /// What becomes of a text that comes.
@@ -123,7 +125,7 @@ mod tests {
     use super::*;
 
     fn text(from: &str, id: u64) -> Text {
-        Text { id, from: Identifier::parse(&format!("{from}@example.org")).unwrap(), text: "hi".to_owned() }
+        Text { id, from: Identifier::parse(&format!("{from}@example.org")).unwrap(), text: "hi".to_owned(), file: None }
     }
 
     /// Takes the next one from the desk and puts it away.

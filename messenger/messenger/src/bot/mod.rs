@@ -9,11 +9,14 @@ pub(crate) mod program;
 use std::time::{Duration, Instant};
 
 use command_line::say;
-use messenger_engine::{CertificateState, Command, DeliveryState, Engine, Event, Events, Purpose, WatchVerdict};
+use messenger_engine::{
+    CertificateState, Command, DeliveryState, Direction, Engine, Event, Events, Purpose, TransferState, WatchVerdict,
+};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::acquaintance;
+use crate::amount::size;
 use crate::clock;
 use crate::failure::{Code, Failure};
 use crate::run::ended_by_signal;
@@ -37,16 +40,30 @@ pub(crate) enum Answerer {
 impl Answerer {
     async fn answer(&self, text: &Text) -> Outcome {
         match self {
-            Self::Echo => Outcome { answer: Ok(Some(text.text.clone())), words: String::new() },
+            Self::Echo => Outcome::of(Ok(Some(text.text.clone()))),
             Self::Program(program) => program.answer(text).await,
         }
     }
 }
 
+/// Which files are taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Intake {
+    /// The folder into which they are put.
+    pub(crate) into: String,
+    /// The largest file or folder (bytes).
+    pub(crate) most: u64,
+}
+
 /// Runs until a signal ends it.
-pub(crate) async fn run(prepared: Prepared, answerer: Answerer, public: bool, json: bool) -> Result<(), Failure> {
+pub(crate) async fn run(
+    prepared: Prepared,
+    answerer: Answerer,
+    (public, intake): (bool, Option<Intake>),
+    json: bool,
+) -> Result<(), Failure> {
     let (engine, mut events) = prepared.start(true)?;
-    let mut bot = Bot { engine, answerer, public, json, desk: Desk::default(), at_work: JoinSet::new() };
+    let mut bot = Bot { engine, answerer, public, intake, json, desk: Desk::default(), at_work: JoinSet::new() };
     let ended = bot.serve(&prepared, &mut events).await;
     // Whoever is at work is killed: nobody would hear the answer.
     bot.at_work.shutdown().await;
@@ -65,6 +82,7 @@ struct Bot {
     engine: Engine,
     answerer: Answerer,
     public: bool,
+    intake: Option<Intake>,
     json: bool,
     desk: Desk,
     at_work: JoinSet<(Text, Outcome)>,
@@ -98,7 +116,7 @@ impl Bot {
             for event in [Some(&event), problem.as_ref()].into_iter().flatten() {
                 self.tell(event);
             }
-            match reaction(event, self.public) {
+            match reaction(event, self.public, self.intake.as_ref()) {
                 Reaction::Nothing => {}
                 Reaction::Say(command) => {
                     self.engine.send(command).await;
@@ -143,6 +161,9 @@ impl Bot {
             let mut about = about.clone();
             about["words"] = json!(outcome.words);
             self.note("program_says", &about, &format!("the program says: {}", outcome.words.trim_end()));
+        }
+        for path in outcome.offers {
+            self.engine.send(Command::FileOffer { to: text.from.to_string(), path, transfer: None }).await;
         }
         match outcome.answer {
             Ok(Some(words)) => {
@@ -193,10 +214,23 @@ enum Reaction {
 }
 
 /// Bots do not answer bots: two of them would talk for ever.
-fn reaction(event: Event, public: bool) -> Reaction {
+fn reaction(event: Event, public: bool, intake: Option<&Intake>) -> Reaction {
     match event {
         Event::Message { bot: true, .. } => Reaction::Nothing,
-        Event::Message { id, from, text, .. } => Reaction::Answer(Text { id, from, text }),
+        Event::Message { id, from, text, .. } => Reaction::Answer(Text { id, from, text, file: None }),
+        Event::FileOffered { transfer, room, bytes, .. } => Reaction::Say(match intake {
+            Some(intake) if room.is_none() && bytes <= intake.most => {
+                Command::FileAccept { transfer, into: intake.into.clone() }
+            }
+            Some(intake) if room.is_none() => {
+                let reason = format!("this bot takes files of at most {}", size(intake.most));
+                Command::FileRefuse { transfer, reason: Some(reason) }
+            }
+            _ => Command::FileRefuse { transfer, reason: Some("this bot takes no files".to_owned()) },
+        }),
+        Event::FileState { with, state: TransferState::Done, direction: Direction::In, path: Some(path), .. } => {
+            Reaction::Answer(Text { id: 0, from: with, text: String::new(), file: Some(path) })
+        }
         Event::Incoming { call, purpose: Purpose::Text, contact, .. } if public || contact => {
             Reaction::Say(Command::Accept { call })
         }
@@ -225,6 +259,17 @@ fn report(event: &Event) -> Option<String> {
                 harmless_line(reason.as_deref().unwrap_or("no reason was given"))
             )
         }
+        Event::FileOffered { from, bytes, .. } => format!("{from} offers a file of {}", size(*bytes)),
+        Event::FileState { with, direction, state, reason, .. } if state.is_over() => {
+            let way = match direction {
+                Direction::In => "from",
+                Direction::Out => "to",
+            };
+            let state = json!(state);
+            let state = state.as_str().unwrap_or_default();
+            let reason = reason.as_ref().map(|reason| format!(": {}", harmless_line(reason))).unwrap_or_default();
+            format!("a file {way} {with}: {state}{reason}")
+        }
         Event::Contradiction { message, evidence, remedy, .. } => {
             let evidence = evidence.as_deref().map(|path| format!(" (proof: {path})")).unwrap_or_default();
             harmless_line(&format!("ALARM: {message}{evidence}. {remedy}"))
@@ -251,6 +296,13 @@ fn object(event: &Event) -> Value {
     if let Some(text) = object.as_object_mut().and_then(|object| object.remove("text")) {
         object["bytes"] = json!(text.as_str().unwrap_or_default().len());
     }
+    // A name is content, and the path has it.
+    if matches!(event, Event::FileOffered { .. } | Event::FileState { .. })
+        && let Some(object) = object.as_object_mut()
+    {
+        object.remove("name");
+        object.remove("path");
+    }
     object
 }
 
@@ -274,24 +326,61 @@ mod tests {
 
     #[tokio::test]
     async fn echoes_once() {
-        let text = Text { id: 5, from: alice(), text: "hi".to_owned() };
-        assert_eq!(reaction(message(false), false), Reaction::Answer(text.clone()));
+        let text = Text { id: 5, from: alice(), text: "hi".to_owned(), file: None };
+        assert_eq!(reaction(message(false), false, None), Reaction::Answer(text.clone()));
         assert_eq!(Answerer::Echo.answer(&text).await.answer, Ok(Some("hi".to_owned())));
         let state = Event::MessageState { id: 5, to: alice(), state: DeliveryState::Delivered, reason: None };
-        assert_eq!(reaction(state, true), Reaction::Nothing);
+        assert_eq!(reaction(state, true, None), Reaction::Nothing);
     }
 
     #[test]
     fn bots_do_not_answer_bots() {
-        assert_eq!(reaction(message(true), true), Reaction::Nothing);
+        assert_eq!(reaction(message(true), true, None), Reaction::Nothing);
     }
 
     #[test]
     fn strangers_need_public() {
         let call = CallId([1; 16]);
-        assert_eq!(reaction(knock(Purpose::Text, false), false), Reaction::Say(Command::Decline { call }));
-        assert_eq!(reaction(knock(Purpose::Text, false), true), Reaction::Say(Command::Accept { call }));
-        assert_eq!(reaction(knock(Purpose::Call, true), true), Reaction::Say(Command::Decline { call }));
+        assert_eq!(reaction(knock(Purpose::Text, false), false, None), Reaction::Say(Command::Decline { call }));
+        assert_eq!(reaction(knock(Purpose::Text, false), true, None), Reaction::Say(Command::Accept { call }));
+        assert_eq!(reaction(knock(Purpose::Call, true), true, None), Reaction::Say(Command::Decline { call }));
+    }
+
+    #[test]
+    fn a_bot_takes_no_files_unless_it_has_a_place_for_them_and_none_that_are_too_large() {
+        use messenger_engine::{RoomId, TransferId};
+        let transfer = TransferId([4; 16]);
+        let offered = |bytes, room| Event::FileOffered {
+            transfer,
+            from: alice(),
+            room,
+            name: "secret.txt".to_owned(),
+            folder: false,
+            files: 1,
+            bytes,
+            media_type: None,
+        };
+        let intake = Intake { into: "/in".to_owned(), most: 1000 };
+        let refused = |reaction| matches!(reaction, Reaction::Say(Command::FileRefuse { reason: Some(_), .. }));
+        assert!(refused(reaction(offered(1, None), true, None)), "by default none");
+        assert!(refused(reaction(offered(1001, None), true, Some(&intake))));
+        assert!(refused(reaction(offered(1, Some(RoomId([1; 16]))), true, Some(&intake))));
+        let taken = Command::FileAccept { transfer, into: "/in".to_owned() };
+        assert_eq!(reaction(offered(1000, None), true, Some(&intake)), Reaction::Say(taken));
+        let done = Event::FileState {
+            transfer,
+            with: alice(),
+            direction: Direction::In,
+            name: "secret.txt".to_owned(),
+            state: TransferState::Done,
+            by: None,
+            reason: None,
+            path: Some("/in/secret.txt".to_owned()),
+        };
+        assert!(!format!("{:?}{}", report(&done), object(&done)).contains("secret"));
+        assert!(!format!("{:?}{}", report(&offered(1, None)), object(&offered(1, None))).contains("secret"));
+        let Reaction::Answer(text) = reaction(done, false, None) else { panic!("the program is told") };
+        assert_eq!(text.file.as_deref(), Some("/in/secret.txt"));
     }
 
     #[test]

@@ -23,6 +23,11 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How much of what it writes to standard error is told.
 const MAX_WORDS: u64 = 4096;
 
+/// How many files it may offer at once.
+const MAX_OFFERS: usize = 16;
+/// How long their list may be (bytes).
+const MAX_OFFERS_BYTES: u64 = 64 * 1024;
+
 /// What stands in the environment of what would open the keys: the program has no use for it.
 const SECRETS: [&str; 2] = ["INPERSON_PASSPHRASE_FROM", "CREDENTIALS_DIRECTORY"];
 
@@ -41,6 +46,15 @@ pub(super) struct Outcome {
     pub(super) answer: Result<Option<String>, String>,
     /// What the program wrote to standard error, the beginning of it.
     pub(super) words: String,
+    /// What it offers: paths of files and folders.
+    pub(super) offers: Vec<String>,
+}
+
+impl Outcome {
+    /// Nothing but a text, or none, or why not.
+    pub(super) fn of(answer: Result<Option<String>, String>) -> Self {
+        Self { answer, words: String::new(), offers: Vec::new() }
+    }
 }
 
 impl Program {
@@ -69,8 +83,17 @@ impl Program {
 
     /// Has a text answered. If this is dropped before its end, the process and its children are killed.
     pub(super) async fn answer(&self, text: &Text) -> Outcome {
+        // Not standard output, whose words are often those of whoever wrote: nobody else may choose a file.
+        let offers = match tempfile::NamedTempFile::new() {
+            Ok(offers) => offers,
+            Err(error) => return Outcome::of(Err(format!("no place for its offers: {error}"))),
+        };
         let mut command = Command::new(&self.path);
-        command.args(&self.arguments).env("INPERSON_FROM", text.from.as_str()).env("INPERSON_ID", text.id.to_string());
+        command.args(&self.arguments).env("INPERSON_FROM", text.from.as_str()).env("INPERSON_OFFERS", offers.path());
+        match &text.file {
+            Some(path) => command.env("INPERSON_FILE", path).env_remove("INPERSON_ID"),
+            None => command.env("INPERSON_ID", text.id.to_string()).env_remove("INPERSON_FILE"),
+        };
         for name in SECRETS {
             command.env_remove(name);
         }
@@ -78,13 +101,34 @@ impl Program {
         // A group of its own, so that its children end with it.
         let group = match command.process_group(0).kill_on_drop(true).spawn() {
             Ok(child) => Group(child),
-            Err(error) => return Outcome { answer: Err(format!("it cannot be run: {error}")), words: String::new() },
+            Err(error) => return Outcome::of(Err(format!("it cannot be run: {error}"))),
         };
         let mut words = Vec::new();
         let answer = tokio::time::timeout(self.patience, group.talk(&text.text, &mut words)).await;
         let late = |_| Err(format!("it took longer than {} s, and was ended", self.patience.as_secs()));
         let answer = answer.unwrap_or_else(late);
-        Outcome { answer, words: String::from_utf8_lossy(&words).into_owned() }
+        let words = String::from_utf8_lossy(&words).into_owned();
+        let (answer, offers) = match answer.and_then(|answer| Ok((answer, read_offers(offers.path())?))) {
+            Ok((answer, offers)) => (Ok(answer), offers),
+            Err(reason) => (Err(reason), Vec::new()),
+        };
+        Outcome { answer, words, offers }
+    }
+}
+
+/// What the program offers: one absolute path in each line of the file that was named to it.
+fn read_offers(file: &Path) -> Result<Vec<String>, String> {
+    use std::io::Read;
+    let mut text = String::new();
+    let read = std::fs::File::open(file).and_then(|file| file.take(MAX_OFFERS_BYTES + 1).read_to_string(&mut text));
+    read.map_err(|error| format!("what it offers cannot be read: {error}"))?;
+    let offers: Vec<String> = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    if text.len() as u64 > MAX_OFFERS_BYTES || offers.len() > MAX_OFFERS {
+        return Err(format!("it offers more than {MAX_OFFERS} files at once"));
+    }
+    match offers.iter().find(|path| !Path::new(path).is_absolute()) {
+        Some(_) => Err("it offers a path that does not begin with a slash".to_owned()),
+        None => Ok(offers),
     }
 }
 
@@ -186,7 +230,7 @@ mod tests {
     }
 
     fn text(text: &str) -> Text {
-        Text { id: 7, from: Identifier::parse("alice@example.org").unwrap(), text: text.to_owned() }
+        Text { id: 7, from: Identifier::parse("alice@example.org").unwrap(), text: text.to_owned(), file: None }
     }
 
     async fn answer(script: &str) -> Result<Option<String>, String> {

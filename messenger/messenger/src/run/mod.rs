@@ -27,6 +27,7 @@ use crate::drafts::{DraftsError, Safe};
 use crate::failure::Failure;
 use crate::keeping::{Keeper, now_ms};
 use crate::lock;
+use crate::places::Places;
 use crate::settings;
 use crate::start::Prepared;
 
@@ -70,6 +71,7 @@ impl Session {
         let (engine, events) = prepared.start(false)?;
         let app = App::new(prepared.me, prepared.contacts.keys().cloned(), size);
         let app = app.knowing(prepared.contacts).appearing(prepared.presence).behaving(prepared.behaviour);
+        let app = app.placed(Places::found());
         let mut app = Safekept::new(app, safe.clone());
         give_back_drafts(&mut app, &safe);
         let (book, trust, finder) = (prepared.book, prepared.trust, prepared.finder);
@@ -103,6 +105,10 @@ impl Session {
         while let Some(effect) = effects.pop_front() {
             let kept = match effect {
                 Effect::Engine(mut command) => {
+                    if let Command::FileAccept { into, .. } = &command {
+                        // The engine says what is wrong with a folder that is not there.
+                        let _ = std::fs::create_dir_all(into);
+                    }
                     if let Some(problem) = self.keeper.hear_command(&mut command, now_ms()) {
                         effects.extend(self.app.hear(problem, now()));
                     }
@@ -136,6 +142,11 @@ impl Session {
                 }
                 Effect::Import(path) => {
                     self.import(&path).await;
+                    Ok(())
+                }
+                Effect::Complete(begun) => {
+                    let found = Places::found().completions(&begun);
+                    self.app.completed(&begun, &found);
                     Ok(())
                 }
                 Effect::Notify(notification) => {

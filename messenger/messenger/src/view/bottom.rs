@@ -10,6 +10,7 @@ use messenger_engine::OwnStatus;
 use super::theme::Theme;
 use crate::app::appearance::own_word;
 use crate::app::conversation::Conversation;
+use crate::app::files::Deed;
 use crate::app::{App, Connection, Entry, Notice, Waiting};
 use crate::keys::{BINDINGS, Binding, Place};
 use crate::text::{fit, fit_middle, harmless_line, width, wrap};
@@ -95,7 +96,7 @@ pub(super) fn bar(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     let (first, rest): (Vec<_>, Vec<_>) = here
         .chain(anywhere)
         .filter(|one| matters(app, one))
-        .partition(|one| matches!(one.bar, "help" | "send again" | "knock"));
+        .partition(|one| matches!(one.bar, "help" | "send again" | "knock" | "take file" | "refuse file"));
     for binding in first.into_iter().chain(rest) {
         let key = binding.shown.split("  ").next().unwrap_or_default();
         let columns = width(key) + width(binding.bar) + 4;
@@ -117,10 +118,20 @@ fn matters(app: &App, binding: &Binding) -> bool {
         "send again" => {
             app.selected.as_ref().and_then(|entry| app.conversation(entry)).is_some_and(Conversation::has_failed)
         }
+        "take file" => allows(app, &[Deed::Take]),
+        "refuse file" => allows(app, &[Deed::Refuse]),
+        "pause file" => allows(app, &[Deed::Pause, Deed::Continue]),
+        "cancel file" => allows(app, &[Deed::Cancel]),
         "knock" => app.seems_offline() && app.at_stake_here(),
         "invite" => room && app.writable(),
         "write" => app.writable(),
         "remove" | "list ↔ message" => app.selected.is_some(),
         _ => true,
     }
+}
+
+/// Whether one of these can be done with a file in the open conversation.
+fn allows(app: &App, deeds: &[Deed]) -> bool {
+    let open = app.selected.as_ref().and_then(|entry| app.conversation(entry));
+    open.is_some_and(|open| open.transfers().any(|file| deeds.iter().any(|deed| file.allows(*deed))))
 }

@@ -20,6 +20,7 @@ const SIGNS: &[(&str, &str)] = &[
     ("… sending", "on its way"),
     ("✓ delivered", "their device has it"),
     ("✗ not delivered", "it is nowhere but here; the reason stands beside it"),
+    ("↑ ↓ a file", "on its way out, on its way in; its number is for /take and so on"),
     ("? unknown", "the acknowledgement was lost; sent again, it is shown once"),
 ];
 

@@ -4,6 +4,7 @@ mod bottom;
 mod contacts;
 mod cover;
 mod curtain;
+pub(crate) mod files;
 mod found;
 mod help;
 mod input;

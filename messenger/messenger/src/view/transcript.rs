@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line as Row, Span};
 
 use super::theme::Theme;
-use super::{markdown, remarks};
+use super::{files, markdown, remarks};
 use crate::app::conversation::{Conversation, Line, State};
 use crate::bidi;
 use crate::text::{harmless, harmless_line, width};
@@ -65,6 +65,7 @@ fn line_rows(line: &Line, before: Option<&Line>, columns: usize, theme: Theme) -
             let note = format!("— {} · {}", harmless_line(text), clock(*at));
             rows.extend(wrapped(&note, columns, theme.quiet()));
         }
+        Line::File { file, at } => rows.extend(files::rows(file, &clock(*at), columns, theme)),
         Line::Theirs { from, text, at, bot, about } => {
             if starts {
                 let name = if *bot { format!("{from} (bot)") } else { from.to_string() };
@@ -103,7 +104,7 @@ fn new_paragraph(before: &Line, line: &Line) -> bool {
 
 fn at(line: &Line) -> DateTime {
     match line {
-        Line::Mine { at, .. } | Line::Theirs { at, .. } | Line::Note { at, .. } => *at,
+        Line::Mine { at, .. } | Line::Theirs { at, .. } | Line::Note { at, .. } | Line::File { at, .. } => *at,
     }
 }
 

@@ -55,7 +55,10 @@ impl Member<'_> {
 
     fn types(&self, commands: &str) -> process::Finished {
         let commands = self.own(commands);
-        process::run(&commands, self.machine.command(self.name, &commands), PATIENCE).unwrap().expect(0, &commands).unwrap()
+        process::run(&commands, self.machine.command(self.name, &commands), PATIENCE)
+            .unwrap()
+            .expect(0, &commands)
+            .unwrap()
     }
 
     /// The same, where a code is mailed.
@@ -102,7 +105,8 @@ fn from_a_bare_machine_to_a_family_of_five_and_on() {
     let first = fingerprint(&said);
     let settings = machine.path("/var/lib/inperson/homeserver.toml");
     let plain = std::fs::read_to_string(&settings).unwrap();
-    let kept: String = plain.lines().filter(|line| !line.starts_with("mail_from")).map(|line| format!("{line}\n")).collect();
+    let kept: String =
+        plain.lines().filter(|line| !line.starts_with("mail_from")).map(|line| format!("{line}\n")).collect();
     std::fs::write(&settings, page.next("toml", "smtp = ") + &kept).unwrap();
     let start = page.next("sh", "runuser -u inperson -- ca");
     let (check, start) = start.split_once('\n').unwrap();

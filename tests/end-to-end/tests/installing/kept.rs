@@ -40,7 +40,8 @@ fn keep(archive: &Path) {
     messenger.expect(&json!({ "event": "online" })).unwrap();
     let card = bob.certtool_json(&["card"]).unwrap()["link"].clone();
     messenger.tell(&json!({ "do": "add_contact", "who": card })).unwrap();
-    process::await_sight("bob in the list", SOON, || contacts(&alice).contains("bob@example.org").then_some(())).unwrap();
+    process::await_sight("bob in the list", SOON, || contacts(&alice).contains("bob@example.org").then_some(()))
+        .unwrap();
     messenger.quit().unwrap();
     for looks in [&["audit"][..], &["watch", "--once"]] {
         alice.certtool(looks).unwrap().expect(0, looks[0]).unwrap();
@@ -52,7 +53,11 @@ fn keep(archive: &Path) {
     .unwrap();
     server.stop().unwrap();
     std::fs::create_dir_all(folder()).unwrap();
-    tar(&["--create", "--gzip", "--owner=0", "--group=0", "--exclude=outbox", "server", "alice"], place.path(), archive);
+    tar(
+        &["--create", "--gzip", "--owner=0", "--group=0", "--exclude=outbox", "server", "alice"],
+        place.path(),
+        archive,
+    );
 }
 
 fn ca(place: &Path, arguments: &[&str]) -> Value {

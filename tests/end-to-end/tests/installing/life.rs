@@ -19,7 +19,8 @@ pub(crate) fn package(name: &str) -> PathBuf {
 /// The same package as if it were of a later version, with its name as the page has it.
 pub(crate) fn newer(name: &str, version: &str, place: &Path) -> PathBuf {
     let unpacked = place.join(version);
-    let dpkg = |arguments: &[&std::ffi::OsStr]| assert!(Command::new("dpkg-deb").args(arguments).status().unwrap().success());
+    let dpkg =
+        |arguments: &[&std::ffi::OsStr]| assert!(Command::new("dpkg-deb").args(arguments).status().unwrap().success());
     dpkg(&["--raw-extract".as_ref(), package(name).as_ref(), unpacked.as_ref()]);
     let control = unpacked.join("DEBIAN/control");
     let text = std::fs::read_to_string(&control).unwrap();
@@ -36,7 +37,10 @@ pub(crate) fn newer(name: &str, version: &str, place: &Path) -> PathBuf {
 fn gnutls(place: &Path) -> PathBuf {
     let folder = place.join("gnutls-bin");
     for (path, content) in [
-        ("DEBIAN/control", "Package: gnutls-bin\nVersion: 3.7\nArchitecture: all\nMaintainer: Test <test@example.org>\nDescription: another certtool\n"),
+        (
+            "DEBIAN/control",
+            "Package: gnutls-bin\nVersion: 3.7\nArchitecture: all\nMaintainer: Test <test@example.org>\nDescription: another certtool\n",
+        ),
         ("usr/bin/certtool", "#!/bin/sh\necho certtool of GnuTLS\n"),
         ("usr/share/man/man1/certtool.1.gz", "a page\n"),
     ] {
@@ -118,7 +122,12 @@ fn the_server_comes_runs_on_and_goes() {
 
     // Removed: it is stopped, and everything of the authority is there. Purged: likewise, and it is said.
     machine.sh("apt-get remove -y inperson-server");
-    assert_eq!(machine.sh("for one in /proc/[0-9]*/exe; do readlink $one || true; done | { grep -c homeserver || true; }").stdout, "0\n");
+    assert_eq!(
+        machine
+            .sh("for one in /proc/[0-9]*/exe; do readlink $one || true; done | { grep -c homeserver || true; }")
+            .stdout,
+        "0\n"
+    );
     let purged = machine.sh("apt-get purge -y inperson-server").text();
     assert!(purged.contains("/var/lib/inperson is kept") && purged.contains("rm -r /var/lib/inperson"), "{purged}");
     assert_eq!(machine.sh("cd /var/lib/inperson && sha256sum keys/*.pem policy.json").stdout, keys);

@@ -2,6 +2,7 @@
 //! with boxes, nothing moves. What happens is a sentence on a line of its own; what one types is a line too.
 
 mod face;
+mod files;
 mod words;
 
 use std::io::Write as _;

@@ -3,9 +3,11 @@
 use jiff::civil::DateTime;
 use messenger_engine::{DeliveryState, Event, Missing, Purpose, SessionState, Side};
 
+use super::files;
 use crate::app::conversation::{Conversation, Line};
 use crate::app::{App, Entry, Person};
 use crate::text::{harmless, harmless_line};
+use crate::view;
 
 /// Most characters of a text that are said again to tell which one is meant.
 const QUOTED: usize = 40;
@@ -131,6 +133,9 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
             let (message, remedy) = (harmless_line(message), harmless_line(remedy));
             one(format!("{who} is there, but {message}. What helps: {remedy}."))
         }
+        Event::FileOffered { .. } | Event::FileState { .. } | Event::FileProgress { .. } => {
+            files::of_event(event, before)
+        }
         // The notice tells of these; of every letter that is typed nobody wants to hear.
         Event::Appearance(_)
         | Event::Typing { .. }
@@ -159,6 +164,7 @@ pub(super) fn of_line(app: &App, line: &Line) -> Vec<String> {
             let name = if *bot { format!("{from}, a bot,") } else { app.called_with_address(from) };
             said(&format!("{name} at {}", clock(*at)), text)
         }
+        Line::File { file, at } => vec![format!("{} at {}", view::files::sentence(file), clock(*at))],
         Line::Mine { text, at, state, .. } => {
             let state = if state.failed() {
                 ", not delivered"
