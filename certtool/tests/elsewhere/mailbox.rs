@@ -57,7 +57,7 @@ fn an_address_is_enough() {
 }
 
 #[test]
-fn nss_takes_it_and_writes_in_secret_to_openssl_and_back() {
+fn nss_takes_it_and_letters_are_encrypted_for_it() {
     for (kind, name) in [(MailKeyType::P256, "p256"), (MailKeyType::Rsa3072, "rsa")] {
         let place = Place::new();
         place.enrolled();
@@ -82,7 +82,8 @@ fn nss_takes_it_and_writes_in_secret_to_openssl_and_back() {
         }
         let letter = place.write("letter", b"For Alice alone\n");
         let pass = format!("pass:{PASSPHRASE}");
-        // What openssl encrypts it decrypts itself, and so does NSS; what NSS signs openssl verifies.
+        // What openssl encrypts it decrypts itself; with an RSA key it goes both ways with NSS, which knows no key agreement
+        // (RFC 5753) in 3.87.
         let sealed = place.at("letter.p7m");
         let encrypt =
             ["cms", "-encrypt", "-binary", "-aes256", "-in", &letter, "-outform", "DER", "-out", &sealed, &pem];
@@ -90,9 +91,13 @@ fn nss_takes_it_and_writes_in_secret_to_openssl_and_back() {
         let decrypt =
             ["cms", "-decrypt", "-inform", "DER", "-in", &sealed, "-recip", &pem, "-inkey", &pem, "-passin", &pass];
         assert_eq!(run("openssl", decrypt).good(), "For Alice alone\n");
-        let clear = place.at("letter.clear");
-        run("cmsutil", ["-D", "-d", &database, "-i", &sealed, "-o", &clear]).good();
-        assert_eq!(fs::read_to_string(&clear).unwrap(), "For Alice alone\n");
+        if kind == MailKeyType::Rsa3072 {
+            let clear = place.at("letter.clear");
+            run("cmsutil", ["-D", "-d", &database, "-i", &sealed, "-o", &clear]).good();
+            assert_eq!(fs::read_to_string(&clear).unwrap(), "For Alice alone\n");
+            run("cmsutil", ["-E", "-d", &database, "-r", ALICE, "-i", &letter, "-o", &sealed]).good();
+            assert_eq!(run("openssl", decrypt).good(), "For Alice alone\n");
+        }
         let signed = place.at("letter.cms");
         run("cmsutil", ["-S", "-d", &database, "-N", nickname, "-i", &letter, "-o", &signed]).good();
         let verify = ["cms", "-verify", "-inform", "DER", "-in", &signed, "-CAfile", &root];
