@@ -105,7 +105,8 @@ impl History {
         let mut added = 0;
         if keeps {
             let again = "UPDATE entries SET state = ?, at = ? WHERE conversation = ? AND run = ? AND number = ? AND sender IS ?";
-            let insert = "INSERT INTO entries (conversation, at, sender, run, number, state, text) VALUES (?, ?, ?, ?, ?, ?, ?)";
+            let insert =
+                "INSERT INTO entries (conversation, at, sender, run, number, state, text) VALUES (?, ?, ?, ?, ?, ?, ?)";
             let (mut again, mut insert) = (transaction.prepare_cached(again)?, transaction.prepare_cached(insert)?);
             for one in new {
                 let (number, state) = (one.number.cast_signed(), one.state.code());
@@ -184,7 +185,8 @@ impl History {
         limit: usize,
     ) -> Result<Vec<Entry>, HistoryError> {
         let place = self.known(conversation)?;
-        let page = format!("SELECT {COLUMNS} FROM entries e WHERE conversation = ? AND id < ? ORDER BY id DESC LIMIT ?");
+        let page =
+            format!("SELECT {COLUMNS} FROM entries e WHERE conversation = ? AND id < ? ORDER BY id DESC LIMIT ?");
         let mut statement = self.connection.prepare_cached(&page)?;
         let limit = limit.min(MAX_PAGE) as i64;
         let rows = statement.query_map((place, before.unwrap_or(i64::MAX), limit), entry)?;

@@ -26,7 +26,8 @@ impl History {
     /// No such conversation, or it cannot be written: nothing was erased.
     pub fn erase(&mut self, what: Erase<'_>) -> Result<u64, HistoryError> {
         let place = what.of.map(|of| self.known(of)).transpose()?;
-        let gone = self.delete("(?1 IS NULL OR conversation = ?1) AND (?2 IS NULL OR at < ?2)", &[&place, &what.before])?;
+        let gone =
+            self.delete("(?1 IS NULL OR conversation = ?1) AND (?2 IS NULL OR at < ?2)", &[&place, &what.before])?;
         self.leave_nothing()?;
         Ok(gone)
     }
@@ -53,8 +54,8 @@ impl History {
         let path = self.path.clone();
         let mut deleted = || -> Result<u64, HistoryError> {
             let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-            let gone = transaction
-                .execute(&format!("DELETE FROM entries WHERE {which}"), params_from_iter(values.iter()))?;
+            let gone =
+                transaction.execute(&format!("DELETE FROM entries WHERE {which}"), params_from_iter(values.iter()))?;
             // Conversations of which nothing is left and nothing is to come.
             transaction.execute(
                 "DELETE FROM conversations WHERE NOT keeps AND NOT EXISTS (SELECT 1 FROM entries WHERE conversation = conversations.id)",

@@ -91,7 +91,10 @@ impl History {
             text: &entry.text,
             edited: entry.edited.map(|at| time(at).to_string()),
             deleted: entry.deleted.map(|at| time(at).to_string()),
-            earlier: earlier.into_iter().map(|one| Before { until: time(one.at).to_string(), text: one.text }).collect(),
+            earlier: earlier
+                .into_iter()
+                .map(|one| Before { until: time(one.at).to_string(), text: one.text })
+                .collect(),
         };
         Ok(serde_json::to_string(&line).expect("words and times always serialise"))
     }

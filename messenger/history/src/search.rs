@@ -93,7 +93,10 @@ mod tests {
             ("bread", Some("text : (\"bread\" *)")),
             ("fresh bre", Some("text : (\"fresh\" AND \"bre\" *)")),
             ("\"fresh bread\"", Some("text : (\"fresh bread\")")),
-            ("a OR NOT b* ^c NEAR(d)", Some("text : (\"a\" AND \"OR\" AND \"NOT\" AND \"b*\" AND \"^c\" AND \"NEAR(d)\" *)")),
+            (
+                "a OR NOT b* ^c NEAR(d)",
+                Some("text : (\"a\" AND \"OR\" AND \"NOT\" AND \"b*\" AND \"^c\" AND \"NEAR(d)\" *)"),
+            ),
             ("place : c1", Some("text : (\"place\" AND \"c1\" *)")),
             ("\"open", Some("text : (\"open\" *)")),
             ("", None),

@@ -113,7 +113,13 @@ pub(crate) struct Options {
     pub(crate) passphrase: Option<PassphraseSource>,
     /// Where the passphrase of your history comes from, if it has one: ask, file:PATH, fd:NUMBER or credential:NAME (systemd)
     /// [default: ask]
-    #[arg(long, global = true, value_name = "SOURCE", env = "INPERSON_HISTORY_PASSPHRASE_FROM", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "SOURCE",
+        env = "INPERSON_HISTORY_PASSPHRASE_FROM",
+        hide_env_values = true
+    )]
     pub(crate) history_passphrase: Option<PassphraseSource>,
     /// As whom to be online, if the folder holds several certificates
     #[arg(long, global = true, value_name = "ADDRESS", value_parser = address)]

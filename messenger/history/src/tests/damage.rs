@@ -91,7 +91,8 @@ fn a_damaged_key_is_told_and_a_lost_one() {
         damaged[at] ^= 1;
         fs::write(&path, &damaged).unwrap();
         let error = open(&folder).unwrap_err();
-        let told = matches!(error, HistoryError::KeyFile { .. } | HistoryError::WrongPassphrase | HistoryError::Foreign(_));
+        let told =
+            matches!(error, HistoryError::KeyFile { .. } | HistoryError::WrongPassphrase | HistoryError::Foreign(_));
         assert!(told, "at {at}: {error:?}");
     }
     fs::remove_file(&path).unwrap();

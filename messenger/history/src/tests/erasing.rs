@@ -69,10 +69,7 @@ fn before_a_day_and_what_has_been_kept_long_enough() {
     history.keep(&bob(), "", false).unwrap();
     history.erase(Erase { of: None, before: None }).unwrap();
     assert_eq!(history.list().unwrap().len(), 1);
-    assert!(matches!(
-        history.erase(Erase { of: Some(&bob()), before: None }),
-        Err(HistoryError::NoConversation(_))
-    ));
+    assert!(matches!(history.erase(Erase { of: Some(&bob()), before: None }), Err(HistoryError::NoConversation(_))));
     assert!(history.search("word", None, None, 10).unwrap().is_empty());
     history.check().unwrap();
 }

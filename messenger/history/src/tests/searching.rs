@@ -33,7 +33,9 @@ fn words_are_found_newest_first_in_one_conversation_or_in_all() {
 fn whatever_is_typed_is_no_query() {
     let (_home, _folder, mut history) = begun();
     history.add(&bob(), &text(1, "Robert'); DROP TABLE entries;-- said \"hi\" (NEAR) a:b ^c* {d} -e +f")).unwrap();
-    for typed in ["\"", "a\"b", "Robert') --", "NEAR(a b)", "text:hi", "^c*", "{d} : e", "AND", "a AND", "hi*", "\0x", "- - -x"] {
+    for typed in
+        ["\"", "a\"b", "Robert') --", "NEAR(a b)", "text:hi", "^c*", "{d} : e", "AND", "a AND", "hi*", "\0x", "- - -x"]
+    {
         for within in [None, Some(&bob())] {
             let result = history.search(typed, within, None, 10);
             assert!(matches!(result, Ok(_) | Err(HistoryError::Needle)), "{typed}: {result:?}");

@@ -53,12 +53,27 @@ pub(crate) enum KeyPlace {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Deed {
     /// Begin one, with its key under this passphrase or else in the keyring, and keep what is said there.
-    Begin { passphrase: Option<Passphrase>, entry: Entry },
-    Keep { entry: Entry, keeps: bool },
-    Retain { entry: Entry, days: Option<u32> },
-    Find { entry: Entry, needle: String },
+    Begin {
+        passphrase: Option<Passphrase>,
+        entry: Entry,
+    },
+    Keep {
+        entry: Entry,
+        keeps: bool,
+    },
+    Retain {
+        entry: Entry,
+        days: Option<u32>,
+    },
+    Find {
+        entry: Entry,
+        needle: String,
+    },
     /// What came before this entry of the history, or before this run.
-    Back { entry: Entry, before: Option<i64> },
+    Back {
+        entry: Entry,
+        before: Option<i64>,
+    },
 }
 
 /// A text that was kept.
@@ -198,7 +213,11 @@ impl App {
 
     /// It is kept from now on, or no longer: said in the conversation, and to the other side.
     pub(crate) fn kept_from_now(&mut self, entry: &Entry, keeps: bool, now: DateTime) -> Vec<Effect> {
-        let words = if keeps { "You keep a history of this from now on" } else { "You keep no history of this any more; what was kept stays" };
+        let words = if keeps {
+            "You keep a history of this from now on"
+        } else {
+            "You keep no history of this any more; what was kept stays"
+        };
         self.conversation_mut(entry).note(words, now);
         match entry {
             Entry::Person(who) => vec![Effect::Engine(Command::KeepHistory { who: who.to_string(), keeps })],
@@ -213,9 +232,11 @@ impl App {
 
     /// Somebody's device says whether it keeps one.
     pub(super) fn hear_history(&mut self, who: Identifier, keeps: bool, now: DateTime) {
-        let changed = if keeps { self.histories.theirs.insert(who.clone()) } else { self.histories.theirs.remove(&who) };
+        let changed =
+            if keeps { self.histories.theirs.insert(who.clone()) } else { self.histories.theirs.remove(&who) };
         if changed {
-            let words = if keeps { "keeps a history of this conversation" } else { "keeps no history of this any more" };
+            let words =
+                if keeps { "keeps a history of this conversation" } else { "keeps no history of this any more" };
             let words = format!("{who} {words}");
             self.conversation_mut(&Entry::Person(who)).note(words, now);
         }

@@ -2,9 +2,9 @@
 
 use key_store::Passphrase;
 
+use super::keeping::Deed;
 use super::secret::Secret;
 use super::slash::LockWish;
-use super::keeping::Deed;
 use super::{App, Cover, Effect, Entry};
 use crate::app::editor::Edit;
 use crate::keys::Action;

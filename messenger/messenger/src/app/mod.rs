@@ -184,9 +184,9 @@ impl App {
         }
         match &self.cover {
             Some(Cover::NewPassphrase(_)) => Place::Asking,
-            Some(Cover::Help { .. } | Cover::Card | Cover::Lists { .. } | Cover::Identity { .. } | Cover::Found { .. }) => {
-                Place::Helping
-            }
+            Some(
+                Cover::Help { .. } | Cover::Card | Cover::Lists { .. } | Cover::Identity { .. } | Cover::Found { .. },
+            ) => Place::Helping,
             Some(Cover::Ask { .. }) => Place::Asking,
             Some(Cover::Confirm { .. }) => Place::Confirming,
             None if self.curtain().is_some() => Place::Curtain,

@@ -239,9 +239,9 @@ fn with_place(
 /// An address, or the name of one's own of a contact.
 fn person(home: &Home, who: &str) -> Result<Conversation, Failure> {
     let named = ContactBook::new(home.clone()).load().ok().and_then(|contacts| {
-        let mut fitting = contacts.into_iter().filter(|(_, about)| {
-            about.name.as_ref().is_some_and(|name| name.as_str().eq_ignore_ascii_case(who))
-        });
+        let mut fitting = contacts
+            .into_iter()
+            .filter(|(_, about)| about.name.as_ref().is_some_and(|name| name.as_str().eq_ignore_ascii_case(who)));
         fitting.next().map(|(who, _)| who).filter(|_| fitting.next().is_none())
     });
     let who = named.map_or_else(|| slash::identifier(who), Ok);
@@ -349,14 +349,15 @@ fn export(
         return history.export(of.as_ref(), &form, &mut out).map(drop).map_err(failed);
     };
     let io = |source| failed(HistoryError::Io { path: path.to_owned(), source });
-    let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
-        match error.kind() {
+    let file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| match error
+            .kind()
+        {
             std::io::ErrorKind::AlreadyExists => {
                 Failure::new(format!("{} is there already", path.display()), "another name, or move that file away")
             }
             _ => io(error),
-        }
-    })?;
+        })?;
     let mut out = std::io::BufWriter::new(file);
     let written = history.export(of.as_ref(), &form, &mut out).map_err(failed).and_then(|count| {
         out.flush().and_then(|()| out.get_ref().sync_all()).map_err(io)?;

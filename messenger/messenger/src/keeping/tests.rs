@@ -40,7 +40,8 @@ fn shown(keeper: &Keeper, place: &Conversation) -> Vec<(String, State)> {
 fn without_a_history_nothing_is_written_nor_changed() {
     let folder = tempfile::tempdir().unwrap();
     let home = Home::at(folder.path()).unwrap();
-    let names = || std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    let names =
+        || std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
     let before = names();
     let (mut keeper, problem) = Keeper::open(&home, None, 0);
     assert!(problem.is_none() && !keeper.exists());
@@ -98,10 +99,10 @@ fn a_room_is_kept_if_it_was_asked_for() {
     keeper.hear_command(&mut command, 3);
     let missing = vec![Missing { who: bob(), reason: "gone".to_owned() }];
     keeper.hear_event(&Event::RoomMessageState { room: ROOM, id: 5, delivered: Vec::new(), missing }, 4);
-    assert_eq!(shown(&keeper, &place), [
-        ("tea?".to_owned(), State::Delivered),
-        ("yes".to_owned(), State::NotDelivered)
-    ]);
+    assert_eq!(
+        shown(&keeper, &place),
+        [("tea?".to_owned(), State::Delivered), ("yes".to_owned(), State::NotDelivered)]
+    );
     assert_eq!(keeper.to_tell(), [Command::KeepHistory { who: "bob@example.org".to_owned(), keeps: true }]);
 }
 
@@ -123,7 +124,9 @@ fn a_failure_is_told_once_until_something_is_kept_again() {
     let (_folder, _home, mut keeper) = begun();
     let long = "x".repeat(::history::MAX_TEXT_BYTES + 1);
     let told = keeper.hear_command(&mut send(&long, Some(1)), 1);
-    assert!(matches!(&told, Some(Event::Error { about, message, .. }) if about == "history" && message.starts_with("not kept")));
+    assert!(
+        matches!(&told, Some(Event::Error { about, message, .. }) if about == "history" && message.starts_with("not kept"))
+    );
     assert_eq!(keeper.hear_command(&mut send(&long, Some(2)), 2), None);
     assert_eq!(keeper.hear_command(&mut send("short", Some(3)), 3), None);
     assert!(keeper.hear_command(&mut send(&long, Some(4)), 4).is_some());

@@ -68,7 +68,8 @@ impl Session {
     /// The model knows what is kept.
     pub(super) fn show_keeping(&mut self) -> Result<(), HistoryError> {
         let keeping = self.keeper.keeping()?;
-        let own: BTreeMap<_, _> = keeping.into_iter().filter_map(|(place, days)| Some((entry(&place)?, days))).collect();
+        let own: BTreeMap<_, _> =
+            keeping.into_iter().filter_map(|(place, days)| Some((entry(&place)?, days))).collect();
         self.app.keeps(self.keeper.exists(), own);
         Ok(())
     }

@@ -19,7 +19,11 @@ const MOST_CHOICES: usize = 8;
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, cover: &Cover, app: &App, theme: Theme) {
     match cover {
-        Cover::Help { .. } | Cover::Lists { .. } | Cover::Found { .. } | Cover::Identity { .. } | Cover::NewPassphrase(_) => {}
+        Cover::Help { .. }
+        | Cover::Lists { .. }
+        | Cover::Found { .. }
+        | Cover::Identity { .. }
+        | Cover::NewPassphrase(_) => {}
         Cover::Card => card(frame, area, app, theme),
         Cover::Confirm { entry } => confirm(frame, area, entry, app, theme),
         Cover::Ask { question, answer, wrong } => {

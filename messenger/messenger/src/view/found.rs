@@ -19,7 +19,10 @@ pub(super) fn rows(app: &App, needle: &str, found: &[Past], theme: Theme) -> Vec
         let name = past.from.as_ref().map_or_else(|| "You".to_owned(), |from| harmless_line(&app.called(from)));
         let at = past.at.strftime("%-d %B %Y, %H:%M").to_string();
         rows.push(Line::default());
-        rows.push(Line::from(vec![Span::styled(name, theme.strong()), Span::styled(format!(" · {at}"), theme.quiet())]));
+        rows.push(Line::from(vec![
+            Span::styled(name, theme.strong()),
+            Span::styled(format!(" · {at}"), theme.quiet()),
+        ]));
         let text = bidi::rows(&harmless(&past.text), columns).into_iter();
         rows.extend(text.map(|row| super::mark::marked(Line::from(row), needle)));
     }

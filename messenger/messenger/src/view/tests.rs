@@ -1,6 +1,8 @@
 //! Whole screens, compared with stored ones in `tests/screens/`. `UPDATE_SCREENS=1` writes them anew: look at the
 //! difference before it is committed.
 
+mod keeping;
+
 use std::path::Path;
 
 use identity::Identifier;

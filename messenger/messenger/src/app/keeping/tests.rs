@@ -36,10 +36,7 @@ fn the_first_one_asks_where_its_key_shall_be() {
     app.keeps(true, BTreeMap::from([(bob(), None)]));
     app.act(Action::Edit(crate::app::editor::Edit::DeleteToStart), now());
     assert_eq!(typed(&mut app, "/history off"), keep(bob(), false));
-    assert_eq!(
-        typed(&mut app, "/history days 90"),
-        [Effect::History(Deed::Retain { entry: bob(), days: Some(90) })]
-    );
+    assert_eq!(typed(&mut app, "/history days 90"), [Effect::History(Deed::Retain { entry: bob(), days: Some(90) })]);
 }
 
 #[test]
@@ -75,13 +72,14 @@ fn scrolling_up_shows_what_was_said_before_and_nothing_of_it_is_at_stake() {
     assert_eq!(app.act(Action::ScrollUp, now()), back(None));
     app.showed_before(&bob(), vec![past(1, "not delivered then"), past(2, "theirs"), past(3, "mine")]);
     let conversation = app.conversation(&bob()).unwrap();
-    let shown: Vec<String> = conversation.lines.iter().map(|line| match line {
-        Line::Mine { text, .. } | Line::Theirs { text, .. } | Line::Note { text, .. } => text.clone(),
-    }).collect();
-    assert_eq!(
-        shown,
-        ["Friday, 20 November 2026, from your history", "not delivered then", "theirs", "mine", "now"]
-    );
+    let shown: Vec<String> = conversation
+        .lines
+        .iter()
+        .map(|line| match line {
+            Line::Mine { text, .. } | Line::Theirs { text, .. } | Line::Note { text, .. } => text.clone(),
+        })
+        .collect();
+    assert_eq!(shown, ["Friday, 20 November 2026, from your history", "not delivered then", "theirs", "mine", "now"]);
     assert_eq!((app.at_stake(), app.unsent().len()), (0, 0), "it was over long ago");
     assert_eq!(app.act(Action::ScrollUp, now()), back(Some(1)));
     app.showed_before(&bob(), Vec::new());
@@ -122,8 +120,5 @@ fn what_is_wrong_is_told_with_what_would_be_right() {
         assert!(error.contains(hint), "{typed}: {error}");
     }
     assert_eq!(parse("days never"), Ok(HistoryWish::Days(None)));
-    assert_eq!(
-        parse("on bob@example.org keyring"),
-        Ok(HistoryWish::On(Some(who("bob")), Some(KeyPlace::Keyring)))
-    );
+    assert_eq!(parse("on bob@example.org keyring"), Ok(HistoryWish::On(Some(who("bob")), Some(KeyPlace::Keyring))));
 }
