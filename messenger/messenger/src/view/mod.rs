@@ -237,16 +237,19 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
     };
     let active = app.pane == Pane::Message && !app.writable();
     let mut block = block(Line::from(title), theme.frame(active));
+    let mut below = width;
+    if let Some(mark) = app.selected.as_ref().and_then(|entry| app.history_mark(entry)) {
+        let mark = fit(&format!(" {mark} "), width);
+        below = below.saturating_sub(text::width(&mark) + 1);
+        block = block.title_bottom(Line::styled(mark, theme.open()));
+    }
     if let Some(Entry::Room(id)) = &app.selected
         && let Some(room) = app.rooms.get(id)
         && room.closed.is_none()
     {
         let code = format!(" code {} ", harmless_line(&room.code));
         block = block.title_top(Line::styled(fit(&code, width / 2), theme.quiet()).right_aligned());
-        block = block.title_bottom(Line::styled(fit(&format!(" {} ", members(app, room)), width), theme.quiet()));
-    }
-    if let Some(mark) = app.selected.as_ref().and_then(|entry| app.history_mark(entry)) {
-        block = block.title_bottom(Line::styled(fit(&format!(" {mark} "), width), theme.open()));
+        block = block.title_bottom(Line::styled(fit(&format!(" {} ", members(app, room)), below), theme.quiet()));
     }
     let below = app.selected.as_ref().and_then(|entry| app.conversation(entry)).filter(|one| one.scroll > 0);
     if let Some(conversation) = below {

@@ -2,6 +2,7 @@
 //! difference before it is committed.
 
 mod files;
+mod keeping;
 
 use std::path::Path;
 

@@ -77,6 +77,7 @@ fn scrolling_up_shows_what_was_said_before_and_nothing_of_it_is_at_stake() {
         .iter()
         .map(|line| match line {
             Line::Mine { text, .. } | Line::Theirs { text, .. } | Line::Note { text, .. } => text.clone(),
+            Line::File { .. } => "a file".to_owned(),
         })
         .collect();
     assert_eq!(shown, ["Friday, 20 November 2026, from your history", "not delivered then", "theirs", "mine", "now"]);
