@@ -209,6 +209,7 @@ fn plan(bed: &Bed, number: u64) -> Made {
         now: bed.now,
         issuer: &bed.issuing.certificate,
         crl_url: &format!("{}/crl/people/{}.crl", bed.base_url, u32::from(serial.0[15]) % PARTS),
+        issuer_url: None,
         label: bed.labels.evaluate(&input).expect("the key is here"),
     });
     let linted = planned.expect("a plain plan").lint().expect("a plan of ours lints");
