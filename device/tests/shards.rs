@@ -131,7 +131,7 @@ async fn the_next_log_takes_over_at_its_time_and_both_are_watched() {
     assert_eq!(logs, [&origin, third.origin()], "one unknown key in each: {alarms:?}");
     for alarm in &alarms {
         let Alarm::UnknownKey(other) = alarm else { panic!("{alarm:?}") };
-        confirm_key(&desk, &alice(), &other.key.as_slice().try_into().unwrap(), now()).unwrap();
+        confirm_key(&desk, &alice(), &other.key, now()).unwrap();
     }
     let report = watch(&desk).await;
     let WatchReport::Clean(seen) = &report else { panic!("{report:?}") };
