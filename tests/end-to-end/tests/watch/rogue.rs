@@ -119,6 +119,7 @@ async fn issue_with(folder: &Path, identifier: &Identifier) -> Rogue {
         now,
         issuer: signer.certificate(),
         crl_url: "https://localhost:1/acme/crl/people.crl",
+        issuer_url: None,
         label: vrf.evaluate(&identity::transparency::LabelInput {
             origin: &origin,
             identifier: &claimed.identifier,
