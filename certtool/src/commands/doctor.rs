@@ -113,7 +113,7 @@ impl Doctor {
             }
             Err(error) => findings.push(Finding::failed("watch", error.into())),
         }
-        if !(devices.is_empty() && mailboxes.is_empty()) && !timer::WATCH.is_installed() {
+        if (!devices.is_empty() || !mailboxes.is_empty()) && !timer::WATCH.is_installed() {
             findings.push(watch::no_timer());
         }
         findings.extend(files::evidence(home));

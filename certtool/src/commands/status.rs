@@ -55,7 +55,7 @@ impl Status {
         let mut advice = advice(policies.is_empty(), &devices, &mail);
         let mut findings: Vec<_> = watched.iter().filter_map(Watched::finding).collect();
         findings.extend(files::evidence(&context.home));
-        if !(devices.is_empty() && mail.is_empty()) && !timers.watch {
+        if !timers.watch && [&devices, &mail].iter().any(|own| !own.is_empty()) {
             findings.push(no_timer());
         }
         advice.extend(findings.into_iter().map(|finding| {
