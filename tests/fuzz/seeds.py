@@ -11,6 +11,7 @@ import json
 import pathlib
 
 HERE = pathlib.Path(__file__).resolve().parent
+NAMES = HERE / "../../messenger/file-transfer/src/names.json"
 CORPUS = HERE / "corpus"
 VECTORS = HERE.parent / "vectors"
 TRANSPARENCY = bytes.fromhex("060a2b0601040181fd590101")  # the extension's object identifier
@@ -320,6 +321,8 @@ def main() -> None:
         plant("proofs", vector["proof"].encode())
     for text in ["alice@example.org", "jürgen@bücher.example", "+14155550123", "δοκιμή@παράδειγμα.δοκιμή", "a·b@l·l.example"]:
         plant("identifiers", text.encode())
+    for offered, _ in json.loads(NAMES.read_text()):
+        plant("file_names", offered.encode())
     for key in KEYS:
         plant("key_files", key)
 

@@ -46,7 +46,10 @@ fn messenger(place: &Path, name: &str, size: (u16, u16), home: &Path, arguments:
     let folder = place.join(name);
     std::fs::create_dir(&folder).unwrap();
     let home = home.display().to_string();
-    let mut variables = vec![("INPERSON_HOME", home.as_str()), ("TZ", "UTC")];
+    // Of whoever runs this nothing is to be seen, and nothing put into her folders.
+    let own = folder.display().to_string();
+    let own = [("HOME", own.as_str()), ("XDG_CONFIG_HOME", own.as_str())];
+    let mut variables = vec![("INPERSON_HOME", home.as_str()), ("TZ", "UTC"), own[0], own[1]];
     if !colour {
         variables.push(("NO_COLOR", "1"));
     }
@@ -70,6 +73,27 @@ fn converse(terminal: &Terminal, of_bob: &mut Messenger) {
     terminal.await_screen("a second text", |screen| screen.matches("✓ delivered").count() == 2).unwrap();
     terminal.write("I'll bring half a sen").unwrap();
     terminal.await_text("half a sen").unwrap();
+}
+
+/// Bob offers three files: one is taken, one put off on its way, and one waits for an answer.
+fn give(terminal: &Terminal, of_bob: &mut Messenger, place: &Path) {
+    terminal.await_text("bob@example.org ● online").unwrap();
+    let mut offer = |name: &str, bytes: u64| {
+        let path = place.join(name);
+        std::fs::File::create(&path).unwrap().set_len(bytes).unwrap();
+        of_bob.tell(&json!({ "do": "file_offer", "to": "alice@example.org", "path": path })).unwrap();
+        terminal.await_text(name).unwrap();
+    };
+    offer("picnic.jpg", 2_400_000);
+    terminal.press(&["F6"]).unwrap();
+    terminal.await_text("✓ is in ~/Downloads/picnic.jpg").unwrap();
+    offer("holiday in the mountains.mkv", 400_000_000);
+    terminal.press(&["F6"]).unwrap();
+    terminal.await_text(" of 400 MB").unwrap();
+    terminal.press(&["F8"]).unwrap();
+    terminal.await_text("‖ put off by you").unwrap();
+    offer("the long table.jpg", 3_100_000);
+    terminal.await_text("F6 takes it into ~/Downloads").unwrap();
 }
 
 #[test]
@@ -116,6 +140,11 @@ fn the_screens_have_pictures() {
         terminal.press(&["C-q"]).unwrap();
         terminal.ended().unwrap();
     }
+
+    let files = messenger(place, "files", SMALL, alice.home(), &["--theme", "dark"], true);
+    give(&files, &mut of_bob, place);
+    picture(&files, "files-dark-80x24", SMALL, Ground::Dark, &["put off by you", "take file", "✓ is in"]);
+    drop(files);
 
     let lines = messenger(place, "linear-no-colour", SMALL, alice.home(), &["--linear"], false);
     lines.await_text("bob@example.org is online").unwrap();

@@ -2,8 +2,8 @@
 
 use identity::endorsement::MAX_ENDORSEMENT_BYTES;
 use messenger_engine::wire::{
-    self, Ack, Author, Channel, Contradiction, End, Entry, FileHead, FileWord, Mark, Outline, Page, PolicyView, Progress,
-    Resume, RoomFrame, TalkFrame, Target, Views, Vouchers, Wanted,
+    self, Ack, Author, Channel, Contradiction, End, Entry, FileHead, FileWord, Mark, Outline, Page, PolicyView,
+    Progress, Resume, RoomFrame, TalkFrame, Target, Views, Vouchers, Wanted,
 };
 
 use super::frames::judge;
