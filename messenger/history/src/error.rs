@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use key_store::sealed::SealError;
 use key_store::{KeyringError, PassphraseError};
 use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use thiserror::Error;
 
 use crate::search::MAX_NEEDLE_BYTES;
@@ -16,6 +17,9 @@ pub enum HistoryError {
     /// There is none.
     #[error("no history is kept in {0}")]
     None(PathBuf),
+    /// There is one, and it was not opened.
+    #[error("the history did not open when the program started")]
+    NotOpen,
     /// There is one already.
     #[error("expected no history in {0}, found one")]
     Exists(PathBuf),
@@ -96,6 +100,7 @@ impl HistoryError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::None(_) => "in the messenger: /history on",
+            Self::NotOpen => "start again: it says what is wrong with it",
             Self::Exists(_) => "use it as it is, or `messenger history forget` first",
             Self::InUse(_) => "end the other messenger, and try again",
             Self::KeyGone(_) | Self::KeyFile { .. } => {
@@ -133,6 +138,10 @@ impl HistoryError {
 /// SQLite's codes. Its message may quote a statement, and ours hold no text of anybody's.
 impl From<rusqlite::Error> for HistoryError {
     fn from(error: rusqlite::Error) -> Self {
+        // The journal's index finds no room: a failure of input and output to SQLite, and to people a full disk.
+        if error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_IOERR_SHMSIZE) {
+            return Self::Full;
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt) => Self::Damaged("its bytes are not those that were written".to_owned()),
             Some(ErrorCode::NotADatabase) => Self::Damaged("a page is not what was written (HMAC)".to_owned()),

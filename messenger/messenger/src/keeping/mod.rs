@@ -121,7 +121,11 @@ impl Keeper {
     }
 
     fn opened(&self) -> Result<&History, HistoryError> {
-        self.history.as_ref().ok_or_else(|| HistoryError::None(self.folder.path().to_owned()))
+        let none = || match self.exists() {
+            true => HistoryError::NotOpen,
+            false => HistoryError::None(self.folder.path().to_owned()),
+        };
+        self.history.as_ref().ok_or_else(none)
     }
 
     /// What is said of something that was not kept: once, until something was kept again.

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use self::face::Face;
 use super::{Ending, Next, Session, ended_by_signal, engine_ended, now};
+use crate::app::Cover;
 use crate::failure::Failure;
 use crate::lines::Line;
 use crate::start::Prepared;
@@ -103,7 +104,10 @@ async fn take(session: &mut Session, face: &mut Face, line: Line) -> Result<Next
     };
     let (effects, mut lines) = face.take(&mut session.app, line.trim_end_matches('\r'), now());
     let next = session.apply(effects).await;
-    lines.extend(face.cover(&mut session.app));
+    // What was looked for is found by now; every other page was said before.
+    if matches!(session.app.cover, Some(Cover::Found { .. })) {
+        lines.extend(face.cover(&mut session.app));
+    }
     lines.extend(face.notice(&mut session.app));
     say(&lines)?;
     Ok(next)
