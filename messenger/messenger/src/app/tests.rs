@@ -196,7 +196,11 @@ fn a_card_that_the_messenger_was_opened_with_is_proposed_and_added_by_one_key() 
     // Coming online takes it away from nobody.
     app.hear(online(), now());
     app.hear(presence("carol", true), now());
-    assert!(matches!(&app.notice, Some(Notice::Said(words)) if words.contains("Add bob@example.org")), "{:?}", app.notice);
+    assert!(
+        matches!(&app.notice, Some(Notice::Said(words)) if words.contains("Add bob@example.org")),
+        "{:?}",
+        app.notice
+    );
     assert!(!app.people.contains_key(&who("bob")));
     let add = Effect::Engine(Command::AddContact { who: "bob@example.org".to_owned() });
     assert_eq!(app.act(Action::Yes, now()), [Effect::Take(Box::new(card("bob"))), add, Effect::Remember(who("bob"))]);

@@ -88,9 +88,8 @@ async fn what_is_wrong_is_said_and_asked_again_and_leaving_is_always_possible() 
 #[tokio::test]
 async fn the_card_that_was_opened_is_proposed_and_nothing_is_believed_before_the_answer() {
     let (_folder, home) = home();
-    let card: ContactCard = format!("inperson:bob@example.org?genesis={}&directory=localhost:1", "5f".repeat(32))
-        .parse()
-        .unwrap();
+    let card: ContactCard =
+        format!("inperson:bob@example.org?genesis={}&directory=localhost:1", "5f".repeat(32)).parse().unwrap();
     let mut page = Page::default();
     let mut face = Played::new([typed("nonsense:1"), Turn::Leave]);
     assert_eq!(trusting::trust(&home, Some(&card), &mut page, &mut face).await.unwrap(), Move::Leave);

@@ -29,7 +29,10 @@ pub(super) async fn trust(
             .to_owned(),
     ];
     if let Some(card) = opened {
-        page.say(format!("You opened a card of {}. Enter takes it: then its home server is believed.", card.identifier));
+        page.say(format!(
+            "You opened a card of {}. Enter takes it: then its home server is believed.",
+            card.identifier
+        ));
         page.proposal = card.to_string();
     }
     loop {

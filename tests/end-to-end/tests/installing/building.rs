@@ -38,7 +38,12 @@ fn other_targets_are_as_the_page_says() {
             story::skipped(format_args!("{target}: {why}"));
             continue;
         }
-        assert_eq!(promised.get(target).map(String::as_str), Some(found), "{target}: the page and what was found\n{}", done.text());
+        assert_eq!(
+            promised.get(target).map(String::as_str),
+            Some(found),
+            "{target}: the page and what was found\n{}",
+            done.text()
+        );
         seen += 1;
     }
     eprintln!("{seen} targets were looked at");

@@ -55,7 +55,10 @@ impl Member<'_> {
 
     fn types(&self, commands: &str) -> process::Finished {
         let commands = self.own(commands);
-        process::run(&commands, self.machine.command(self.name, &commands), PATIENCE).unwrap().expect(0, &commands).unwrap()
+        process::run(&commands, self.machine.command(self.name, &commands), PATIENCE)
+            .unwrap()
+            .expect(0, &commands)
+            .unwrap()
     }
 
     /// The same, where a code is mailed.
@@ -95,14 +98,16 @@ fn from_a_bare_machine_to_a_family_of_five_and_on() {
     // The server.
     machine.sh(&page.next("sh", "apt-get install"));
     let said = machine.sh(&page.next("sh", "runuser -u inperson -- ca")).stdout;
+    // The first that is printed; the root's comes after it.
     let fingerprint = |said: &str| {
-        let found = said.lines().find_map(|line| line.trim().strip_prefix("fingerprint  "));
-        found.unwrap_or_else(|| panic!("no fingerprint: {said}")).trim().to_owned()
+        let spelt = |word: &&str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        said.split_whitespace().find(spelt).unwrap_or_else(|| panic!("no fingerprint: {said}")).to_owned()
     };
     let first = fingerprint(&said);
     let settings = machine.path("/var/lib/inperson/homeserver.toml");
     let plain = std::fs::read_to_string(&settings).unwrap();
-    let kept: String = plain.lines().filter(|line| !line.starts_with("mail_from")).map(|line| format!("{line}\n")).collect();
+    let kept: String =
+        plain.lines().filter(|line| !line.starts_with("mail_from")).map(|line| format!("{line}\n")).collect();
     std::fs::write(&settings, page.next("toml", "smtp = ") + &kept).unwrap();
     let start = page.next("sh", "runuser -u inperson -- ca");
     let (check, start) = start.split_once('\n').unwrap();

@@ -1,7 +1,7 @@
 //! The life of the packages on a clean machine: installed, upgraded, removed, purged.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::machine::Machine;
 use super::packages;
@@ -19,7 +19,9 @@ pub(crate) fn package(name: &str) -> PathBuf {
 /// The same package as if it were of a later version, with its name as the page has it.
 pub(crate) fn newer(name: &str, version: &str, place: &Path) -> PathBuf {
     let unpacked = place.join(version);
-    let dpkg = |arguments: &[&std::ffi::OsStr]| assert!(Command::new("dpkg-deb").args(arguments).status().unwrap().success());
+    let dpkg = |arguments: &[&std::ffi::OsStr]| {
+        assert!(Command::new("dpkg-deb").args(arguments).stdout(Stdio::null()).status().unwrap().success())
+    };
     dpkg(&["--raw-extract".as_ref(), package(name).as_ref(), unpacked.as_ref()]);
     let control = unpacked.join("DEBIAN/control");
     let text = std::fs::read_to_string(&control).unwrap();
@@ -36,7 +38,10 @@ pub(crate) fn newer(name: &str, version: &str, place: &Path) -> PathBuf {
 fn gnutls(place: &Path) -> PathBuf {
     let folder = place.join("gnutls-bin");
     for (path, content) in [
-        ("DEBIAN/control", "Package: gnutls-bin\nVersion: 3.7\nArchitecture: all\nMaintainer: Test <test@example.org>\nDescription: another certtool\n"),
+        (
+            "DEBIAN/control",
+            "Package: gnutls-bin\nVersion: 3.7\nArchitecture: all\nMaintainer: Test <test@example.org>\nDescription: another certtool\n",
+        ),
         ("usr/bin/certtool", "#!/bin/sh\necho certtool of GnuTLS\n"),
         ("usr/share/man/man1/certtool.1.gz", "a page\n"),
     ] {
@@ -46,7 +51,7 @@ fn gnutls(place: &Path) -> PathBuf {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(folder.join("usr/bin/certtool"), std::fs::Permissions::from_mode(0o755)).unwrap();
     let file = place.join("gnutls-bin_3.7_all.deb");
-    let built = Command::new("dpkg-deb").arg("--build").args([&folder, &file]).status().unwrap();
+    let built = Command::new("dpkg-deb").arg("--build").args([&folder, &file]).stdout(Stdio::null()).status().unwrap();
     assert!(built.success());
     file
 }
@@ -118,7 +123,12 @@ fn the_server_comes_runs_on_and_goes() {
 
     // Removed: it is stopped, and everything of the authority is there. Purged: likewise, and it is said.
     machine.sh("apt-get remove -y inperson-server");
-    assert_eq!(machine.sh("for one in /proc/[0-9]*/exe; do readlink $one || true; done | { grep -c homeserver || true; }").stdout, "0\n");
+    assert_eq!(
+        machine
+            .sh("for one in /proc/[0-9]*/exe; do readlink $one || true; done | { grep -c homeserver || true; }")
+            .stdout,
+        "0\n"
+    );
     let purged = machine.sh("apt-get purge -y inperson-server").text();
     assert!(purged.contains("/var/lib/inperson is kept") && purged.contains("rm -r /var/lib/inperson"), "{purged}");
     assert_eq!(machine.sh("cd /var/lib/inperson && sha256sum keys/*.pem policy.json").stdout, keys);

@@ -30,7 +30,7 @@ fn release() -> Option<String> {
 
 /// The files of a clean Debian in one archive, fetched once.
 fn archive() -> Option<PathBuf> {
-    let root = rustix_is_root();
+    let root = is_root();
     let Some(release) = release().filter(|_| root) else {
         story::skipped("no clean Debian is booted here (it takes root, and a Debian)");
         return None;
@@ -51,7 +51,7 @@ fn archive() -> Option<PathBuf> {
     Some(archive)
 }
 
-fn rustix_is_root() -> bool {
+fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
 }
 
@@ -69,9 +69,14 @@ impl Machine {
         container.args(["--quiet", "--boot", "--private-network", "--register=no", "--keep-unit", "--settings=no"]);
         container.args(["--hostname=server", "--resolv-conf=off", "--timezone=off", "--directory"]).arg(&root);
         // Two tests may have one at the same time.
-        let name = format!("--machine=inperson-{}", folder.path().file_name().unwrap().to_string_lossy().replace('.', ""));
+        let name =
+            format!("--machine=inperson-{}", folder.path().file_name().unwrap().to_string_lossy().replace('.', ""));
         let said = folder.path().join("console");
-        container.arg(name).stdin(Stdio::null()).stdout(process::sink(&said).unwrap()).stderr(process::sink(&said).unwrap());
+        container
+            .arg(name)
+            .stdin(Stdio::null())
+            .stdout(process::sink(&said).unwrap())
+            .stderr(process::sink(&said).unwrap());
         let container = Running::start("systemd-nspawn", container).unwrap();
         let mut machine = Self { leader: 0, container, folder };
         let up = process::await_sight("a clean Debian that has booted", SOON, || {
@@ -104,7 +109,8 @@ impl Machine {
     pub(crate) fn command(&self, who: &str, line: &str) -> Command {
         let mut command = guard::guarded(Path::new("nsenter")).unwrap();
         let leader = self.leader.to_string();
-        command.args(["--target", &leader, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"]);
+        command
+            .args(["--target", &leader, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"]);
         let home = if who == "root" { "/root".to_owned() } else { format!("/home/{who}") };
         command.args(["env", "-i", "LANG=C.UTF-8", "TERM=dumb", "DEBIAN_FRONTEND=noninteractive", "NO_COLOR=1"]);
         command.arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").arg(format!("HOME={home}"));

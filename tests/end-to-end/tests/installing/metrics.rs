@@ -59,14 +59,18 @@ fn no_rule_and_no_picture_names_a_figure_that_is_not_there() {
     }
     server.stop().unwrap();
     let dashboard: Value = serde_json::from_str(&text(&format!("{FOLDER}/dashboard.json"))).unwrap();
-    let asked: Vec<_> = dashboard["panels"].as_array().unwrap().iter().map(|panel| panel["targets"][0]["expr"].to_string()).collect();
+    let asked: Vec<_> =
+        dashboard["panels"].as_array().unwrap().iter().map(|panel| panel["targets"][0]["expr"].to_string()).collect();
     for (what, named) in [
         ("dashboard.json", names(&asked.join(" "))),
         ("rules.yml", names(&text(&format!("{FOLDER}/rules.yml")))),
         ("rules.test.yml", names(&text(&format!("{FOLDER}/rules.test.yml")))),
     ] {
         let unknown: Vec<_> = named.difference(&shown).collect();
-        assert!(named.len() > 5 && unknown.is_empty(), "{what} names {unknown:?}, which the server does not show: {shown:?}");
+        assert!(
+            named.len() > 5 && unknown.is_empty(),
+            "{what} names {unknown:?}, which the server does not show: {shown:?}"
+        );
     }
     // What the directory and the authority show most of, somebody looks at.
     let looked_at = names(&asked.join(" "));
