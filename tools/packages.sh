@@ -22,7 +22,6 @@ done
 need_packages dpkg-shlibdeps:dpkg-dev
 need_compiler
 need_cargo_deb
-reproducibly
 
 programs="${CARGO_TARGET_DIR:-target}/${profile/dev/debug}"
 if [ "$profile" = release ]; then
@@ -60,6 +59,9 @@ mv "$person/bash/certtool" "$person/zsh/_certtool" "$person/fish/certtool.fish" 
 mv "$person/man/certtool.1.gz" "$person/man/inperson-certtool.1.gz"
 
 mkdir -p "$out"
+# Files in the packages carry the date of the newest commit, whenever they are put together.
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
+export SOURCE_DATE_EPOCH
 for package in homeserver messenger; do
     deb=$("$TOOLS_DIR/bin/cargo-deb" deb --quiet --locked --no-build --profile "$profile" "${packing[@]}" -p "$package" --output "$out")
     echo "$deb"

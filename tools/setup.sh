@@ -95,16 +95,6 @@ need_cargo_deb() {
     rm -rf "$TOOLS_DIR/build"
 }
 
-# From here on what is built depends neither on where it is built nor on when: paths are written as if the project lay in
-# /inperson, and what carries a date carries that of the newest commit, or of the change log where there is no repository.
-reproducibly() {
-    local cargo_home="${CARGO_HOME:-$HOME/.cargo}" target="${CARGO_TARGET_DIR:-$PWD/target}"
-    export RUSTFLAGS="--remap-path-prefix=$target=/inperson/target --remap-path-prefix=$PWD=/inperson --remap-path-prefix=$cargo_home=/cargo"
-    export CFLAGS="-ffile-prefix-map=$target=/inperson/target -ffile-prefix-map=$PWD=/inperson -ffile-prefix-map=$cargo_home=/cargo"
-    SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
-    export SOURCE_DATE_EPOCH CARGO_INCREMENTAL=0
-}
-
 # Debian's promtool alone: with its package a Prometheus would begin to run on this machine.
 need_promtool() {
     if command -v promtool >/dev/null 2>&1 || [ -x "$TOOLS_DIR/bin/promtool" ]; then return 0; fi

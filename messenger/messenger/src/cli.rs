@@ -21,14 +21,12 @@ use crate::view::theme::{self, Surroundings, Theme};
 use crate::{bot, contacts, doctor, headless, keeping, lines, run, send, setup};
 
 const AFTER: &str = "\
-Examples:
+Example:
   messenger
-  messenger 'inperson:bob@example.org?genesis=5f1c09aa1b2c3d4e5f60718293a4b5c6d7e8f9010a1b2c3d4e5f60718293a4b5&directory=chat.example.org:8444'
 
-With the link of a contact card it opens and asks whether to add who is on it.
-
-The first start asks for what is missing: whom you trust, your address, how you appear. F1 in it
-shows every key and command.
+With the link of a contact card it opens and asks whether to add who is on it. The first start
+asks for what is missing: whom you trust, your address, how you appear. F1 in it shows every key
+and command.
 
 Exit codes: 0 ok, 1 failed, 2 usage, 4 unreachable.";
 

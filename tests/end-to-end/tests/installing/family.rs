@@ -98,9 +98,10 @@ fn from_a_bare_machine_to_a_family_of_five_and_on() {
     // The server.
     machine.sh(&page.next("sh", "apt-get install"));
     let said = machine.sh(&page.next("sh", "runuser -u inperson -- ca")).stdout;
+    // The first that is printed; the root's comes after it.
     let fingerprint = |said: &str| {
-        let found = said.lines().find_map(|line| line.trim().strip_prefix("fingerprint  "));
-        found.unwrap_or_else(|| panic!("no fingerprint: {said}")).trim().to_owned()
+        let spelt = |word: &&str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        said.split_whitespace().find(spelt).unwrap_or_else(|| panic!("no fingerprint: {said}")).to_owned()
     };
     let first = fingerprint(&said);
     let settings = machine.path("/var/lib/inperson/homeserver.toml");

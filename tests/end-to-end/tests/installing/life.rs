@@ -1,7 +1,7 @@
 //! The life of the packages on a clean machine: installed, upgraded, removed, purged.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::machine::Machine;
 use super::packages;
@@ -19,8 +19,9 @@ pub(crate) fn package(name: &str) -> PathBuf {
 /// The same package as if it were of a later version, with its name as the page has it.
 pub(crate) fn newer(name: &str, version: &str, place: &Path) -> PathBuf {
     let unpacked = place.join(version);
-    let dpkg =
-        |arguments: &[&std::ffi::OsStr]| assert!(Command::new("dpkg-deb").args(arguments).status().unwrap().success());
+    let dpkg = |arguments: &[&std::ffi::OsStr]| {
+        assert!(Command::new("dpkg-deb").args(arguments).stdout(Stdio::null()).status().unwrap().success())
+    };
     dpkg(&["--raw-extract".as_ref(), package(name).as_ref(), unpacked.as_ref()]);
     let control = unpacked.join("DEBIAN/control");
     let text = std::fs::read_to_string(&control).unwrap();
@@ -50,7 +51,7 @@ fn gnutls(place: &Path) -> PathBuf {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(folder.join("usr/bin/certtool"), std::fs::Permissions::from_mode(0o755)).unwrap();
     let file = place.join("gnutls-bin_3.7_all.deb");
-    let built = Command::new("dpkg-deb").arg("--build").args([&folder, &file]).status().unwrap();
+    let built = Command::new("dpkg-deb").arg("--build").args([&folder, &file]).stdout(Stdio::null()).status().unwrap();
     assert!(built.success());
     file
 }

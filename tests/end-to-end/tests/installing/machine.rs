@@ -30,7 +30,7 @@ fn release() -> Option<String> {
 
 /// The files of a clean Debian in one archive, fetched once.
 fn archive() -> Option<PathBuf> {
-    let root = rustix_is_root();
+    let root = is_root();
     let Some(release) = release().filter(|_| root) else {
         story::skipped("no clean Debian is booted here (it takes root, and a Debian)");
         return None;
@@ -51,7 +51,7 @@ fn archive() -> Option<PathBuf> {
     Some(archive)
 }
 
-fn rustix_is_root() -> bool {
+fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
 }
 

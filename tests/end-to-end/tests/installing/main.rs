@@ -1,11 +1,9 @@
 //! How the whole thing reaches a machine, and stays there: the Debian packages on a clean Debian with systemd, the page that
-//! leads from there to a family of five who talk, data that an earlier release wrote, figures and rules for a Prometheus, and
-//! what tools/reproducible.sh and tools/targets.sh promise.
+//! leads from there to a family of five who talk, data that an earlier release wrote, and figures and rules for a Prometheus.
 //!
 //! Clean machines need root, namespaces and a mirror of Debian; where they cannot be had, the tests say clearly that they skip.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod building;
 mod contents;
 mod family;
 mod kept;
