@@ -25,12 +25,7 @@ struct Sent<T> {
 
 impl<T> Outgoing<T> {
     pub(super) fn new() -> Self {
-        Self {
-            unanswered: Unanswered::new(),
-            waiting: VecDeque::new(),
-            again: VecDeque::new(),
-            answered_twice: 0..0,
-        }
+        Self { unanswered: Unanswered::new(), waiting: VecDeque::new(), again: VecDeque::new(), answered_twice: 0..0 }
     }
 
     pub(super) fn is_quiet(&self) -> bool {
