@@ -37,8 +37,7 @@ impl Core {
 
     /// Puts whatever the session may send now on the wire.
     pub(super) fn flush(&mut self, session: SessionId) {
-        let frames = self.links.get_mut(&session).map(|link| link.session.frames()).unwrap_or_default();
-        for frame in frames {
+        while let Some(frame) = self.links.get_mut(&session).and_then(|link| link.session.next_frame()) {
             self.send_talk(session, &frame);
         }
     }

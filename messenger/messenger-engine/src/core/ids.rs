@@ -1,8 +1,8 @@
 //! The ids that stand for what a client sends: for what each stands, and at which device that may be. No text is kept.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::{BuildHasher, RandomState};
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
 use crate::api::DeliveryState;
 use crate::room::DeviceKey;
@@ -14,11 +14,32 @@ const MAX_REMEMBERED: usize = 65_536;
 /// The ids that stand for what was sent, with a digest of each.
 #[derive(Default)]
 pub(super) struct Ids {
-    /// By whom it is for.
-    given: HashMap<String, HashMap<u64, Given>>,
+    /// By whom it is for. One writes to few people, so that these are compared sooner than hashed.
+    given: BTreeMap<String, HashMap<u64, Given, BuildHasherDefault<ById>>>,
     count: usize,
     /// Makes the digests. They catch a client's mistake, nobody's attack, so a keyed hash of 64 bits is enough.
     digests: RandomState,
+}
+
+/// Spreads ids over their table. They are this device's own: drawn by it, or given by its client, whom nothing has to be kept from.
+#[derive(Default)]
+struct ById(u64);
+
+impl Hasher for ById {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        // Fibonacci hashing: the product's upper half depends on all of the id.
+        self.0 = (self.0 ^ id).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
 }
 
 /// What an id is to stand for.

@@ -68,7 +68,7 @@ impl Core {
         event: impl FnOnce(&mut Self) -> Result<Event, &'static str>,
     ) {
         let Some(link) = self.links.get_mut(&session) else { return };
-        let (device, key) = (link.person.device, (link.run, room, id));
+        let (device, key) = (link.person.device, Key { run: link.run, room, id });
         if self.seen.knows(device, &key) {
             if !self.untaken.comes_again(&(device, key), (session, number)) {
                 link.session.acknowledge(number);

@@ -54,14 +54,13 @@ impl Incoming {
         self.answers.push(Ack { number, refused });
     }
 
-    /// The answers to put on the wire.
-    pub(super) fn frames(&mut self) -> Vec<TalkFrame> {
-        let mut frames = Vec::new();
-        while !self.answers.is_empty() {
-            let rest = self.answers.split_off(self.answers.len().min(MAX_ACKS));
-            frames.push(TalkFrame::Ack { acks: std::mem::replace(&mut self.answers, rest) });
+    /// Answers to put on the wire, as many as one frame takes.
+    pub(super) fn next_frame(&mut self) -> Option<TalkFrame> {
+        if self.answers.is_empty() {
+            return None;
         }
-        frames
+        let rest = self.answers.split_off(self.answers.len().min(MAX_ACKS));
+        Some(TalkFrame::Ack { acks: std::mem::replace(&mut self.answers, rest) })
     }
 
     /// Whether `unanswered` can be the first number that the other side has no answer to.

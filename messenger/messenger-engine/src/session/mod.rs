@@ -182,8 +182,8 @@ impl<T> Session<T> {
         self.outgoing.is_quiet()
     }
 
-    /// Sends `content`, or lets it wait for Hello, for the window or for another connection; [`Self::frames`] has what can
-    /// go now.
+    /// Sends `content`, or lets it wait for Hello, for the window or for another connection; [`Self::next_frame`] has
+    /// what can go now.
     ///
     /// # Errors
     /// [`NotTaken`]; nothing was taken.
@@ -196,22 +196,27 @@ impl<T> Session<T> {
         self.outgoing.push(content, token)
     }
 
-    /// The frames to put on the wire now: answers first, then texts as the window allows.
-    pub fn frames(&mut self) -> Vec<TalkFrame> {
+    /// The next frame to put on the wire now, until there is none: answers first, then texts as the window allows.
+    pub fn next_frame(&mut self) -> Option<TalkFrame> {
         if self.paused {
-            return Vec::new();
+            return None;
         }
-        let mut frames = self.incoming.frames();
+        if let Some(answers) = self.incoming.next_frame() {
+            return Some(answers);
+        }
         let received = self.room_frames.received();
         if self.resumable && received > self.room_frames_told && !self.moving {
             self.room_frames_told = received;
-            frames.push(TalkFrame::RoomFrames { count: received });
+            return Some(TalkFrame::RoomFrames { count: received });
         }
-        if self.heard_hello || self.begins {
-            let keep = self.resumable || !self.heard_hello;
-            frames.extend(std::iter::from_fn(|| self.outgoing.next_frame(keep)));
-        }
-        frames
+        let keep = self.resumable || !self.heard_hello;
+        (self.heard_hello || self.begins).then(|| self.outgoing.next_frame(keep)).flatten()
+    }
+
+    /// All of them.
+    #[cfg(test)]
+    fn frames(&mut self) -> Vec<TalkFrame> {
+        std::iter::from_fn(|| self.next_frame()).collect()
     }
 
     /// Takes a frame from the other side.
@@ -323,7 +328,7 @@ impl<T> Session<T> {
     }
 
     /// Goes on on another connection, on which this side has told `told` and the other one `theirs`. From now on nothing is
-    /// taken from the last one. Returns what has to go out on the room channel first; [`Self::frames`] has the rest.
+    /// taken from the last one. Returns what has to go out on the room channel first; [`Self::next_frame`] has the rest.
     ///
     /// # Errors
     /// A [`Violation`] if the other side cannot have got so far; the session stays as it was.
