@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
+use tokio_util::bytes::Bytes;
 
 use super::message::{Two, person};
 use crate::measure::{Pair, Part, Scale, paired};
@@ -188,7 +189,7 @@ async fn give(connection: &quinn::Connection, path: PathBuf) {
 }
 
 async fn take(connection: &quinn::Connection, place: PathBuf) -> bool {
-    let (hand_on, mut batches) = mpsc::channel::<Vec<tokio_util::bytes::Bytes>>(8);
+    let (hand_on, mut batches) = mpsc::channel::<Vec<Bytes>>(8);
     let writing = tokio::task::spawn_blocking(move || {
         let mut file = BufWriter::with_capacity(PIECE, File::create(place).expect("there is room for a file"));
         let (mut hash, mut left, mut sent) = (Sha256::new(), BYTES, Vec::new());

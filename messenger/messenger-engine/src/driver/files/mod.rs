@@ -202,7 +202,7 @@ impl Desk {
             }
             Report::Begun { transfer, sink } => match sink {
                 Ok((sink, _)) if !core.transfers(transfer) => {
-                    drop(tokio::task::spawn_blocking(move || sink.forget(false)));
+                    tokio::task::spawn_blocking(move || sink.forget(false));
                 }
                 Ok((sink, begun)) => {
                     self.sinks.insert(transfer, Arc::new(Mutex::new(Some(sink))));
