@@ -66,3 +66,5 @@ for package in homeserver messenger; do
     deb=$("$TOOLS_DIR/bin/cargo-deb" deb --quiet --locked --no-build --profile "$profile" "${packing[@]}" -p "$package" --output "$out")
     echo "$deb"
 done
+# What cargo-deb leaves of the programs that it has stripped.
+rm -f "${CARGO_TARGET_DIR:-target}"/{homeserver,messenger}/*.stripped-*.tmp
