@@ -27,7 +27,7 @@ pub enum ConnectError {
         /// What verification said.
         reason: String,
     },
-    /// The directory has as many connections as it can hold, or as many from this address.
+    /// The directory has as many connections, or handshakes under way, as it can hold, or as many from this address.
     #[error("the directory {name} takes no more connections at the moment: try again later")]
     Full {
         /// The directory's name.
