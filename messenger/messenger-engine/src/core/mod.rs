@@ -27,20 +27,27 @@ mod gossip;
 mod heard;
 mod hosting;
 mod ids;
+mod inside;
 mod keeping;
+mod leaving;
 mod links;
 mod marks;
 mod membership;
 mod mesh;
 mod moving;
+mod order_frames;
+mod ordering;
 mod people;
+mod proofs;
 mod renewal;
 mod resumption;
+mod returning;
 mod rooms;
 mod saying;
 mod seeking;
 mod seen;
 mod sleep;
+mod succession;
 mod texts;
 mod typing;
 mod untaken;
@@ -240,7 +247,7 @@ impl Core {
             Command::RoomAccept { room } => self.accept_invitation(room, now),
             Command::RoomDecline { room } => self.decline_invitation(room),
             Command::RoomSend { room, text, id } => self.send_room_text(room, text, id, now),
-            Command::RoomLeave { room } => self.leave_room(room, "you left", now),
+            Command::RoomLeave { room } => self.leave_gently(room, now),
             Command::FileOffer { to, path, transfer } => {
                 self.with_person("file_offer", &to, |core, to| core.offer_file(to, path, transfer));
             }

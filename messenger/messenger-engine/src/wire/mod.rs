@@ -6,6 +6,7 @@
 
 mod file;
 mod mark;
+mod order;
 mod room;
 mod talk;
 mod views;
@@ -18,6 +19,7 @@ pub use file::{
     MAX_MEDIA_TYPE_BYTES, MAX_PATH_BYTES, MAX_SIZE, Outline, PAGE_BYTES, Page, Wanted,
 };
 pub use mark::{Author, MAX_READ, Mark, Target, is_emoji};
+pub use order::{Acknowledged, Claimed, Granted, Head, QuotedAck, Signature, SignedGrant, SignedHead, Whereabouts};
 pub use room::{RoomFrame, RoomPlaintext};
 pub use talk::{Ack, Progress, Resume, TalkFrame, capability};
 pub use views::{Contradiction, MAX_CHECKPOINT_BYTES, MAX_CONTRADICTIONS, MAX_PROOF, MAX_VIEWS, PolicyView, Views};

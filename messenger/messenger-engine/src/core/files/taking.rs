@@ -37,7 +37,7 @@ impl Taking {
 
 impl Core {
     /// Somebody offers something.
-    pub(super) fn offered(
+    pub(super) fn file_offered(
         &mut self,
         session: SessionId,
         transfer: TransferId,

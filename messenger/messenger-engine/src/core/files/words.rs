@@ -24,7 +24,7 @@ impl Core {
             let refused = refused.filter(|_| !self.is_offered_in_room(session, &what));
             return self.show((session, number), (None, id), |core| match refused {
                 Some(reason) => Err(reason),
-                None => core.offered(session, transfer, what),
+                None => core.file_offered(session, transfer, what),
             });
         }
         let Some(link) = self.links.get_mut(&session) else { return };

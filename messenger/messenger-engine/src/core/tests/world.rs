@@ -78,6 +78,8 @@ pub(super) struct World {
     pub(super) sleepless: bool,
     /// Their disks, and the streams between them.
     pub(super) desk: Desk,
+    /// Frames of rooms under way, if they take their time: to whom, on which connection.
+    pub(super) slow: Option<VecDeque<(String, ConnectionId, Vec<u8>)>>,
     /// Dials under way, if they take their time: the call, who dials, and whom.
     dials: Option<Vec<(CallId, String, String)>>,
 }
@@ -110,6 +112,7 @@ impl World {
             unheard: BTreeSet::new(),
             sleepless: false,
             desk: Desk::default(),
+            slow: None,
             dials: None,
         };
         for name in names {
@@ -255,6 +258,11 @@ impl World {
         let untaken = std::mem::take(&mut self.node(name).untaken);
         self.core(name).taken(untaken);
         self.settle();
+    }
+
+    /// Who runs a program.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.nodes.keys().cloned().collect()
     }
 
     /// The program ends without a word.
