@@ -219,8 +219,14 @@ async fn a_program_that_ends_leaves_its_rooms_and_its_events_end() {
     bob.in_room_of(2).await;
     alice.do_it(Command::Quit).await;
     let closed = |event: &Event| matches!(event, Event::RoomClosed { .. }).then_some(());
-    bob.wait("the room to close", closed).await;
-    bob.sees("alice", false).await;
+    // Nobody says what comes first.
+    let (mut over, mut gone) = (false, false);
+    let both = |event: &Event| {
+        over |= matches!(event, Event::RoomClosed { .. });
+        gone |= matches!(event, Event::Presence { who, online: false, .. } if *who == identifier("alice"));
+        (over && gone).then_some(())
+    };
+    bob.wait("the room to close, and alice to be gone", both).await;
     alice.wait("one's own goodbye", closed).await;
     tokio::time::timeout(Duration::from_secs(10), async { while alice.engine.send(Command::GoOnline).await {} })
         .await

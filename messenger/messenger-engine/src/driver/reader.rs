@@ -110,6 +110,7 @@ enum Come {
 }
 
 /// A frame, if it is there as a whole.
+#[expect(clippy::large_enum_variant, reason = "it is handed on at once, and never kept")]
 enum Whole {
     NotYet,
     /// Of a kind that is not known here.
