@@ -18,6 +18,9 @@ use crate::wire::Channel;
 /// Frames that may wait for a peer that reads slowly; one more, and it counts as stalled.
 const MAX_WAITING_FRAMES: usize = 4096;
 
+/// The memory that is kept for what will be put next: a busy moment's short texts.
+const KEPT_BYTES: usize = 16 * 1024;
+
 /// The peer does not take what is sent.
 #[derive(Debug)]
 pub(super) struct Stalled;
@@ -64,8 +67,8 @@ impl Lane {
             _ => 0,
         };
         if taken == self.put.bytes.len() {
-            // The memory is used again.
             self.put.bytes.clear();
+            self.put.bytes.shrink_to(KEPT_BYTES);
             self.put.count = 0;
             return Ok(());
         }

@@ -210,13 +210,13 @@ impl Driver {
                     ticked = Some(now);
                 }
             }
-            self.take_what_is_there();
+            let took = self.take_what_is_there();
             let (acted, before) = (self.act(), alarm.due());
             self.telling.tell();
             if let Some(now) = ticked {
                 alarm.ticked(now.instant, self.next_deadline(now));
             }
-            if acted || ticked.is_none() {
+            if acted || took || ticked.is_none() {
                 alarm.happened(ticked.map_or_else(Instant::now, |now| now.instant));
             }
             if alarm.due() != before {

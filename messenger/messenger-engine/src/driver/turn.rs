@@ -20,11 +20,13 @@ impl Driver {
     }
 
     /// Takes with what was waited for what else is there, no more of it than [`TOGETHER`]: what it asks for is done at once.
-    pub(super) fn take_what_is_there(&mut self) {
-        let now = Now::read();
+    /// Returns whether there was anything.
+    pub(super) fn take_what_is_there(&mut self) -> bool {
+        let (now, mut took) = (Now::read(), false);
         for _ in 0..TOGETHER {
             let Ok(command) = self.commands.try_recv() else { break };
             self.command(command, now);
+            took = true;
         }
         for _ in 0..TOGETHER {
             if self.telling.is_full() {
@@ -32,8 +34,10 @@ impl Driver {
             }
             let Some(happening) = self.reader.next().now_or_never().flatten() else { break };
             self.happened(happening, now);
+            took = true;
         }
         self.acknowledge(None);
+        took
     }
 
     /// Acknowledges everything that the client has taken by now.
@@ -89,7 +93,7 @@ mod tests {
         let mut driver = driver();
         let (frames, _commands) = (flood(&mut driver), command(&mut driver, 3 * TOGETHER));
         for turn in 1..=3 {
-            driver.take_what_is_there();
+            assert!(driver.take_what_is_there());
             driver.act();
             assert_eq!((frames.load(Ordering::Relaxed), errors(&driver)), (turn * TOGETHER, turn * TOGETHER));
         }
@@ -105,8 +109,9 @@ mod tests {
         driver.take_what_is_there();
         driver.act();
         assert_eq!((frames.load(Ordering::Relaxed), errors(&driver)), (0, 1));
+        assert!(!driver.take_what_is_there(), "there is nothing more for it");
         driver.telling.pending.clear();
-        driver.take_what_is_there();
+        assert!(driver.take_what_is_there());
         assert_eq!(frames.load(Ordering::Relaxed), TOGETHER);
     }
 }
