@@ -88,9 +88,12 @@ impl Session {
         for effect in effects {
             let kept = match effect {
                 Effect::Engine(command) => {
-                    if let Command::FileAccept { into, .. } = &command {
-                        // The engine says what is wrong with a folder that is not there.
-                        let _ = std::fs::create_dir_all(into);
+                    if let Command::FileAccept { into, .. } = &command
+                        && let Err(error) = std::fs::create_dir_all(into)
+                    {
+                        // The offer stands: it can be taken into another one.
+                        self.app.tell_wrong(format!("{into}: {error}. /downloads FOLDER chooses another place."));
+                        continue;
                     }
                     self.engine.send(command).await;
                     Ok(())
