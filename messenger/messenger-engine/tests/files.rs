@@ -77,16 +77,21 @@ fn offered(event: &Event, expected: TransferId) -> Option<()> {
     matches!(event, Event::FileOffered { transfer, .. } if *transfer == expected).then_some(())
 }
 
-/// Waits until a transfer is in a state; returns by whom, and why.
+/// Waits until a transfer is in a state, however slow the machine is, as long as it gets on; returns by whom, and why.
 async fn stands(who: &mut Someone, expected: TransferId, at: TransferState) -> (Option<Side>, Option<String>) {
-    who.wait(&format!("{at:?}"), |event| match event {
-        Event::FileState { transfer, state, by, reason, .. } if *transfer == expected => {
-            assert!(*state == at || !state.is_over(), "{state:?}: {reason:?}");
-            (*state == at).then(|| (*by, reason.clone()))
+    loop {
+        let question = |event: &Event| match event {
+            Event::FileState { transfer, state, by, reason, .. } if *transfer == expected => {
+                assert!(*state == at || !state.is_over(), "{state:?}: {reason:?}");
+                (*state == at).then(|| Some((*by, reason.clone())))
+            }
+            Event::FileProgress { transfer, .. } if *transfer == expected => Some(None),
+            _ => None,
+        };
+        if let Some(found) = who.wait(&format!("{at:?}"), question).await {
+            return found;
         }
-        _ => None,
-    })
-    .await
+    }
 }
 
 /// Waits until at least so many bytes of a transfer have come.

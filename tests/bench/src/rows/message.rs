@@ -119,7 +119,8 @@ pub(super) struct Two {
     pub(super) alice_engine: Engine,
     pub(super) alice_events: Events,
     pub(super) bob_engine: Engine,
-    pub(super) bob_events: Events,
+    /// Until somebody takes them.
+    pub(super) bob_events: Option<Events>,
     pub(super) bob: Identifier,
     stop: tokio_util::sync::DropGuard,
 }
@@ -161,7 +162,7 @@ impl Two {
                 _ => {}
             }
         }
-        Self { alice_engine, alice_events, bob_engine, bob_events, bob, stop: stop.drop_guard() }
+        Self { alice_engine, alice_events, bob_engine, bob_events: Some(bob_events), bob, stop: stop.drop_guard() }
     }
 }
 
@@ -175,9 +176,11 @@ struct Talk {
 
 impl Talk {
     async fn new() -> Self {
-        let Two { alice_engine: alice, alice_events: events, bob_engine, mut bob_events, bob, stop } = Two::new().await;
+        let Two { alice_engine: alice, alice_events: events, bob_engine, bob_events, bob, stop } = Two::new().await;
         // Somebody reads what bob receives.
-        tokio::spawn(async move { while bob_events.recv().await.is_some() {} });
+        if let Some(mut bob_events) = bob_events {
+            tokio::spawn(async move { while bob_events.recv().await.is_some() {} });
+        }
         let mut talk = Self { alice, events, _bob: bob_engine, bob, _stop: stop };
         // The first message opens the session.
         talk.once().await;

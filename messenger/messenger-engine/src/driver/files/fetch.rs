@@ -16,6 +16,9 @@ use crate::wire::{Close, Wanted};
 /// Batches that wait for the disk; what does not fit stays in QUIC's own bounded buffers, and the other side waits.
 const BEHIND: usize = 8;
 
+/// What has come is written at once when it is so much, or nothing more is there: a packet's worth is little for a disk.
+const GATHERED: usize = 256 * 1024;
+
 /// A stream that came, and what of it was read with its head.
 pub(super) struct Came {
     pub(super) stream: RecvStream,
@@ -101,11 +104,15 @@ fn write<B: AsRef<[u8]>>(
         Ok(unpacker.is_over())
     };
     let mut work = || -> Result<(), String> {
-        let mut over = take(rest)?;
+        let (mut over, mut gathered) = (take(rest)?, Vec::with_capacity(GATHERED));
         while !over && let Some(batch) = batches.blocking_recv() {
-            for bytes in batch {
-                over = take(bytes.as_ref())?;
+            let mut next = Some(batch);
+            while let Some(batch) = next {
+                batch.iter().for_each(|bytes| gathered.extend_from_slice(bytes.as_ref()));
+                next = if gathered.len() < GATHERED { batches.try_recv().ok() } else { None };
             }
+            over = take(&gathered)?;
+            gathered.clear();
         }
         Ok(())
     };

@@ -75,7 +75,7 @@ impl Desk {
     pub(super) fn begin(&mut self, task: FileTask, connection: Option<&Connection>) {
         match task {
             FileTask::Look { transfer, path } => {
-                self.block(move |disk| Report::Looked { transfer, found: disk.look(&path).map(Arc::from) })
+                self.block(move |disk| Report::Looked { transfer, found: disk.look(&path).map(Arc::from) });
             }
             FileTask::Begin { transfer, into, what } => {
                 self.block(move |disk| {
@@ -202,7 +202,7 @@ impl Desk {
             }
             Report::Begun { transfer, sink } => match sink {
                 Ok((sink, _)) if !core.transfers(transfer) => {
-                    drop(tokio::task::spawn_blocking(move || sink.forget(false)))
+                    tokio::task::spawn_blocking(move || sink.forget(false));
                 }
                 Ok((sink, begun)) => {
                     self.sinks.insert(transfer, Arc::new(Mutex::new(Some(sink))));

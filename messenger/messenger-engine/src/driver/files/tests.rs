@@ -127,7 +127,7 @@ impl Sink for Taken {
     fn left(&self) -> Option<Wanted> {
         let Some(manifest) = &self.manifest else { return Some(Wanted::Manifest) };
         let offset = self.part.len() as u64;
-        (self.whole.len() < manifest.len()).then(|| Wanted::Files { entry: self.whole.len() as u64, offset })
+        (self.whole.len() < manifest.len()).then_some(Wanted::Files { entry: self.whole.len() as u64, offset })
     }
 
     fn expects(&self) -> u64 {

@@ -77,7 +77,7 @@ impl World {
         let (cut, kept) = streams.into_iter().partition::<BTreeMap<_, _>, _>(|((of, _), _)| which(*of));
         self.desk.streams = kept;
         for ((transfer, request), stream) in cut {
-            self.end_stream(transfer, request, stream, ServeEnd::Cut, |wanted| FetchEnd::Left(wanted));
+            self.end_stream(transfer, request, stream, ServeEnd::Cut, FetchEnd::Left);
         }
     }
 
