@@ -241,8 +241,17 @@ impl App {
         if folder.to_str().is_none() {
             return Err("The name of that folder is no UTF-8: choose another.".to_owned());
         }
-        self.said(format!("What is offered from now on is put into {}.", self.places.shorten(&folder)));
         self.behaviour.downloads = Some(folder);
+        let (place, shown) = (self.downloads().display().to_string(), self.shown_downloads());
+        // What waits for an answer says where it would go, and has to be right.
+        for id in self.transfers.keys().copied().collect::<Vec<_>>() {
+            self.change_file(id, |file| {
+                if file.allows(Deed::Take) {
+                    (file.place, file.shown) = (place.clone(), shown.clone());
+                }
+            });
+        }
+        self.said(format!("What comes is put into {shown} from now on."));
         Ok(vec![Effect::Behave(self.behaviour.clone())])
     }
 

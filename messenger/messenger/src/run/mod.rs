@@ -105,9 +105,12 @@ impl Session {
         while let Some(effect) = effects.pop_front() {
             let kept = match effect {
                 Effect::Engine(mut command) => {
-                    if let Command::FileAccept { into, .. } = &command {
-                        // The engine says what is wrong with a folder that is not there.
-                        let _ = std::fs::create_dir_all(into);
+                    if let Command::FileAccept { into, .. } = &command
+                        && let Err(error) = std::fs::create_dir_all(into)
+                    {
+                        // The offer stands: it can be taken into another one.
+                        self.app.tell_wrong(format!("{into}: {error}. /downloads FOLDER chooses another place."));
+                        continue;
                     }
                     if let Some(problem) = self.keeper.hear_command(&mut command, now_ms()) {
                         effects.extend(self.app.hear(problem, now()));

@@ -65,8 +65,8 @@ fn an_offer_is_answered_by_key_and_by_number_and_tells_where_it_goes() {
     assert_eq!(app.act(Action::File(Deed::Refuse), now()), [refuse]);
     app.act(Action::PauseOrContinue, now());
     assert!(wrong(&app).contains("no such file"), "{}", wrong(&app));
-    typed(&mut app, "/downloads ~/in");
     app.hear(offered(7, "bob"), now());
+    typed(&mut app, "/downloads ~/in");
     assert_eq!(typed(&mut app, "/take"), [take(TransferId([7; 16]), "/home/alice/in")]);
     typed(&mut app, "/cancel 99");
     assert!(wrong(&app).contains("no such file"), "{}", wrong(&app));
