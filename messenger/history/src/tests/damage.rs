@@ -63,7 +63,7 @@ fn files_of_others_are_no_history() {
     let other = rusqlite::Connection::open(&plain).unwrap();
     other.execute_batch("CREATE TABLE entries (x); INSERT INTO entries VALUES (1)").unwrap();
     drop(other);
-    let random: Vec<u8> = (0..3 * PAGE).map(|n| (n * 2_654_435_761_usize >> 13) as u8).collect();
+    let random: Vec<u8> = (0..3 * PAGE).map(|n| ((n * 2_654_435_761_usize) >> 13) as u8).collect();
     for content in [fs::read(&plain).unwrap(), b"# my notes\n".to_vec(), vec![0; 2 * PAGE], random] {
         fs::write(&path, &content).unwrap();
         assert!(matches!(open(&folder), Err(HistoryError::Foreign(_))));
