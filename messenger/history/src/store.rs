@@ -93,6 +93,8 @@ pub(crate) fn set_up(connection: &Connection) -> Result<(), HistoryError> {
     connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "trusted_schema", false)?;
+    // Pages that searches come back to are decrypted once (KiB; SQLite's own 2 MiB hold no index of a large history).
+    connection.pragma_update(None, "cache_size", -16_384)?;
     connection.pragma_update(None, "recursive_triggers", true)?;
     let journal: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if journal != "wal" {
