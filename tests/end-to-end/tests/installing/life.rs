@@ -20,7 +20,7 @@ pub(crate) fn package(name: &str) -> PathBuf {
 pub(crate) fn newer(name: &str, version: &str, place: &Path) -> PathBuf {
     let unpacked = place.join(version);
     let dpkg = |arguments: &[&std::ffi::OsStr]| {
-        assert!(Command::new("dpkg-deb").args(arguments).stdout(Stdio::null()).status().unwrap().success())
+        assert!(Command::new("dpkg-deb").args(arguments).stdout(Stdio::null()).status().unwrap().success());
     };
     dpkg(&["--raw-extract".as_ref(), package(name).as_ref(), unpacked.as_ref()]);
     let control = unpacked.join("DEBIAN/control");
