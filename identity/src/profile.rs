@@ -111,8 +111,8 @@ impl Profile {
     }
 
     /// What a person can order from an authority now; the first that fits an identifier's kind is the default for it.
-    pub fn offered() -> [&'static Self; 2] {
-        [Self::device(), Self::phone_device()]
+    pub fn offered() -> [&'static Self; 3] {
+        [Self::device(), Self::phone_device(), Self::mail()]
     }
 
     /// Reads a profile; unknown fields are refused.

@@ -16,7 +16,7 @@ use rustls_pki_types::UnixTime;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
-use crate::profile::Profile;
+use crate::{identifier::IdentifierKind, profile::Profile};
 
 pub use extension::{ExtCosignature, ExtensionError, MAX_COSIGNATURES, MAX_PATH, TransparencyExtension};
 pub use label::{LabelInput, VrfError, VrfProof, VrfPublicKey, VrfSecretKey};
@@ -33,12 +33,19 @@ pub fn period_of(time: UnixTime) -> u32 {
     u32::try_from(time.as_secs() / PERIOD.as_secs()).unwrap_or(u32::MAX)
 }
 
-/// How many periods before the present one can hold a certificate that has not ended yet: an authority proves labels, and
-/// an owner asks for them, that far back. It follows from the longest life that a profile on offer
-/// ([`Profile::offered`]) may have, so that one that lives longer, or a further one, widens it.
-pub fn periods_back() -> u32 {
-    let longest = Profile::offered().map(Profile::max_lifetime).into_iter().max().unwrap_or_default();
+/// How many periods before the present one can hold a certificate of such an identifier that has not ended yet: an
+/// authority proves labels, and an owner asks for them, that far back. It follows from the longest life that a profile on
+/// offer ([`Profile::offered`]) may have, so that one that lives longer, or a further one, widens it. Of numbers it is less:
+/// they are given to others, who are to learn nothing of whoever had them.
+pub fn periods_back_of(kind: IdentifierKind) -> u32 {
+    let of_kind = Profile::offered().into_iter().filter(|profile| profile.subject().identifier_kind() == Some(kind));
+    let longest = of_kind.map(Profile::max_lifetime).max().unwrap_or_default();
     u32::try_from(longest.as_secs().div_ceil(PERIOD.as_secs())).unwrap_or(u32::MAX)
+}
+
+/// The same for the kind of identifier of which it is the most.
+pub fn periods_back() -> u32 {
+    periods_back_of(IdentifierKind::Email).max(periods_back_of(IdentifierKind::Phone))
 }
 
 /// The 32 random bytes that open a commitment. Whoever holds them and the certificate can show what was logged.
@@ -107,7 +114,8 @@ mod tests {
                 assert!(at(now - profile.max_lifetime().as_secs()) + periods_back() >= at(now), "{}", profile.name());
             }
         }
-        assert_eq!(periods_back(), 5, "thirty days");
+        assert_eq!(periods_back(), 13, "ninety days");
+        assert_eq!(periods_back_of(IdentifierKind::Phone), 5, "thirty days, less than a number rests");
     }
 
     #[test]

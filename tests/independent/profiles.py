@@ -42,7 +42,7 @@ PROFILES = {
     ],
     "mail": [
         Profile(
-            f"{ARC}.3.3", "email", MAIL_KEYS, 825 * DAY, MAIL_USES,
+            f"{ARC}.3.3", "email", MAIL_KEYS, 90 * DAY, MAIL_USES,
             asserted=("2.23.140.1.5.1.2",), issuer_access=True, list_schemes=(b"http://",),
         )
     ],

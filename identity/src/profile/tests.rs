@@ -46,7 +46,7 @@ fn mail_follows_the_kind_of_key() {
     assert_eq!(mail.key_usage(KeyAlgorithm::Rsa), [DigitalSignature, KeyEncipherment]);
     assert_eq!(mail.key_usage(KeyAlgorithm::Ed25519), [DigitalSignature]);
     assert_eq!(Profile::device().key_usage(KeyAlgorithm::P256), []);
-    assert_eq!((mail.lifetime(), mail.max_lifetime()), (Duration::from_secs(90 * DAY), Duration::from_secs(825 * DAY)));
+    assert_eq!((mail.lifetime(), mail.max_lifetime()), (Duration::from_secs(90 * DAY), Duration::from_secs(90 * DAY)));
 }
 
 #[test]

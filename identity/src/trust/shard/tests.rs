@@ -54,8 +54,8 @@ fn labels_are_needed_as_long_as_a_certificate_under_them_can_live() {
     let window = LogWindow { opens: None, closes: Some(2_900 * PERIOD.as_secs() + 5) };
     assert_eq!(window.periods(), (0, 2_900));
     let retires = window.retires().unwrap();
-    // The last period in which an owner still asks for period 2900 is 2905.
-    assert_eq!(period_of(at(retires.as_secs() - LAST_PROOFS)), 2_906);
+    // The last period in which an owner still asks for period 2900 is 2913.
+    assert_eq!(period_of(at(retires.as_secs() - LAST_PROOFS)), 2_914);
     assert_eq!(period_of(at(retires.as_secs() - LAST_PROOFS - 1)) - periods_back(), 2_900);
     assert_eq!(LogWindow::default().retires(), None);
     let opens = LogWindow { opens: Some(2_900 * PERIOD.as_secs() + DAY - 1), closes: None };

@@ -31,9 +31,9 @@ fn good() -> Vec<Case> {
         )
         .set(KEY_USAGE, bits(7, &[0x80])),
         mail("good-mail-not-ascii", "A local part that is not ASCII.").name("jürgen@example.org"),
-        mail("good-mail-of-825-days", "The longest life that the profile allows.")
-            .draft(|draft| draft.not_after = der::time(NOON + 825 * DAY - 1))
-            .after(800 * DAY),
+        mail("good-mail-of-90-days", "The longest life that the profile allows.")
+            .draft(|draft| draft.not_after = der::time(NOON + 90 * DAY - 1))
+            .after(85 * DAY),
         mail(
             "good-mail-asserted",
             "The operator asserts the CA/Browser Forum's requirements: their policy behind ours.",
@@ -69,8 +69,8 @@ fn policy() -> Vec<Case> {
             .set(POLICIES, policies(&[MAIL, STRICT])),
         person("prof-01-device-asserts", "Nobody asserts S/MIME requirements for a device.")
             .set(POLICIES, policies(&[DEVICE, ASSERTED])),
-        mail("prof-03-mail-too-long", "825 days and a second.")
-            .draft(|draft| draft.not_after = der::time(NOON + 825 * DAY)),
+        mail("prof-03-mail-too-long", "90 days and a second.")
+            .draft(|draft| draft.not_after = der::time(NOON + 90 * DAY)),
     ]
 }
 
