@@ -15,6 +15,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, stream};
 use identity::certificate::Tbs;
+use identity::profile::Profile;
 use identity::{Identifier, IdentifierKind};
 use tokio_util::sync::CancellationToken;
 
@@ -225,6 +226,7 @@ async fn send(service: &Service, record: &CertificateRecord) -> Result<(), Untol
         authority: service.host(),
         serial: &record.serial.to_string(),
         key: key.spki().subject_public_key.raw_bytes(),
+        for_mail: record.profile == Profile::mail().name(),
         made: record.not_before,
         now: service.now(),
         message_id: random::id(),

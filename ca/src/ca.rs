@@ -148,7 +148,7 @@ impl Ca {
             trail,
             keys,
             Arc::clone(&clock),
-            config.base_url.clone(),
+            (config.base_url.clone(), config.plain_url.clone()),
             config.crl_shards,
             taken,
             tasks.clone(),
@@ -203,6 +203,12 @@ impl Ca {
     /// `ConnectInfo<`[`PeerAddr`](crate::https::PeerAddr)`>`, where there is one.
     pub fn router(&self) -> Router {
         acme::router(Arc::clone(&self.service))
+    }
+
+    /// What other people's programs fetch by plain HTTP, with paths relative to [`CaConfig::plain_url`]: revocation lists and
+    /// issuing certificates, all of them signed.
+    pub fn plain_router(&self) -> Router {
+        acme::plain_router(Arc::clone(&self.service))
     }
 
     /// Issues and logs a certificate for a service of this authority: the chain, leaf first, and its new P-256 key.

@@ -61,6 +61,9 @@ pub struct CaConfig {
     /// Where the router is reached from outside, without a trailing slash: `https://localhost:8443/acme`. Every URL in
     /// an answer begins with it, and a signed request must name its URL exactly so (RFC 8555 section 6.4).
     pub base_url: String,
+    /// Where [`Ca::plain_router`](crate::Ca::plain_router) is reached by plain HTTP, without a trailing slash:
+    /// `http://localhost:8446`. Certificates for mail name it; without it none is made.
+    pub plain_url: Option<String>,
     /// Mail domains (A-labels, lower case) whose addresses may enrol; `*` permits every domain.
     pub permitted_domains: Vec<String>,
     /// Where mails go.
@@ -106,6 +109,7 @@ impl CaConfig {
         Self {
             folder,
             base_url,
+            plain_url: None,
             permitted_domains: vec!["*".into()],
             mail: Mailer::Outbox(outbox),
             mail_from: "in-person@localhost".into(),

@@ -25,8 +25,8 @@ use tokio::sync::{Mutex, Notify};
 use transparency_log::SubmitError;
 
 use known::Known;
-pub(crate) use name::ListName;
 use name::MAX_SHARDS;
+pub(crate) use name::{ListName, Part};
 use newest::Newest;
 pub(crate) use newest::{place_of, reason_of};
 
@@ -111,19 +111,26 @@ impl Crls {
         let shards = self.issuer.shards.min(MAX_SHARDS);
         let mut names = vec![ListName::whole(issuer)];
         let parts = (0..shards).filter(|_| shards > 1 && issuer.authority == Authority::People);
-        names.extend(parts.map(|shard| ListName { issuer, shard: Some(shard) }));
+        names.extend(parts.map(|shard| ListName { issuer, part: Part::Shard(shard) }));
         for file in std::fs::read_dir(&self.folder).map_err(io)? {
-            let part = file.map_err(io)?.file_name().to_str().and_then(ListName::shard_of_file);
+            let part = file.map_err(io)?.file_name().to_str().and_then(ListName::part_of_file);
             names.extend(part.filter(|part| part.issuer == issuer));
         }
-        let list = |name: ListName| {
-            let (issuing, url) = (Arc::clone(issuing), self.issuer.list_url(name));
+        // Where there are parts, each list is of one address, and certificates for mail name another one.
+        if names.iter().any(|name| matches!(name.part, Part::Shard(_))) {
+            names.push(ListName::of_mail(issuer));
+        }
+        let list = |name: ListName, url: String| {
             let newest = Newest::read(&self.folder.join(name.file())).filter(|newest| newest.is_of(&url));
+            let issuing = Arc::clone(issuing);
             Arc::new(List { issuing, url, newest: RwLock::new(newest), renewing: Mutex::default() })
         };
         let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
         for name in names {
-            lists.entry(name).or_insert_with(|| list(name));
+            // There is no address for mail where nothing is served by plain HTTP.
+            if let Some(url) = self.issuer.list_url(name) {
+                lists.entry(name).or_insert_with(|| list(name, url));
+            }
         }
         Ok(())
     }
@@ -144,9 +151,10 @@ impl Crls {
         lists.iter().find(|(name, _)| name.file() == file).map(|(name, list)| (*name, Arc::clone(list)))
     }
 
-    /// DER of the newest list.
+    /// DER of the newest list. Where there are no parts, the one list speaks for certificates for mail as well.
     pub(crate) fn der(&self, name: ListName) -> Option<Bytes> {
-        Some(self.list(name)?.newest()?.der)
+        let whole = || self.list(ListName::whole(name.issuer)).filter(|_| name.part == Part::Mail);
+        Some(self.list(name).or_else(whole)?.newest()?.der)
     }
 
     /// DER of all newest lists of an authority.
@@ -169,7 +177,7 @@ impl Crls {
 
     /// The issuing keys of an authority that have a list, the newest first: what an earlier one has issued may be valid still.
     pub(crate) fn issuers(&self, authority: Authority) -> Vec<IssuerName> {
-        let whole = self.of(authority).into_iter().filter(|(name, _)| name.shard.is_none());
+        let whole = self.of(authority).into_iter().filter(|(name, _)| name.part == Part::Whole);
         let mut issuers: Vec<_> = whole.map(|(name, _)| name.issuer).collect();
         issuers.reverse();
         issuers
@@ -177,7 +185,8 @@ impl Crls {
 
     /// How many parts the list of an issuing key has.
     pub(crate) fn parts(&self, issuer: IssuerName) -> usize {
-        self.of(issuer.authority).iter().filter(|(name, _)| name.issuer == issuer && name.shard.is_some()).count()
+        let is_part = |name: &ListName| name.issuer == issuer && matches!(name.part, Part::Shard(_));
+        self.of(issuer.authority).iter().filter(|(name, _)| is_part(name)).count()
     }
 
     /// In the order of names.

@@ -1,8 +1,10 @@
 //! Certificate requests (RFC 2986): who holds the key, and what she asks to be called.
 
-use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
+};
 use const_oid::AssociatedOid as _;
-use const_oid::db::rfc5912::ID_EXTENSION_REQ;
+use const_oid::db::rfc5912::{ECDSA_WITH_SHA_256, ID_EXTENSION_REQ, SHA_256_WITH_RSA_ENCRYPTION};
 use der::asn1::{Any, Ia5String, SetOfVec};
 use der::{Decode as _, Encode as _, Tag, Tagged as _};
 use identity::certificate::key_algorithm;
@@ -78,28 +80,33 @@ pub(crate) fn verify(
     }
     let malformed = |e: der::Error| CsrError::Der(e.to_string());
     let request = CertReq::from_der(der).map_err(malformed)?;
-    check_key(&request, profile)?;
+    let algorithm = check_key(&request, profile)?;
     let signed = request.info.to_der().map_err(malformed)?;
     let key = request.info.public_key.subject_public_key.raw_bytes();
     let signature = request.signature.as_bytes().ok_or(CsrError::Signature)?;
-    UnparsedPublicKey::new(&ED25519, key).verify(&signed, signature).map_err(|_| CsrError::Signature)?;
+    UnparsedPublicKey::new(algorithm, key).verify(&signed, signature).map_err(|_| CsrError::Signature)?;
     check_names(&request, identifier)?;
     check_possession(&request, possession)?;
     Ok(VerifiedRequest { spki: request.info.public_key.to_der().map_err(malformed)? })
 }
 
-fn check_key(request: &CertReq, profile: &Profile) -> Result<(), CsrError> {
+/// That the profile takes the key; and how its signature is verified.
+fn check_key(request: &CertReq, profile: &Profile) -> Result<&'static dyn VerificationAlgorithm, CsrError> {
     let expected = || profile.keys().iter().map(|k| k.name()).collect::<Vec<_>>().join(" or ");
     let found = key_algorithm(&request.info.public_key)
         .map_err(|e| CsrError::Key { expected: expected(), found: e.to_string() })?;
-    // Every profile this authority validates for takes Ed25519 keys alone.
-    if !profile.keys().contains(&found) || found != KeyAlgorithm::Ed25519 {
+    if !profile.keys().contains(&found) {
         return Err(CsrError::Key { expected: expected(), found: found.name().into() });
     }
-    if request.algorithm.oid != oid::ED25519 {
-        return Err(CsrError::Algorithm { expected: "Ed25519", found: request.algorithm.oid.to_string() });
+    let (oid, expected, algorithm): (_, _, &dyn VerificationAlgorithm) = match found {
+        KeyAlgorithm::Ed25519 => (oid::ED25519, "Ed25519", &ED25519),
+        KeyAlgorithm::P256 => (ECDSA_WITH_SHA_256, "ECDSA with SHA-256", &ECDSA_P256_SHA256_ASN1),
+        KeyAlgorithm::Rsa => (SHA_256_WITH_RSA_ENCRYPTION, "RSA with SHA-256", &RSA_PKCS1_2048_8192_SHA256),
+    };
+    if request.algorithm.oid != oid {
+        return Err(CsrError::Algorithm { expected, found: request.algorithm.oid.to_string() });
     }
-    Ok(())
+    Ok(algorithm)
 }
 
 fn check_names(request: &CertReq, identifier: &Identifier) -> Result<(), CsrError> {

@@ -1,5 +1,7 @@
 //! HTTPS: a listener that shakes hands with many at a time, and a server loop that nobody can keep waiting.
 
+mod plain;
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -26,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use transparency_log::leftover;
+
+pub use plain::serve_plain;
 
 /// Time for a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -227,7 +231,7 @@ pub async fn serve(mut listener: TlsListener, router: Router, stop: Cancellation
 }
 
 async fn serve_connection(
-    connection: TlsConnection,
+    connection: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
     router: Router,
     stop: CancellationToken,

@@ -30,7 +30,7 @@ pub(crate) use slots::Labelled;
 use slots::label;
 
 use crate::config::Clock;
-use crate::crl::ListName;
+use crate::crl::{ListName, Part};
 use crate::csr::VerifiedRequest;
 use crate::issuance::{LintError, Linted, PersonInput, Planned, ServiceInput};
 use crate::keys::{AuthorityKeys, Issuing};
@@ -56,6 +56,8 @@ pub(crate) struct Issuer {
     pub(crate) keys: AuthorityKeys,
     pub(crate) clock: Clock,
     pub(crate) base_url: String,
+    /// Where lists and issuing certificates are by plain HTTP, if they are.
+    pub(crate) plain_url: Option<String>,
     /// Into how many parts the revocation list of people's certificates is cut.
     pub(crate) shards: u16,
     /// Labels that stand in the log and not in the store.
@@ -112,7 +114,7 @@ impl Issuer {
         trail: Trail,
         keys: AuthorityKeys,
         clock: Clock,
-        base_url: String,
+        (base_url, plain_url): (String, Option<String>),
         shards: u16,
         taken: TakenLabels,
         tasks: TaskTracker,
@@ -126,6 +128,7 @@ impl Issuer {
             keys,
             clock,
             base_url,
+            plain_url,
             shards,
             taken,
             to_announce: Notify::new(),
@@ -153,13 +156,30 @@ impl Issuer {
         (self.clock)()
     }
 
-    /// Where a revocation list is.
-    pub(crate) fn list_url(&self, name: ListName) -> String {
-        format!("{}{}", self.base_url, name.path())
+    /// Where a revocation list is; that for mail is nowhere if nothing is served by plain HTTP.
+    pub(crate) fn list_url(&self, name: ListName) -> Option<String> {
+        let base = if name.part == Part::Mail { self.plain_url.as_deref()? } else { &self.base_url };
+        Some(format!("{base}{}", name.path()))
     }
 
     fn list_of_new(&self, issuing: &Issuing, serial: Serial) -> String {
-        self.list_url(ListName::of_new(issuing.name, serial, self.shards))
+        let name = ListName::of_new(issuing.name, serial, self.shards);
+        format!("{}{}", self.base_url, name.path())
+    }
+
+    /// What a new certificate of a person names: its list, and where its issuer is, if the profile says that.
+    fn addresses_of_new(&self, profile: &Profile, issuing: &Issuing, serial: Serial) -> (String, Option<String>) {
+        let mail = self.list_url(ListName::of_mail(issuing.name)).filter(|_| !profile.issuer_schemes().is_empty());
+        match (mail, &self.plain_url) {
+            (Some(list), Some(plain)) => (list, Some(format!("{plain}/issuer/{}.cer", issuing.name))),
+            // A profile that wants the other addresses has its own lints against these.
+            _ => (self.list_of_new(issuing, serial), None),
+        }
+    }
+
+    /// Whether certificates of this profile can be made here: one for mail names addresses of plain HTTP.
+    pub(crate) fn makes(&self, profile: &Profile) -> bool {
+        profile.issuer_schemes().is_empty() || self.plain_url.is_some()
     }
 
     /// The log into which goes what is made now.
@@ -178,7 +198,7 @@ impl Issuer {
             let shard = self.logs.at(now);
             let key = shard.key().ok_or_else(|| StartError::NoLabelKey(shard.origin().to_owned()))?;
             let issuing = self.keys.issuer(Authority::People);
-            let crl_url = self.list_of_new(&issuing, claim.serial);
+            let (crl_url, issuer_url) = self.addresses_of_new(asked.profile, &issuing, claim.serial);
             let input = PersonInput {
                 profile: asked.profile,
                 proven: &asked.proven,
@@ -189,6 +209,7 @@ impl Issuer {
                 now,
                 issuer: issuing.certificate(),
                 crl_url: &crl_url,
+                issuer_url: issuer_url.as_deref(),
                 label: label(&key, shard.origin(), asked.proven.identifier(), period_of(now), slot).await?,
             };
             let linted = Work::Plans.time(|| Ok::<_, StartError>(Planned::person(&input)?.lint()?))?;

@@ -12,6 +12,7 @@ use super::problem::Problem;
 use super::request::ByAccount;
 use super::{Service, ascii};
 use crate::crl::ListName;
+use crate::keys::IssuerName;
 use crate::pem;
 use crate::store::{CertificateState, Serial};
 
@@ -55,6 +56,15 @@ async fn chain(service: &Service, serial: &str, by: &ByAccount, with_root: bool)
         chain.push(keys.root_der());
     }
     Ok(pem::chain(&chain))
+}
+
+/// GET of an issuing certificate, by the address in certificates for mail (RFC 5280 section 4.2.2.1: DER).
+pub(super) async fn issuer(State(service): State<Arc<Service>>, Path(file): Path<String>) -> Result<Response, Problem> {
+    let name = file.strip_suffix(".cer").and_then(IssuerName::parse).ok_or_else(Problem::not_found)?;
+    let all = service.issuer.keys().all();
+    let issuing = all.iter().find(|issuing| issuing.name == name).ok_or_else(Problem::not_found)?;
+    let headers = [(header::CONTENT_TYPE, "application/pkix-cert"), (header::CACHE_CONTROL, "max-age=86400")];
+    Ok((headers, issuing.certificate().der().to_vec()).into_response())
 }
 
 /// GET of a revocation list.

@@ -41,6 +41,12 @@ pub(super) async fn get(State(service): State<Arc<Service>>) -> Json<Value> {
         meta["profiles"][phone.name()] =
             format!("one of a person's devices, by her phone number: Ed25519, {} days", days(phone)).into();
     }
+    let mail = Profile::mail();
+    if service.issuer.makes(mail) {
+        meta["profiles"][mail.name()] =
+            format!("S/MIME and log-ins, by a mail address: P-256 or RSA of 3072 bits or more, {} days", days(mail))
+                .into();
+    }
     for (member, url) in [("termsOfService", &config.terms), ("website", &config.website)] {
         if let Some(url) = url {
             meta[member] = url.as_str().into();

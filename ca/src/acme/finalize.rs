@@ -52,6 +52,7 @@ pub(super) async fn finalize(
     if service.store.is_compromised(KeyDigest::of(request.spki_der())).await? {
         return Err(bad_csr(&"expected a new key: a certificate for this one was revoked because it is compromised"));
     }
+    check_own(&service, &request, profile).await?;
     let issuing = start(&service, &by, PersonRequest { order: found, authorization, proven, request, profile }).await?;
     // The work goes on whether or not the client waits.
     let _ = tokio::time::timeout(PATIENCE, issuing).await;
@@ -59,12 +60,28 @@ pub(super) async fn finalize(
     order::answer(&service, &current).await
 }
 
+/// Keys for mail are other ones than devices': what signs a document or a log-in is never to speak in a conversation.
+async fn check_own(service: &Service, request: &csr::VerifiedRequest, profile: &Profile) -> Result<(), Problem> {
+    let (key, at) = (KeyDigest::of(request.spki_der()), service.now().as_secs());
+    let found = service.store.certificates(Select::SpeakingBy { key, at, limit: 1 }).await?;
+    // Each that came before was looked at like this, so one stands for all.
+    let other =
+        found.iter().find_map(|one| Profile::by_name(&one.profile).filter(|of| of.is_live() != profile.is_live()));
+    match other {
+        None => Ok(()),
+        Some(other) => Err(bad_csr(&format!(
+            "expected a key that no other profile's certificate is for, found one of the profile {}",
+            other.name()
+        ))),
+    }
+}
+
 /// The caller's order, if it is ready, with what it rests on.
 async fn ready(service: &Service, by: &ByAccount, id: &str) -> Result<(Order, Authorization, Proven), Problem> {
     let found = own_order(service, &by.account.id, id).await?;
     let authorization = service.store.authorization(Select::Authorization(found.authorization.clone())).await?;
     let now = service.now();
-    let status = order::status(&found, authorization.as_ref(), now);
+    let status = order::status(service, &found, authorization.as_ref());
     let proven = authorization.as_ref().and_then(|a| Proven::by(a, now)).filter(|_| status == "ready");
     proven.zip(authorization).map(|(proven, authorization)| (found, authorization, proven)).ok_or_else(|| {
         Problem::new(Kind::OrderNotReady, format!("expected an order that is ready, found one that is {status}"))

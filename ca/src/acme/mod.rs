@@ -190,6 +190,18 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
     if odd { chaos::layered(router) } else { router }
 }
 
+/// What is public, signed, and fetched by plain HTTP: whoever checks a certificate for mail may know no other way.
+pub(crate) fn plain_router(service: Arc<Service>) -> Router {
+    Router::new()
+        .route("/crl/{list}", get(certificate::list))
+        .route("/crl/{issuer}/{file}", get(certificate::part_of_list))
+        .route("/issuer/{file}", get(certificate::issuer))
+        .layer(from_fn(openness::to_every_origin))
+        .fallback(|| async { StatusCode::NOT_FOUND })
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST))
+        .with_state(service)
+}
+
 async fn another_method() -> Problem {
     Problem::new(Kind::MethodNotAllowed, "this resource wants another method (RFC 8555 section 6.3)")
 }

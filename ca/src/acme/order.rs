@@ -46,7 +46,7 @@ pub(super) async fn new(State(service): State<Arc<Service>>, by: ByAccount) -> R
         ));
     }
     let identifier = wanted::one(&service, &asked.identifiers)?;
-    let profile = profile(asked.profile.as_deref(), &identifier)?;
+    let profile = profile(&service, asked.profile.as_deref(), &identifier)?;
     let now = service.now();
     service.limits.take(Limit::OrdersPerAccount, &[&by.account.id], now).await?;
     service.limits.take_from(Limit::OrdersPerIp, by.peer, now).await?;
@@ -76,7 +76,8 @@ async fn place(
         let ask = Select::ValidAuthorizations { account: account.id.clone(), identifier: identifier.clone(), at: now };
         let mut changes = Vec::new();
         let again = service.turns.reuses_authorization(service.config.chaos);
-        let authorization = match service.store.authorization(ask).await?.filter(|_| again) {
+        let permits = |one: &Authorization| again && permits(service, profile.name(), one);
+        let authorization = match service.store.authorization(ask).await?.filter(permits) {
             Some(proven) => proven,
             None => {
                 let new = pending(service, &account.id, identifier.clone(), expires);
@@ -111,8 +112,18 @@ async fn place(
     Err(StoreError::Conflict("certificate").into())
 }
 
-fn profile(name: Option<&str>, identifier: &Identifier) -> Result<&'static Profile, Problem> {
-    let fits = |profile: &&Profile| profile.subject().identifier_kind() == Some(identifier.kind());
+/// Whether a proof of control is young enough for a certificate of this profile. (What of other profiles is too old has
+/// lapsed.)
+pub(super) fn permits(service: &Service, profile: &str, authorization: &Authorization) -> bool {
+    let lifetime = service.config.limits.mail_authorization_lifetime.as_secs();
+    let young = |validated: u64| service.now().as_secs() < validated.saturating_add(lifetime);
+    profile != Profile::mail().name() || authorization.validated.is_none_or(young)
+}
+
+fn profile(service: &Service, name: Option<&str>, identifier: &Identifier) -> Result<&'static Profile, Problem> {
+    let fits = |profile: &&Profile| {
+        profile.subject().identifier_kind() == Some(identifier.kind()) && service.issuer.makes(profile)
+    };
     let mut offered = Profile::offered().into_iter().filter(fits);
     let profile = match name {
         Some(name) => offered.find(|profile| profile.name() == name),
@@ -163,7 +174,7 @@ pub(super) async fn answer(service: &Service, order: &Order) -> Result<Response,
 }
 
 async fn respond(service: &Service, order: &Order, authorization: Option<&Authorization>) -> Result<Response, Problem> {
-    let status = status(order, authorization, service.now());
+    let status = status(service, order, authorization);
     let mut body = json!({
         "status": status,
         "expires": rfc3339(order.expires),
@@ -207,8 +218,10 @@ pub(super) fn has_lapsed(order: &Order, now: UnixTime) -> bool {
 
 /// The order's status (RFC 8555 section 7.1.6). An authorization that is over takes the orders that rest on it along: it
 /// cannot be proven any more, and an order's authorizations never change.
-pub(super) fn status(order: &Order, authorization: Option<&Authorization>, now: UnixTime) -> &'static str {
-    let alive = authorization.filter(|a| a.expires > now.as_secs()).map(|a| a.status);
+pub(super) fn status(service: &Service, order: &Order, authorization: Option<&Authorization>) -> &'static str {
+    let now = service.now();
+    let serves = |a: &&Authorization| a.expires > now.as_secs() && permits(service, &order.profile, a);
+    let alive = authorization.filter(serves).map(|a| a.status);
     match &order.state {
         OrderState::Open if has_lapsed(order, now) => "invalid",
         OrderState::Open => match alive {

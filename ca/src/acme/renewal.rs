@@ -75,11 +75,10 @@ pub(super) async fn replaced(
     if !matches!(&found.subject, Subject::Person { identifier: named, .. } if named == identifier) {
         return Err(Problem::malformed("expected the order to name the identifier of the certificate it replaces"));
     }
-    let now = service.now();
     for other in service.store.orders(Select::Replacing(found.serial)).await? {
         // One that has lapsed, or whose authorization is over, has come to nothing.
         let authorization = service.store.authorization(Select::Authorization(other.authorization.clone())).await?;
-        if order::status(&other, authorization.as_ref(), now) != "invalid" {
+        if order::status(service, &other, authorization.as_ref()) != "invalid" {
             let detail = "another order replaces this certificate already; go on with that one, or leave replaces out";
             return Err(Problem::new(Kind::AlreadyReplaced, detail));
         }

@@ -146,7 +146,7 @@ pub(super) async fn page(State(service): State<Arc<Service>>) -> Response {
                 0 => String::new(),
                 parts => format!(" and {parts} parts, of which each certificate names one"),
             };
-            let url = service.issuer.list_url(ListName::whole(issuer));
+            let url = service.issuer.list_url(ListName::whole(issuer)).unwrap_or_default();
             let before = if issuer == newest { "" } else { ", by a key from before" };
             rows.push((format!("{what}{before}"), format!("{}{parts}", link(&url))));
         }

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use identity::transparency::{period_of, periods_back};
+use identity::transparency::{period_of, periods_back_of};
 use identity::{Identifier, UnixTime};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ pub(super) async fn watch(State(service): State<Arc<Service>>, by: ByAccount) ->
     let proven = authorization.as_ref().and_then(|a| Proven::by(a, now)).ok_or_else(unproven)?;
     service.limits.take(Limit::WatchesPerAccount, &[&by.account.id], now).await?;
 
-    let (from, to) = periods(now, service.issuer.keys().began());
+    let (from, to) = periods(&identifier, now, service.issuer.keys().began());
     let shards = service.issuer.logs.covering(from, to);
     let logs = tokio::task::spawn_blocking(move || {
         let prove = |(shard, periods): (Arc<Shard>, _)| {
@@ -92,9 +92,10 @@ fn stands_in(record: &CertificateRecord, shard: &Shard, labels: &[Labelled], all
 }
 
 /// From as far back as a certificate can still be valid, but not before the authority began, to the next one.
-fn periods(now: UnixTime, began: UnixTime) -> (u32, u32) {
+fn periods(identifier: &Identifier, now: UnixTime, began: UnixTime) -> (u32, u32) {
     let current = period_of(now);
-    (current.saturating_sub(periods_back()).max(period_of(began)).min(current), current.saturating_add(1))
+    let back = periods_back_of(identifier.kind());
+    (current.saturating_sub(back).max(period_of(began)).min(current), current.saturating_add(1))
 }
 
 /// What opens an entry: index (null as long as the authority does not know it), label, opening and the certificate's

@@ -39,7 +39,7 @@ pub struct Limits {
     /// New accounts from one IP address (for IPv6: from one /64). This machine's own addresses are not limited: a proxy
     /// on it would otherwise spend everybody's share.
     pub accounts_per_ip: Rate,
-    /// Looks at the owner's labels per account: each costs a VRF proof for every slot of seven periods. Erasures and ends of
+    /// Looks at the owner's labels per account: each costs a VRF proof for every slot of fifteen periods. Erasures and ends of
     /// others' proofs of control are counted with them.
     pub watches_per_account: Rate,
     /// Signatures dated for one address: each is an entry in the log.
@@ -56,6 +56,8 @@ pub struct Limits {
     pub order_lifetime: Duration,
     /// How long a proof of control of a mail address lasts for device certificates.
     pub authorization_lifetime: Duration,
+    /// How long it permits certificates for mail (CA/Browser Forum S/MIME BR 4.2.1).
+    pub mail_authorization_lifetime: Duration,
     /// How long one of a phone number does. Numbers are given to others: together with the life of a certificate it stays
     /// below the 45 days for which a number rests at least (47 CFR 52.15(f)(1)(ii); elsewhere longer).
     pub phone_authorization_lifetime: Duration,
@@ -87,6 +89,7 @@ impl Default for Limits {
             text_code_lifetime: Duration::from_secs(600),
             order_lifetime: 7 * day,
             authorization_lifetime: 180 * day,
+            mail_authorization_lifetime: 30 * day,
             phone_authorization_lifetime: 30 * day,
             mails_in_flight: 64,
         }

@@ -124,8 +124,8 @@ impl Crls {
         let made = Newest { der: der.into(), number, this_update: now.as_secs(), place, listed: Arc::new(listed) };
         self.show_made(name, list, made).await?;
         let (count, issuer) = (revoked.len(), name.issuer.to_string());
-        tracing::info!(issuer, shard = name.shard, number, count, "revocation list renewed");
-        let of = json!({"issuer": issuer, "shard": name.shard, "number": number, "revoked": count});
+        tracing::info!(issuer, part = ?name.part, number, count, "revocation list renewed");
+        let of = json!({"issuer": issuer, "shard": name.shard(), "number": number, "revoked": count});
         self.issuer.trail.note("list-signed", of);
         Ok(())
     }

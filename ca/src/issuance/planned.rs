@@ -34,6 +34,8 @@ pub struct PersonInput<'a> {
     pub issuer: &'a Certificate,
     /// Where the issuer's revocation list is.
     pub crl_url: &'a str,
+    /// Where the issuing certificate is, for a profile that says it.
+    pub issuer_url: Option<&'a str>,
     /// The label of identifier, period of `now` and slot in the log, and its proof.
     pub label: ([u8; 32], VrfProof),
 }
@@ -112,7 +114,7 @@ impl Planned {
             lifetime: input.profile.lifetime(),
             issuer: input.issuer,
             crl_url: input.crl_url,
-            issuer_url: None,
+            issuer_url: input.issuer_url,
         }
         .tbs()?;
         let period = period_of(input.now);

@@ -81,6 +81,7 @@ impl Bench {
             now: at(BEGIN),
             issuer: self.issuer.certificate(),
             crl_url: CRL,
+            issuer_url: None,
             label: self.label(slot),
         })
     }

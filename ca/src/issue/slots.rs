@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use identity::transparency::{LabelInput, SLOTS, VrfProof, period_of, periods_back};
+use identity::transparency::{LabelInput, SLOTS, VrfProof, period_of, periods_back_of};
 use identity::{Identifier, IdentifierKind, UnixTime};
 
 use super::{Issuer, StartError, was_issued};
@@ -28,7 +28,7 @@ impl Issuer {
         now: UnixTime,
     ) -> Result<Vec<CertificateRecord>, StoreError> {
         let to = period_of(now);
-        let from = to.saturating_sub(periods_back());
+        let from = to.saturating_sub(periods_back_of(proven.identifier().kind()));
         self.store.certificates(Select::CertificatesOf { identifier: proven.identifier().clone(), from, to }).await
     }
 

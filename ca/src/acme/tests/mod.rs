@@ -14,6 +14,7 @@ mod gateway;
 mod identifiers;
 mod limits;
 mod locked;
+mod mailboxes;
 mod openid;
 mod openness;
 mod operator;
