@@ -31,6 +31,11 @@ pub struct Options {
     #[arg(long, value_name = "PORT")]
     pub https_port: Option<u16>,
 
+    /// The TCP port for what certificates for mail name: revocation lists and issuing certificates, by plain HTTP; 0 takes a
+    /// free one. Fixed once it is there, as certificates name it [default: 8446, or a free one where --https-port is given]
+    #[arg(long, value_name = "PORT")]
+    pub http_port: Option<u16>,
+
     /// The UDP port of the directory; 0 takes a free one and keeps it [default: 8444]
     #[arg(long, value_name = "PORT")]
     pub directory_port: Option<u16>,

@@ -14,6 +14,8 @@ use crate::settings::Settings;
 pub struct Ports {
     /// HTTPS.
     pub https: TcpListener,
+    /// Plain HTTP, for what certificates for mail name.
+    pub http: Option<TcpListener>,
     /// Where the directory will listen, with the second port beside it.
     pub directory: Sockets,
 }
@@ -23,18 +25,32 @@ pub struct Ports {
 /// # Errors
 /// A port is taken, or the address is not this machine's.
 pub fn bind(settings: &mut Settings) -> Result<Ports, StartError> {
-    let https_address = SocketAddr::new(settings.listen, settings.https_port);
-    let https = TcpListener::bind(https_address)
-        .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-        .map_err(|source| port("TCP", "--https-port", https_address, source))?;
+    let (https, bound) = tcp(SocketAddr::new(settings.listen, settings.https_port), "--https-port")?;
+    settings.https_port = bound;
+    let http = match settings.http_port {
+        None => None,
+        Some(port) => {
+            let (http, bound) = tcp(SocketAddr::new(settings.listen, port), "--http-port")?;
+            settings.http_port = Some(bound);
+            Some(http)
+        }
+    };
     let directory_address = SocketAddr::new(settings.listen, settings.directory_port);
     let directory =
         Sockets::bind(directory_address, settings.observation()).map_err(|error| udp(directory_address, error))?;
-    let bound = https.local_addr().map_err(|source| port("TCP", "--https-port", https_address, source))?;
-    settings.https_port = bound.port();
     let bound = directory.local_addr().map_err(|source| port("UDP", "--directory-port", directory_address, source))?;
     settings.directory_port = bound.port();
-    Ok(Ports { https, directory })
+    Ok(Ports { https, http, directory })
+}
+
+/// A TCP port, and its number.
+fn tcp(address: SocketAddr, option: &'static str) -> Result<(TcpListener, u16), StartError> {
+    let bound = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        let bound = listener.local_addr()?.port();
+        Ok((listener, bound))
+    });
+    bound.map_err(|source| port("TCP", option, address, source))
 }
 
 /// Which of the directory's two ports it is.

@@ -23,6 +23,8 @@ pub struct Ready {
     pub acme: String,
     /// The log's address; checkpoint and tiles lie below it (C2SP tlog-tiles).
     pub log: String,
+    /// Where what certificates for mail name is, by plain HTTP; none if no such certificates are made.
+    pub plain: Option<String>,
     /// Host and UDP port of the directory.
     pub directory: String,
     /// Its second UDP port, by which devices tell what router they are behind; none if it has none.
@@ -47,6 +49,7 @@ impl Ready {
             policy: format!("{base}/policy"),
             acme: format!("{base}/acme/directory"),
             log: settings.log_elsewhere.as_ref().map_or_else(|| format!("{base}/log"), LogElsewhere::url),
+            plain: settings.plain_url(),
             directory: settings.directory_address(),
             observation_port,
             mails: settings.mails(),
@@ -63,6 +66,9 @@ impl fmt::Display for Ready {
         writeln!(f, "  fingerprint  {}", self.fingerprint)?;
         writeln!(f, "  enrolment    {} (ACME)", self.acme)?;
         writeln!(f, "  log          {}", self.log)?;
+        if let Some(plain) = &self.plain {
+            writeln!(f, "  plain HTTP   {plain} (revocation lists, for certificates for mail)")?;
+        }
         match self.observation_port {
             Some(port) => writeln!(f, "  directory    {} (UDP; and UDP port {port})", self.directory)?,
             None => writeln!(f, "  directory    {} (UDP)", self.directory)?,

@@ -200,6 +200,9 @@ impl Parts {
         let listener = TcpListener::from_std(ports.https).and_then(|tcp| TlsListener::new(tcp, Arc::new(tls)));
         let listener = listener.map_err(|error| StartError::part("HTTPS port", &error))?;
 
+        let plain = ports.http.map(TcpListener::from_std).transpose();
+        let plain = plain.map_err(|error| StartError::part("HTTP port", &error))?;
+
         let ready = Ready::new(&folder, &settings, &policy, directory.observation_port());
         let witness = match &settings.database {
             // Front ends behind one address would be several witnesses under one name.
@@ -214,6 +217,10 @@ impl Parts {
             .layer(axum::middleware::map_request(with_address));
         let mut tasks = JoinSet::new();
         tasks.spawn(named("HTTPS port", ca::https::serve(listener, router, stop.clone())));
+        if let Some(plain) = plain {
+            let serving = ca::https::serve_plain(plain, ca.plain_router(), stop.clone());
+            tasks.spawn(named("HTTP port", serving));
+        }
         let following = Following {
             directory: Arc::clone(&directory),
             ca: Arc::clone(&ca),
@@ -266,6 +273,7 @@ async fn publish(folder: &Folder, log: &dyn ca::Log, policy: &TrustPolicy) -> Re
 pub(crate) fn ca_config(folder: &Folder, settings: &Settings, chaos: Option<Chaos>) -> Result<CaConfig, StartError> {
     let base_url = format!("{}/acme", settings.base_url());
     let mut config = CaConfig::new(folder.path().to_path_buf(), base_url);
+    config.plain_url = settings.plain_url();
     config.permitted_domains.clone_from(&settings.permit_domains);
     config.mail_from.clone_from(&settings.mail_from);
     config.mail = match settings.smtp.clone() {

@@ -50,6 +50,10 @@ pub struct Settings {
     pub listen: IpAddr,
     /// Its TCP port.
     pub https_port: u16,
+    /// Its TCP port for plain HTTP: revocation lists and issuing certificates, as certificates for mail name them. Without it,
+    /// none are made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_port: Option<u16>,
     /// Its UDP port.
     pub directory_port: u16,
     /// A second UDP port, by which devices tell what router they are behind; 0 for none. Without it, the next one if it is free.
@@ -114,6 +118,8 @@ impl Settings {
             domain,
             listen: IpAddr::from([127, 0, 0, 1]),
             https_port: options.https_port.unwrap_or(8443),
+            // Whoever has another port for the one, say as several run here, does not expect a certain one for the other.
+            http_port: options.http_port.or(Some(if options.https_port.is_some() { 0 } else { 8446 })),
             directory_port: options.directory_port.unwrap_or(8444),
             observation_port: None,
             permit_domains: vec!["*".to_owned()],
@@ -145,6 +151,11 @@ impl Settings {
     pub fn with(mut self, options: &Options) -> Result<Self, StartError> {
         fixed("--domain", &self.domain, options.domain.as_ref())?;
         fixed("--https-port", &self.https_port, options.https_port.as_ref().filter(|&&port| port != 0))?;
+        if let Some(kept) = &self.http_port {
+            fixed("--http-port", kept, options.http_port.as_ref().filter(|&&port| port != 0))?;
+        } else {
+            self.http_port = options.http_port;
+        }
         fixed("--directory-port", &self.directory_port, options.directory_port.as_ref().filter(|&&port| port != 0))?;
         let permitted = options.permit_domains.join(", ").to_ascii_lowercase();
         fixed("--permit-domain", &self.permit_domains.join(", "), Some(&permitted).filter(|text| !text.is_empty()))?;

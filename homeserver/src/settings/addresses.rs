@@ -49,6 +49,15 @@ impl Settings {
         format!("https://{}:{}", self.domain, self.https_port)
     }
 
+    /// The address of what is served by plain HTTP, without a trailing slash; none if nothing is.
+    #[must_use]
+    pub fn plain_url(&self) -> Option<String> {
+        self.http_port.map(|port| match port {
+            80 => format!("http://{}", self.domain),
+            port => format!("http://{}:{port}", self.domain),
+        })
+    }
+
     /// Where the directory's second port is.
     #[must_use]
     pub(crate) fn observation(&self) -> Observation {
