@@ -1,5 +1,7 @@
-//! One enrolled device: whose it is, its key, its certificate, and what is needed to renew it.
+//! One enrolled device: whose it is, its key, its certificate, and what is needed to renew it. And what a person has for
+//! mail, which is the same with another key.
 
+use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use identity::Identifier;
@@ -8,19 +10,25 @@ use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 
 use crate::keys::{AccountKey, DeviceKey};
+use crate::mail_key::MailKey;
 
 /// A device that holds a certificate for a person, with its keys opened. Read by [`Home::device`](crate::Home::device).
+pub type Device = Holder<DeviceKey>;
+/// A certificate for mail and its key, opened. Read by [`Home::mailbox`](crate::Home::mailbox).
+pub type Mailbox = Holder<MailKey>;
+
+/// A certificate of one's own with its keys opened: of this device, or for mail.
 ///
 /// The chain is what was stored after verification; it may have expired since, or its authority may no longer be
 /// trusted. Whoever relies on it verifies it again.
 #[derive(Debug, Clone)]
-pub struct Device {
+pub struct Holder<K> {
     /// Whom the certificate names.
     pub identifier: Identifier,
     /// Leaf first, then the issuing certificate. Never empty.
     pub chain: Vec<CertificateDer<'static>>,
     /// The key in the leaf.
-    pub key: DeviceKey,
+    pub key: K,
     /// The key of the ACME account that proved control of the identifier.
     pub account: AccountKey,
     /// Where and how it was enrolled.
@@ -37,10 +45,15 @@ impl Device {
     }
 }
 
-/// A device whose keys are closed: what can be said of it without a passphrase, a keyring or a token.
+/// A device whose keys are closed.
+pub type LockedDevice = Locked<DeviceKey>;
+/// A certificate for mail whose keys are closed.
+pub type LockedMailbox = Locked<MailKey>;
+
+/// A certificate of one's own whose keys are closed: what can be said of it without a passphrase, a keyring or a token.
 /// [`Home::unlock`](crate::Home::unlock) opens it.
 #[derive(Debug, Clone)]
-pub struct LockedDevice {
+pub struct Locked<K> {
     /// Whom the certificate names.
     pub identifier: Identifier,
     /// Leaf first, then the issuing certificate. Never empty.
@@ -48,9 +61,15 @@ pub struct LockedDevice {
     /// Where and how it was enrolled.
     pub enrolment: Enrolment,
     pub(crate) folder: PathBuf,
+    pub(crate) key: PhantomData<K>,
 }
 
-impl LockedDevice {
+impl<K> Locked<K> {
+    /// Where the chain lies: PEM, leaf first.
+    pub fn chain_path(&self) -> PathBuf {
+        self.folder.join(crate::home::CHAIN)
+    }
+
     /// The public key in the leaf, which is not verified here; none if it does not parse.
     pub fn public_key(&self) -> Option<Vec<u8>> {
         let leaf = Certificate::parse(self.chain.first()?).ok()?;

@@ -58,6 +58,7 @@ mod tests {
     use identity::testing::{Authority, NOON};
 
     use super::*;
+    use crate::DeviceKey;
     use crate::device::{Enrolment, RenewalSeed};
 
     fn alice() -> Identifier {
@@ -79,7 +80,7 @@ mod tests {
             renewal_seed: RenewalSeed::default(),
         };
         let (chain, key) = authority.issue_person(&alice(), NOON);
-        let pending = home.begin_pending(None, enrolment).unwrap();
+        let pending = home.begin_pending::<DeviceKey>(None, (), enrolment).unwrap();
         home.finish_pending(pending, chain).unwrap();
         (home, key)
     }

@@ -8,7 +8,7 @@ use identity::{Identifier, UnixTime};
 use super::{Conversation, EnrolError, Step, choose_authority, order, profile};
 use crate::acme::AcmeClient;
 use crate::https::https_client;
-use crate::{AccountKey, Home, Watching};
+use crate::{AccountKey, DeviceKey, Home, Watching};
 
 /// Proves to the authority called `authority` (its name or address) that `identifier` is whose device this is, by an order that is never
 /// finalized: no certificate is made. The account that has proven it is kept, for [`watch_once`](crate::watch::watch_once).
@@ -41,7 +41,7 @@ pub async fn prove_control(
         watching.pending_order = order.map(str::to_owned);
         home.store_watching(&watching)
     };
-    let asked = order::Asked { identifier, profile: profile(identifier), replaces: None };
+    let asked = order::Asked { identifier, profile: profile::<DeviceKey>(identifier)?, replaces: None };
     asked.prove_only(&mut client, open, &mut remember, owner).await?;
     Ok(watching)
 }

@@ -33,7 +33,7 @@ impl Due {
 
     /// In the window (seconds since 1970) that the authority asks for (RFC 9773 section 4.2): the device's own moment in it,
     /// the same each time.
-    pub(super) fn within(self, device: &crate::Device, start: u64, end: u64) -> Self {
+    pub(super) fn within<K>(self, device: &crate::Holder<K>, start: u64, end: u64) -> Self {
         let draw = device.chain.first().map_or(0, |der| draw(&device.enrolment, der));
         let into = (u128::from(end.saturating_sub(start)) * u128::from(draw)) >> 64;
         let from = start.saturating_add(u64::try_from(into).expect("less than the window"));

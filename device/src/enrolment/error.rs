@@ -120,6 +120,12 @@ pub enum EnrolError {
         /// How long it was waited for.
         seconds: u64,
     },
+    /// A certificate for mail is for a mail address.
+    #[error("a certificate for mail names a mail address, and {identifier} is none")]
+    NoMail {
+        /// What was given.
+        identifier: Identifier,
+    },
     /// What came is no certificate.
     #[error("expected a certificate chain in PEM, found {found}")]
     NoCertificate {

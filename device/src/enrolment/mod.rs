@@ -24,7 +24,6 @@ use std::sync::Arc;
 use identity::certificate::Certificate;
 use identity::rules::Rule;
 use identity::trust::Trust;
-use identity::verify::{VerifiedPerson, verify_person};
 use identity::{Identifier, UnixTime};
 use rustls_pki_types::CertificateDer;
 
@@ -43,12 +42,9 @@ use crate::acme::messages::AcmeIdentifier;
 use crate::acme::{AcmeClient, certificate_id, renewal_window};
 use crate::home::Pending;
 use crate::https::https_client;
-use crate::{Device, DeviceKey, Enrolment, Home, KeyPlace, RenewalSeed, revocation, watch};
-
-/// The certificate profile of a device.
-const PROFILE_EMAIL: &str = "device";
-/// The certificate profile of a device known by a phone number.
-const PROFILE_PHONE: &str = "phone-device";
+use crate::{
+    DeviceKey, Enrolment, Holder, Home, KeyPlace, MailKey, MailKeyType, OwnKey, RenewalSeed, revocation, watch,
+};
 
 /// What an enrolment is to do.
 #[derive(Debug, Clone)]
@@ -63,22 +59,22 @@ pub struct EnrolRequest<'a> {
     pub keys: Option<&'a KeyPlace>,
 }
 
-/// A device and the person its certificate was just verified to name.
+/// A device, or what there is for mail, and the person its certificate was just verified to name.
 #[derive(Debug)]
-pub struct Certified {
+pub struct Certified<K: OwnKey = DeviceKey> {
     /// The device, as it is stored.
-    pub device: Device,
+    pub device: Holder<K>,
     /// What its certificate proves.
-    pub person: VerifiedPerson,
+    pub person: K::Verified,
 }
 
 /// How an enrolment ended well.
 #[derive(Debug)]
-pub enum Enrolled {
+pub enum Enrolled<K: OwnKey = DeviceKey> {
     /// There was a valid certificate already; nothing was done, and its key was not opened.
-    Already(Box<VerifiedPerson>),
+    Already(Box<K::Verified>),
     /// A new certificate is stored.
-    New(Box<Certified>),
+    New(Box<Certified<K>>),
 }
 
 /// Enrols this device, or goes on with an enrolment that was interrupted. An expired certificate is renewed.
@@ -88,12 +84,35 @@ pub async fn enroll(
     now: fn() -> UnixTime,
     owner: &mut dyn Conversation,
 ) -> Result<Enrolled, EnrolError> {
-    if !request.new && home.has_device(request.identifier)? {
-        let device = home.locked_device(request.identifier)?;
+    enroll_as(home, request, None, now, owner).await
+}
+
+/// The same for a certificate for mail, whose key is of this type, or of that which there was. A key that another takes
+/// the place of stays: it opens what was written to it.
+pub async fn enroll_for_mail(
+    home: &Home,
+    request: EnrolRequest<'_>,
+    key_type: Option<MailKeyType>,
+    now: fn() -> UnixTime,
+    owner: &mut dyn Conversation,
+) -> Result<Enrolled<MailKey>, EnrolError> {
+    enroll_as(home, request, key_type, now, owner).await
+}
+
+async fn enroll_as<K: OwnKey>(
+    home: &Home,
+    request: EnrolRequest<'_>,
+    kind: Option<K::Kind>,
+    now: fn() -> UnixTime,
+    owner: &mut dyn Conversation,
+) -> Result<Enrolled<K>, EnrolError> {
+    let profile = profile::<K>(request.identifier)?;
+    if !request.new && home.has::<K>(request.identifier)? {
+        let device = home.locked::<K>(request.identifier)?;
         let trust = Arc::new(home.trust_at(now())?);
         // It may have been revoked since it was looked at last: by its owner from elsewhere, or by the authority.
         fetch_revocation(home, &trust, &device.chain, now()).await;
-        match verify_person(&device.chain, &trust, now()) {
+        match K::verify(&device.chain, &trust, now()) {
             Ok(person) => return Ok(Enrolled::Already(Box::new(person))),
             Err(error) if error.rule == Rule::ChainExpired => {
                 let device = home.unlock(device)?;
@@ -108,7 +127,7 @@ pub async fn enroll(
         }
     }
     let choice = choose_authority(&home.trust_policies()?, request.identifier, request.authority)?;
-    let mut pending = pending(home, &request, &choice, now())?;
+    let mut pending = pending::<K>(home, &request, kind, &choice, now())?;
     let trust = Arc::new(home.trust_at(now())?);
     owner.step(Step::Asking { authority: choice.authority.clone(), url: choice.acme.clone() });
     let mut client =
@@ -116,14 +135,13 @@ pub async fn enroll(
     pending.enrolment.account = Some(client.account().to_owned());
 
     let key = pending.key.clone();
-    let profile = profile(request.identifier);
     let asked = order::Asked { identifier: request.identifier, profile, replaces: None };
     let order = order::Job { asked, key: &key, revoked: false };
     let mut remember = |order: Option<&str>| {
         pending.enrolment.pending_order = order.map(str::to_owned);
         home.store_pending(&pending)
     };
-    let open = home.pending(request.identifier)?.and_then(|pending| pending.enrolment.pending_order);
+    let open = home.pending::<K>(request.identifier)?.and_then(|pending| pending.enrolment.pending_order);
     let chain = order.run(&mut client, open, &mut remember, owner).await?;
     owner.step(Step::Verifying);
     fetch_revocation(home, &trust, &chain, now()).await;
@@ -135,7 +153,7 @@ pub async fn enroll(
 
 /// How a renewal ended well.
 #[derive(Debug)]
-pub enum Renewed {
+pub enum Renewed<K: OwnKey = DeviceKey> {
     /// It is not time yet.
     NotDue {
         /// When the renewal becomes due.
@@ -144,20 +162,20 @@ pub enum Renewed {
         not_after: UnixTime,
     },
     /// A new certificate for the same key is stored.
-    Done(Box<Certified>),
+    Done(Box<Certified<K>>),
 }
 
-/// Renews a device's certificate for the same key when it is [`Due`], or when its authority asks for it earlier (RFC 9773:
+/// Renews a device's certificate, or one for mail, for the same key when it is [`Due`], or when its authority asks for it earlier (RFC 9773:
 /// it does for one that it revoked), or at once if `force`.
 ///
 /// A code is asked for only if the proof of control has lapsed meanwhile.
-pub async fn renew(
+pub async fn renew<K: OwnKey>(
     home: &Home,
-    mut device: Device,
+    mut device: Holder<K>,
     force: bool,
     now: fn() -> UnixTime,
     owner: &mut dyn Conversation,
-) -> Result<Renewed, EnrolError> {
+) -> Result<Renewed<K>, EnrolError> {
     let due = Due::of(&device.chain, &device.enrolment).map_err(|found| EnrolError::NoCertificate { found })?;
     if !force && now().as_secs() < due.from.as_secs() && device.enrolment.pending_order.is_none() {
         has_begun(home, &device, now())?;
@@ -173,7 +191,7 @@ pub async fn renew(
     let trust = Arc::new(home.trust_at(now())?);
     owner.step(Step::Asking { authority: choice.authority.clone(), url: choice.acme.clone() });
     fetch_revocation(home, &trust, &device.chain, now()).await;
-    let revoked = is_revoked(&device.chain, &trust, now());
+    let revoked = is_revoked::<K>(&device.chain, &trust, now());
     let mut client = AcmeClient::join(https_client(trust.clone()), &choice.acme, device.account.clone(), owner).await?;
     device.enrolment.account = Some(client.account().to_owned());
 
@@ -181,13 +199,13 @@ pub async fn renew(
     let key = device.key.clone();
     let leaf = device.chain.first().and_then(|leaf| Certificate::parse(leaf).ok());
     let replaces = leaf.as_ref().and_then(certificate_id);
-    let asked = order::Asked { identifier: &identifier, profile: profile(&identifier), replaces };
+    let asked = order::Asked { identifier: &identifier, profile: profile::<K>(&identifier)?, replaces };
     let order = order::Job { asked, key: &key, revoked };
     let open = device.enrolment.pending_order.take();
     let enrolment = &mut device.enrolment;
     let mut remember = |order: Option<&str>| {
         enrolment.pending_order = order.map(str::to_owned);
-        home.store_record(enrolment)
+        home.store_record::<K>(enrolment)
     };
     let chain = order.run(&mut client, open, &mut remember, owner).await?;
     owner.step(Step::Verifying);
@@ -206,15 +224,15 @@ pub async fn renew(
 
 /// Of a certificate that begins later by this clock it cannot be said that nothing is due: the clock is wrong, and whoever
 /// runs this by a timer hears of it while there is time.
-fn has_begun(home: &Home, device: &Device, now: UnixTime) -> Result<(), EnrolError> {
-    match verify_person(&device.chain, &home.trust_at(now)?, now) {
+fn has_begun<K: OwnKey>(home: &Home, device: &Holder<K>, now: UnixTime) -> Result<(), EnrolError> {
+    match K::verify(&device.chain, &home.trust_at(now)?, now) {
         Err(error) if error.rule == Rule::ChainNotYetValid => Err(error.into()),
         _ => Ok(()),
     }
 }
 
 /// When the authority wants the certificate renewed. One that cannot be asked, or does not say, changes nothing.
-async fn due_as_asked(home: &Home, device: &Device, due: Due, now: UnixTime) -> Due {
+async fn due_as_asked<K: OwnKey>(home: &Home, device: &Holder<K>, due: Due, now: UnixTime) -> Due {
     let id = device.chain.first().and_then(|leaf| certificate_id(&Certificate::parse(leaf).ok()?));
     let (Some(id), Ok(trust)) = (id, home.trust_at(now)) else { return due };
     match renewal_window(&https_client(Arc::new(trust)), &device.enrolment.acme, &id).await {
@@ -228,12 +246,20 @@ async fn due_as_asked(home: &Home, device: &Device, due: Due, now: UnixTime) -> 
 }
 
 /// The enrolment under way for this person at this authority, or a new one with new keys, stored.
-fn pending(home: &Home, request: &EnrolRequest<'_>, choice: &Choice, now: UnixTime) -> Result<Pending, EnrolError> {
+fn pending<K: OwnKey>(
+    home: &Home,
+    request: &EnrolRequest<'_>,
+    kind: Option<K::Kind>,
+    choice: &Choice,
+    now: UnixTime,
+) -> Result<Pending<K>, EnrolError> {
     let identifier = request.identifier;
-    // One whose keys lie elsewhere than they are wanted is not gone on with, nor one at another authority.
-    let wanted = request.keys.is_none_or(|place| home.pending_is_kept(identifier, place));
+    // One whose keys lie elsewhere than they are wanted, or are of another kind, is not gone on with, nor one at another
+    // authority.
+    let wanted = request.keys.is_none_or(|place| home.pending_is_kept::<K>(identifier, place));
     if wanted
-        && let Some(pending) = home.pending(identifier)?
+        && let Some(pending) = home.pending::<K>(identifier)?
+        && kind.is_none_or(|kind| pending.key.kind() == kind)
         && pending.enrolment.acme == choice.acme
         && pending.enrolment.authority == choice.authority
     {
@@ -248,33 +274,40 @@ fn pending(home: &Home, request: &EnrolRequest<'_>, choice: &Choice, now: UnixTi
         pending_order: None,
         renewal_seed: RenewalSeed::generate()?,
     };
-    let pending = home.begin_pending(request.keys, enrolment)?;
+    let before = match home.has::<K>(identifier)? {
+        true => K::kind_in(&home.locked::<K>(identifier)?.chain),
+        false => None,
+    };
+    let pending = home.begin_pending::<K>(request.keys, kind.or(before).unwrap_or_default(), enrolment)?;
     // Before anything can be logged for it: an order that comes to nothing may leave an entry, and it is hers.
     watch::remember_own_key(home, identifier, &pending.key, now)?;
     Ok(pending)
 }
 
 /// Accepts a chain only if the verifier does and it is exactly what was ordered.
-fn check(
+fn check<K: OwnKey>(
     chain: &[CertificateDer<'static>],
     trust: &Trust,
     now: UnixTime,
     identifier: &Identifier,
-    key: &DeviceKey,
+    key: &K,
     authority: &str,
-) -> Result<VerifiedPerson, EnrolError> {
-    let verified = verify_person(chain, trust, now)?;
+) -> Result<K::Verified, EnrolError> {
+    let verified = K::verify(chain, trust, now)?;
     let same = |what, expected: String, found: String| {
         if expected == found { Ok(()) } else { Err(EnrolError::Mismatch { what, expected, found }) }
     };
     same("person", identifier.to_string(), verified.identifier().to_string())?;
-    same("key", hex::encode(key.public_key()), hex::encode(verified.device_key()))?;
+    let leaf =
+        Certificate::parse(verified.leaf()).map_err(|error| EnrolError::NoCertificate { found: error.to_string() })?;
+    let certified = leaf.tbs().spki().subject_public_key.raw_bytes();
+    same("key", hex::encode(key.public_bits()), hex::encode(certified))?;
     same("authority", authority.to_owned(), verified.authority().to_owned())?;
     Ok(verified)
 }
 
-fn is_revoked(chain: &[CertificateDer<'static>], trust: &Trust, now: UnixTime) -> bool {
-    verify_person(chain, trust, now).is_err_and(|error| error.rule == Rule::RevocationRevoked)
+fn is_revoked<K: OwnKey>(chain: &[CertificateDer<'static>], trust: &Trust, now: UnixTime) -> bool {
+    K::verify(chain, trust, now).is_err_and(|error| error.rule == Rule::RevocationRevoked)
 }
 
 /// A list that cannot be had now is no reason to fail here: verification says what is known without it.
@@ -284,11 +317,10 @@ async fn fetch_revocation(home: &Home, trust: &Arc<Trust>, chain: &[CertificateD
     }
 }
 
-fn profile(identifier: &Identifier) -> &'static str {
-    match identifier.kind() {
-        identity::IdentifierKind::Email => PROFILE_EMAIL,
-        identity::IdentifierKind::Phone => PROFILE_PHONE,
-    }
+/// The profile that is asked for.
+fn profile<K: OwnKey>(identifier: &Identifier) -> Result<&'static str, EnrolError> {
+    let profile = K::profile(identifier).ok_or_else(|| EnrolError::NoMail { identifier: identifier.clone() })?;
+    Ok(profile.name())
 }
 
 pub(crate) fn acme_identifier(identifier: &Identifier) -> AcmeIdentifier {

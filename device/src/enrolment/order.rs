@@ -13,7 +13,7 @@ use super::{Aside, Conversation, EnrolError, Step, Typed, Way, acme_identifier, 
 use crate::acme::messages::{Authorization, Challenge, Order, OrderStatus, Problem, ProofStatus};
 use crate::acme::{AcmeClient, AcmeError};
 use crate::certificates::chain_from_pem;
-use crate::{DeviceKey, HomeError};
+use crate::{HomeError, OwnKey};
 
 /// The challenges this program can answer by a typed code, and by a reply.
 const CODES: [&str; 2] = ["email-code-00", "sms-code-00"];
@@ -42,9 +42,9 @@ pub(super) struct Asked<'a> {
 }
 
 /// What is ordered.
-pub(super) struct Job<'a> {
+pub(super) struct Job<'a, K> {
     pub(super) asked: Asked<'a>,
-    pub(super) key: &'a DeviceKey,
+    pub(super) key: &'a K,
     /// Whether the key's certificate is revoked: then control is not proven anew for it.
     pub(super) revoked: bool,
 }
@@ -52,7 +52,7 @@ pub(super) struct Job<'a> {
 /// Stores the URL of the order that is open, or that there is none any more.
 type Remember<'a> = dyn FnMut(Option<&str>) -> Result<(), HomeError> + Send + 'a;
 
-impl Job<'_> {
+impl<K: OwnKey> Job<'_, K> {
     /// Goes on with the order `open`, or makes one, and gives the certificate chain, not yet verified.
     pub(super) async fn run(
         &self,

@@ -1,6 +1,6 @@
 //! The certificate request (PKCS#10, RFC 2986): the person's name and the proof that the device holds its key.
 
-use identity::tls::DeviceSigner as _;
+use identity::profile::KeyAlgorithm;
 use identity::{Identifier, IdentifierKind};
 use p256::pkcs8::der::asn1::{AnyRef, Utf8StringRef};
 use p256::pkcs8::der::{Encode as _, Tag};
@@ -10,7 +10,8 @@ use rcgen::{
     SigningKey,
 };
 
-use crate::keys::{DeviceKey, KeyError};
+use crate::keys::KeyError;
+use crate::own_key::OwnKey;
 
 /// `id-on-SmtpUTF8Mailbox` (RFC 9598 section 3).
 const SMTP_UTF8_MAILBOX: [u64; 9] = [1, 3, 6, 1, 5, 5, 7, 8, 9];
@@ -22,7 +23,7 @@ const CHALLENGE_PASSWORD: [u64; 7] = [1, 2, 840, 113_549, 1, 9, 7];
 ///
 /// # Errors
 /// The key, in a token, did not sign.
-pub(super) fn csr(identifier: &Identifier, key: &DeviceKey, order: &str) -> Result<Vec<u8>, KeyError> {
+pub(super) fn csr(identifier: &Identifier, key: &impl OwnKey, order: &str) -> Result<Vec<u8>, KeyError> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.subject_alt_names = vec![name(identifier)];
@@ -32,35 +33,38 @@ pub(super) fn csr(identifier: &Identifier, key: &DeviceKey, order: &str) -> Resu
     request.map(|request| request.der().to_vec()).map_err(|error| KeyError::Sign(error.to_string()))
 }
 
-/// The device's key as rcgen takes it.
-struct Requester<'a> {
-    key: &'a DeviceKey,
-    public: [u8; 32],
+/// The key as rcgen takes it.
+struct Requester<'a, K> {
+    key: &'a K,
+    public: Vec<u8>,
 }
 
-impl<'a> Requester<'a> {
-    fn new(key: &'a DeviceKey) -> Self {
-        Self { key, public: key.public_key() }
+impl<'a, K: OwnKey> Requester<'a, K> {
+    fn new(key: &'a K) -> Self {
+        Self { key, public: key.public_bits() }
     }
 }
 
-impl PublicKeyData for Requester<'_> {
+impl<K: OwnKey> PublicKeyData for Requester<'_, K> {
     fn der_bytes(&self) -> &[u8] {
         &self.public
     }
 
     fn algorithm(&self) -> &'static SignatureAlgorithm {
-        &rcgen::PKCS_ED25519
+        match self.key.algorithm() {
+            KeyAlgorithm::Ed25519 => &rcgen::PKCS_ED25519,
+            KeyAlgorithm::P256 => &rcgen::PKCS_ECDSA_P256_SHA256,
+            KeyAlgorithm::Rsa => &rcgen::PKCS_RSA_SHA256,
+        }
     }
 }
 
-impl SigningKey for Requester<'_> {
+impl<K: OwnKey> SigningKey for Requester<'_, K> {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        let signature = self.key.sign(message).map_err(|error| {
+        self.key.sign(message).map_err(|error| {
             tracing::warn!(%error, "the request for a certificate");
             rcgen::Error::RemoteKeyError
-        })?;
-        Ok(signature.to_vec())
+        })
     }
 }
 
@@ -88,6 +92,7 @@ mod tests {
     use x509_cert::request::CertReq;
 
     use super::*;
+    use crate::DeviceKey;
 
     #[test]
     fn a_request_names_the_person_and_her_key() {

@@ -19,7 +19,7 @@ use crate::acme::messages::ProofStatus;
 use crate::acme::{AcmeClient, AcmeError};
 use crate::https::https_client;
 use crate::watch::lose_key;
-use crate::{AccountKey, Device, Home};
+use crate::{AccountKey, Holder, Home, OwnKey};
 
 /// Why a certificate is revoked (RFC 5280 section 5.3.1); what an owner may say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,11 +83,11 @@ pub struct Owner {
     identifier: Identifier,
 }
 
-/// Revokes the certificate of this device, and those of the same key from before, with the key of its account, and takes the
+/// Revokes the certificate of this device, or the one for mail, and those of the same key from before, with the key of its account, and takes the
 /// list that says so.
-pub async fn revoke_own(
+pub async fn revoke_own<K: OwnKey>(
     home: &Home,
-    device: &Device,
+    device: &Holder<K>,
     reason: Reason,
     now: UnixTime,
     person: &mut dyn Conversation,
@@ -193,9 +193,9 @@ async fn listed(client: &mut AcmeClient, identifier: &Identifier) -> Result<Vec<
 /// Renewals overlap: what this device has from before is to count no more either. Which those are the authority tells as
 /// long as control is proven; afterwards there is nothing to tell it by, and they end by themselves. Whatever else keeps one
 /// of them valid is said, after all others were tried.
-async fn revoke_earlier(
+async fn revoke_earlier<K: OwnKey>(
     client: &mut AcmeClient,
-    device: &Device,
+    device: &Holder<K>,
     reason: Reason,
     now: UnixTime,
 ) -> Result<(), EnrolError> {
@@ -205,7 +205,7 @@ async fn revoke_earlier(
         }
         listed => listed.map_err(|source| EnrolError::EarlierLeft { serials: Vec::new(), source: Box::new(source) })?,
     };
-    let own = device.key.public_key();
+    let own = device.key.public_bits();
     let earlier = |one: &&Listed| one.key == own && !one.given_up && one.not_after.as_secs() >= now.as_secs();
     let serials = listed.iter().filter(earlier).map(|one| one.serial.clone()).collect();
     each(serials, async |serial| revoke(client, &json!({ "serial": serial, "reason": reason.code() })).await).await

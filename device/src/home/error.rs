@@ -106,6 +106,14 @@ pub enum HomeError {
         /// Who is there, or "none".
         have: String,
     },
+    /// There is no certificate for mail of this person.
+    #[error("no certificate for mail of {identifier} here; found: {have}")]
+    NoMailbox {
+        /// Who was asked for.
+        identifier: Identifier,
+        /// Who is there, or "none".
+        have: String,
+    },
     /// What was renewed is no longer what the folder holds.
     #[error(
         "{identifier} was enrolled anew meanwhile, with another key: the renewed certificate of the one before is not kept"

@@ -15,6 +15,8 @@ use super::unlock::closed;
 use super::{Home, HomeError};
 use crate::files;
 use crate::keys::{AccountKey, DeviceKey, KeyError};
+use crate::mail_key::MailKey;
+use crate::own_key::OwnKey;
 
 /// Where a new key is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -72,6 +74,9 @@ impl fmt::Display for KeyForm {
     }
 }
 
+/// Where keys lie that stay when another takes their place, below the folder of their kind.
+pub(super) const EARLIER: &str = ".earlier";
+
 /// The two keys of an enrolment, by the names of their files.
 const DEVICE: &str = "key";
 const ACCOUNT: &str = "account";
@@ -87,22 +92,23 @@ enum Elsewhere {
 
 impl Home {
     /// Makes both keys and stores them: on disk, in the keyring or in the token when this returns.
-    pub(super) fn make_keys(
+    pub(super) fn make_keys<K: OwnKey>(
         &self,
         folder: &Path,
         place: &KeyPlace,
+        kind: K::Kind,
         identifier: &Identifier,
-    ) -> Result<(DeviceKey, AccountKey), HomeError> {
+    ) -> Result<(K, AccountKey), HomeError> {
         if let KeyPlace::Token(uri) = place {
-            let device = in_token(&folder.join("key.uri"), uri, TokenAlgorithm::Ed25519, DeviceKey::in_token)?;
+            let device = in_token(&folder.join("key.uri"), uri, K::token_algorithm(kind)?, K::in_token)?;
             let label = format!("{} account", uri.object().unwrap_or_default());
             let path = folder.join("account.uri");
             let account = in_token(&path, &uri.with_object(&label), TokenAlgorithm::EcdsaP256, AccountKey::in_token)?;
             return Ok((device, account));
         }
-        let (key, account) = (DeviceKey::generate()?, AccountKey::generate()?);
+        let (key, account) = (K::generate(kind)?, AccountKey::generate()?);
         if let Some(pem) = key.to_pem() {
-            self.store_key(folder, DEVICE, place, &pem, &format!("In Person: key of this device for {identifier}"))?;
+            self.store_key(folder, DEVICE, place, &pem, &format!("In Person: {} for {identifier}", K::WHAT))?;
         }
         self.store_account(folder, place, &account, identifier)?;
         Ok((key, account))
@@ -154,8 +160,8 @@ impl Home {
         Err(HomeError::Sealed { path: path.to_owned(), source: Box::new(SealError::Wrong) })
     }
 
-    pub(super) fn read_keys(&self, folder: &Path) -> Result<(DeviceKey, AccountKey), HomeError> {
-        let key = self.read_key(folder, DEVICE, DeviceKey::from_pem, DeviceKey::in_token)?;
+    pub(super) fn read_keys<K: OwnKey>(&self, folder: &Path) -> Result<(K, AccountKey), HomeError> {
+        let key = self.read_key(folder, DEVICE, K::from_pem, K::in_token)?;
         Ok((key, self.read_account(folder)?))
     }
 
@@ -201,7 +207,9 @@ impl Home {
 
     /// Where the account for a watch goes: into the keyring, if an enrolment's keys are there.
     pub(super) fn place_of_accounts(&self) -> Result<KeyPlace, HomeError> {
-        for folder in files::subfolders(&self.folder.join("devices"))? {
+        let mut folders = files::subfolders(&self.folder.join(DeviceKey::FOLDER))?;
+        folders.extend(files::subfolders(&self.folder.join(MailKey::FOLDER))?);
+        for folder in folders {
             if let Some((_, Elsewhere::Keyring(_))) = elsewhere(&folder.join("account.uri"))? {
                 return Ok(KeyPlace::Keyring);
             }
@@ -252,10 +260,16 @@ impl Home {
     }
 
     fn key_folders(&self) -> Result<Vec<PathBuf>, HomeError> {
-        let mut folders = files::subfolders(&self.folder.join("devices"))?;
-        folders.extend(files::subfolders(&self.folder.join("devices/.pending"))?);
-        for of_one in files::subfolders(&self.folder.join("watching"))? {
-            folders.extend(files::subfolders(&of_one)?);
+        let mut folders = Vec::new();
+        for below in [DeviceKey::FOLDER, MailKey::FOLDER] {
+            let below = self.folder.join(below);
+            folders.extend(files::subfolders(&below)?);
+            folders.extend(files::subfolders(&below.join(".pending"))?);
+        }
+        for of_several in [self.folder.join("watching"), self.folder.join(MailKey::FOLDER).join(EARLIER)] {
+            for of_one in files::subfolders(&of_several)? {
+                folders.extend(files::subfolders(&of_one)?);
+            }
         }
         Ok(folders)
     }
@@ -264,7 +278,26 @@ impl Home {
 /// Removes what the keys of a folder have in the keyring. What lies in a token stays there: it may be used for something
 /// else.
 fn forget(folder: &Path) {
-    for stem in [DEVICE, ACCOUNT] {
+    forget_some(folder, &[DEVICE, ACCOUNT]);
+}
+
+/// Takes the key of an account away, and leaves the other one where it is.
+pub(super) fn forget_account(folder: &Path) -> Result<(), HomeError> {
+    forget_some(folder, &[ACCOUNT]);
+    for end in ["pem", "uri"] {
+        let path = folder.join(format!("{ACCOUNT}.{end}"));
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(HomeError::Write { path, source: error });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn forget_some(folder: &Path, stems: &[&str]) {
+    for stem in stems {
         // A file that says nothing sensible leads nowhere; a keyring that is closed now keeps one item too many.
         if let Ok(Some((_, Elsewhere::Keyring(item)))) = elsewhere(&folder.join(format!("{stem}.uri")))
             && let Err(error) = item.remove()

@@ -8,6 +8,8 @@
 //!                     key.uri, account.uri           instead, where the keys lie in the keyring or in a token
 //!                     endorsements/<fingerprint>.pem   what other devices of the person say of this one
 //! devices/.pending/<identifier>/…                    an enrolment under way
+//! mail/<identifier>/…, mail/.pending/<identifier>/…  the same for certificates for mail
+//! mail/.earlier/<identifier>/<key>/key.pem, chain.pem  keys from before, which open what was written to them
 //! watch/<identifier>.json                            labels, confirmed device keys
 //! logs/<SHA-256 of the origin>/…                     how far a log was followed; `newest`: its newest checkpoint seen
 //! crl/<SHA-256 of the issuer>.der                    newest revocation lists
@@ -30,7 +32,7 @@ use std::path::{Path, PathBuf};
 use identity::Identifier;
 use sha2::{Digest, Sha256};
 
-pub(crate) use devices::Pending;
+pub(crate) use devices::{CHAIN, Pending};
 pub use error::HomeError;
 pub use keys::{KeyForm, KeyPlace};
 pub use policies::PinnedPolicy;

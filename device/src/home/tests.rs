@@ -9,6 +9,7 @@ use key_store::{Passphrase, PassphraseSource};
 use rustls_pki_types::CertificateDer;
 
 use super::*;
+use crate::DeviceKey;
 use crate::device::{Enrolment, RenewalSeed};
 
 struct Place {
@@ -34,7 +35,7 @@ impl Place {
             pending_order: None,
             renewal_seed: RenewalSeed::generate().unwrap(),
         };
-        self.home.begin_pending(None, enrolment).unwrap()
+        self.home.begin_pending(None, (), enrolment).unwrap()
     }
 
     fn enrol(&self) -> Pending {
@@ -183,7 +184,7 @@ fn an_enrolment_under_way_is_no_device_yet() {
     place.pending();
     assert!(!place.home.has_device(&place.alice).unwrap());
     assert!(place.home.devices().unwrap().is_empty());
-    assert!(place.home.pending(&place.alice).unwrap().is_some());
+    assert!(place.home.pending::<DeviceKey>(&place.alice).unwrap().is_some());
 }
 
 #[test]
@@ -203,7 +204,7 @@ fn a_crash_before_the_last_step_loses_neither_the_old_device_nor_the_new_one() {
     place.home.write_text("devices/.pending/alice@example.org/chain.pem", &pem).unwrap();
     fs::remove_dir_all(place.home.folder().join("devices/alice@example.org")).unwrap();
     assert_eq!(place.home.device(&place.alice).unwrap().key.public_key(), third.key.public_key());
-    assert!(place.home.pending(&place.alice).unwrap().is_none());
+    assert!(place.home.pending::<DeviceKey>(&place.alice).unwrap().is_none());
 }
 
 #[test]
@@ -324,7 +325,7 @@ fn keys_under_a_passphrase_open_with_it_alone() {
     // What is made beside sealed keys is sealed with the same passphrase, without anybody saying so.
     place.pending();
     assert!(place.home.key_forms().unwrap().iter().all(|(_, form)| *form == KeyForm::Sealed));
-    assert!(place.home.pending(&place.alice).unwrap().is_some());
+    assert!(place.home.pending::<DeviceKey>(&place.alice).unwrap().is_some());
     let clear = Place::new();
     clear.enrol();
     let asks_in_vain = clear.home.clone().unlocked_by(PassphraseSource::File("/nonexistent".into()), false);

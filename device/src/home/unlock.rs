@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{Home, HomeError};
 use crate::keys::{AccountKey, DeviceKey, KeyError};
+use crate::mail_key::MailKey;
 
 /// How often somebody at a terminal may type it.
 const TRIES: usize = 3;
@@ -128,9 +129,10 @@ fn opens(pem: &str, passphrase: &Passphrase) -> bool {
     clear.is_ok_and(|clear| any_key(&clear).is_ok())
 }
 
-/// That it is a key of either kind.
+/// That it is a key of any kind that we keep.
 pub(super) fn any_key(pem: &str) -> Result<(), KeyError> {
-    DeviceKey::from_pem(pem).map(drop).or_else(|_| AccountKey::from_pem(pem).map(drop))
+    let account = |_| AccountKey::from_pem(pem).map(drop);
+    DeviceKey::from_pem(pem).map(drop).or_else(account).or_else(|_| MailKey::from_pem(pem).map(drop))
 }
 
 /// A key in clear as it is written: sealed, if there is a passphrase.

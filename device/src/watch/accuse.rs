@@ -16,10 +16,10 @@ use transparency_log::client::Source;
 use super::Alarm;
 use super::Owner;
 use super::scan::{Found, Hit};
+use crate::Home;
 use crate::acme::messages::WatchAnswer;
 use crate::evidence::{self, EvidenceFailure, Reader};
 use crate::proof::place;
-use crate::{Device, Home};
 
 /// Everything that gathering needs.
 pub(super) struct Scene<'a, S> {
@@ -52,7 +52,7 @@ impl<S: Source + 'static> Scene<'_, S> {
             Alarm::UnknownKey(certificate) => self.entries(&[certificate.index]).await?,
             Alarm::NotOpened { index, .. } => self.entries(&[*index]).await?,
             Alarm::Duplicate { indexes, .. } => self.entries(&indexes[..indexes.len().min(2)]).await?,
-            Alarm::OwnMissing { .. } => match self.owner.device().and_then(|own| own_checkpoint(own, self.policy)) {
+            Alarm::OwnMissing { index, .. } => match self.own_checkpoint(*index) {
                 Some(own) => evidence::split_view(&own, self.source, self.log_policy).await?,
                 None => None,
             },
@@ -84,6 +84,14 @@ impl<S: Source + 'static> Scene<'_, S> {
         })
     }
 
+    /// The checkpoint in the certificate of hers that says it stands there: the log has signed it, and must be able to show
+    /// that tree for ever.
+    fn own_checkpoint(&self, index: u64) -> Option<String> {
+        let leaves = self.owner.own().iter().filter_map(|chain| Certificate::parse(chain.first()?).ok());
+        let mut places = leaves.filter_map(|leaf| place(&leaf, std::slice::from_ref(self.policy)).ok());
+        places.find(|place| place.proof().index == index).map(|place| place.proof().checkpoint.clone())
+    }
+
     /// What the authority said is in the entry, if that is so.
     fn opened(&self, hit: &Hit) -> Option<Opened> {
         let entries = self.answer.entries.iter().filter(|e| (e.period, e.slot) == (hit.period, hit.slot));
@@ -94,10 +102,4 @@ impl<S: Source + 'static> Scene<'_, S> {
             fits.then(|| Opened { opening: opening.into(), tbs: tbs.into() })
         })
     }
-}
-
-/// The checkpoint in this device's certificate: the log has signed it, and must be able to show that tree for ever.
-fn own_checkpoint(device: &Device, policy: &TrustPolicy) -> Option<String> {
-    let leaf = Certificate::parse(device.chain.first()?).ok()?;
-    Some(place(&leaf, std::slice::from_ref(policy)).ok()?.proof().checkpoint)
 }

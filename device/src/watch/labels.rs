@@ -6,9 +6,9 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use identity::certificate::Certificate;
-use identity::transparency::{LabelInput, PERIOD, SLOTS, VrfProof, VrfPublicKey, period_of, periods_back};
+use identity::transparency::{LabelInput, PERIOD, SLOTS, VrfProof, VrfPublicKey, period_of, periods_back_of};
 use identity::trust::{Authority, LogWindow};
-use identity::{Identifier, UnixTime};
+use identity::{Identifier, IdentifierKind, UnixTime};
 
 use super::Blindness;
 use crate::acme::messages::WatchAnswer;
@@ -29,16 +29,17 @@ impl Span {
     ///
     /// The beginning is that of the root certificate in the pinned policy, which the authority cannot change
     /// afterwards: it could otherwise make the span as short as it likes by claiming that its log is young.
-    pub(super) fn that_matters(authority: &Authority, now: UnixTime) -> Result<Self, String> {
+    pub(super) fn that_matters(authority: &Authority, identifier: &Identifier, now: UnixTime) -> Result<Self, String> {
         let root =
             Certificate::parse(&authority.root.0).map_err(|error| format!("its root does not parse: {error}"))?;
-        Ok(Self::between(root.tbs().not_before(), now))
+        Ok(Self::between(root.tbs().not_before(), identifier.kind(), now))
     }
 
-    fn between(beginning: UnixTime, now: UnixTime) -> Self {
+    fn between(beginning: UnixTime, kind: IdentifierKind, now: UnixTime) -> Self {
         let current = period_of(now);
         let last = current.saturating_add(1);
-        Self { first: current.saturating_sub(periods_back()).max(period_of(beginning)).min(last), last }
+        let back = periods_back_of(kind);
+        Self { first: current.saturating_sub(back).max(period_of(beginning)).min(last), last }
     }
 
     /// The part of it in which a certificate can stand in a log with this window; none if there is none, or the log has not
@@ -129,14 +130,17 @@ mod tests {
 
     #[test]
     fn the_span_reaches_as_far_back_as_certificates_live_but_not_before_the_authority() {
-        assert_eq!(Span::between(at(0), at(2900)), Span { first: 2895, last: 2901 });
-        assert_eq!(Span::between(at(2899), at(2900)), Span { first: 2899, last: 2901 });
-        assert_eq!(Span::between(at(9999), at(2900)), Span { first: 2901, last: 2901 }, "a root from the future");
+        let mail = IdentifierKind::Email;
+        assert_eq!(Span::between(at(0), mail, at(2900)), Span { first: 2887, last: 2901 });
+        // Whoever has the number next is not to learn who had it.
+        assert_eq!(Span::between(at(0), IdentifierKind::Phone, at(2900)), Span { first: 2895, last: 2901 });
+        assert_eq!(Span::between(at(2899), mail, at(2900)), Span { first: 2899, last: 2901 });
+        assert_eq!(Span::between(at(9999), mail, at(2900)), Span { first: 2901, last: 2901 }, "a root from the future");
     }
 
     #[test]
     fn a_log_is_looked_at_as_long_as_a_certificate_in_it_can_matter() {
-        let span = |now: u64| Span::between(at(0), at(now));
+        let span = |now: u64| Span::between(at(0), IdentifierKind::Phone, at(now));
         let closed = LogWindow { opens: None, closes: Some(2900 * WEEK + 1000) };
         let next = LogWindow { opens: Some(2900 * WEEK + 1000), closes: None };
         let within = |window: &LogWindow, now: u64| span(now).within(window, at(now));

@@ -199,7 +199,7 @@ pub async fn watch_once(
     let not_watched = others(&policies, authority, identifier, |acme| watched(home, identifier, acme));
     let incomplete = |reason: String| WatchError::Policy { authority: choice.authority.clone(), reason };
     let trust = Arc::new(home.trust_at(now)?);
-    let matters = labels::Span::that_matters(authority, now).map_err(incomplete)?;
+    let matters = labels::Span::that_matters(authority, identifier, now).map_err(incomplete)?;
     let shards = policy.shards(authority).map_err(|error| incomplete(error.to_string()))?;
 
     // The proofs first: an entry logged after them and before the checkpoint is then found, if not yet opened.
@@ -222,10 +222,10 @@ pub async fn watch_once(
     }
 
     // For the rest of the device: whoever watches also hears of revocations.
-    if let Some(device) = owner.device()
-        && let Err(error) = revocation::refresh(home, &trust, &device.chain, now).await
-    {
-        tracing::warn!(%error, "the revocation list could not be fetched");
+    for chain in owner.own() {
+        if let Err(error) = revocation::refresh(home, &trust, chain, now).await {
+            tracing::warn!(%error, "the revocation list could not be fetched");
+        }
     }
     let place = shard::Place { home, owner, policy, authority: &choice.authority, mirror, now };
     let (mut alarms, mut stale) = (Vec::new(), None);
@@ -273,7 +273,8 @@ fn others(
 /// Whether this device watches at the authority with this ACME directory, too. What cannot be read is not watched.
 fn watched(home: &Home, identifier: &Identifier, acme: &str) -> bool {
     let enrolled = home.locked_device(identifier).is_ok_and(|device| device.enrolment.acme == acme);
-    enrolled || home.watching_at(identifier, acme).is_ok_and(|found| found.is_some())
+    let for_mail = || home.locked_mailbox(identifier).is_ok_and(|mailbox| mailbox.enrolment.acme == acme);
+    enrolled || for_mail() || home.watching_at(identifier, acme).is_ok_and(|found| found.is_some())
 }
 
 /// A refusal makes the watch blind; anything else is a failure to be reported as such.

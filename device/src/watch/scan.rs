@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use identity::certificate::Certificate;
 use identity::transparency::commitment;
+use rustls_pki_types::CertificateDer;
 use tlog_proof::{Entry, LogPolicy};
 use transparency_log::client::Source;
 use transparency_log::monitor::Cursor;
 
 use super::WatchError;
 use super::state::State;
-use crate::Device;
 use crate::acme::messages::WatchAnswer;
 use crate::logbook::{FollowError, Logbook, label_prefix, read_entries};
 
@@ -27,7 +27,7 @@ pub(super) struct Hit {
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) hits: Vec<Hit>,
-    /// Where this device's certificate says it stands and does not, and what is there.
+    /// Where a certificate of hers says it stands and does not, and what is there.
     pub(super) own_missing: Option<(u64, String)>,
 }
 
@@ -46,15 +46,15 @@ pub(super) async fn find(
     policy: &LogPolicy,
     audited: &Cursor,
     state: &State,
-    device: Option<&Device>,
+    certificates: &[Vec<CertificateDer<'static>>],
 ) -> Result<Found, WatchError> {
     let labels = state.labels(audited.origin());
     let mut prefixes: Vec<_> = labels.keys().map(label_prefix).collect();
     prefixes.sort_unstable();
     let candidates = book.candidates(&prefixes)?;
-    let own = device.and_then(|device| own_entry(device, audited.origin()));
+    let own: Vec<_> = certificates.iter().filter_map(|chain| own_entry(chain, audited.origin())).collect();
     let mut wanted = candidates.clone();
-    wanted.extend(own.as_ref().map(|(index, _)| *index));
+    wanted.extend(own.iter().map(|(index, _)| *index));
     wanted.sort_unstable();
     wanted.dedup();
     let entries = read_entries(source, policy, audited, &wanted).await.map_err(FollowError::from)?;
@@ -72,7 +72,7 @@ pub(super) async fn find(
         let reason = "the log now shows another entry there than when it was audited".to_owned();
         return Err(WatchError::Read { index, reason });
     }
-    if let Some((index, expected)) = own {
+    for (index, expected) in own {
         match entries.get(&index) {
             Some(Entry::Certificate { commitment, .. }) if *commitment == expected => {}
             Some(_) => found.own_missing = Some((index, "an entry about something else".to_owned())),
@@ -82,9 +82,9 @@ pub(super) async fn find(
     Ok(found)
 }
 
-/// Where this device's certificate says it stands, and with which commitment, if it is in the log called `origin`.
-fn own_entry(device: &Device, origin: &str) -> Option<(u64, [u8; 32])> {
-    let leaf = Certificate::parse(device.chain.first()?).ok()?;
+/// Where a certificate of hers says it stands, and with which commitment, if it is in the log called `origin`.
+fn own_entry(chain: &[CertificateDer<'static>], origin: &str) -> Option<(u64, [u8; 32])> {
+    let leaf = Certificate::parse(chain.first()?).ok()?;
     let extension = leaf.tbs().transparency().ok()??;
     let tbs = leaf.tbs().without_transparency().encode();
     (extension.origin == origin).then(|| (extension.index, commitment(&extension.opening, &tbs)))

@@ -84,7 +84,7 @@ impl<'a> Look<'a> {
         let source = Arc::new(source);
         let book = Logbook::open(home, origin);
         let audit = book.follow(&source, &log_policy, From::Cursor, progress).await?;
-        let found = scan::find(&book, &source, &log_policy, &audit.cursor, &self.state, owner.device()).await?;
+        let found = scan::find(&book, &source, &log_policy, &audit.cursor, &self.state, owner.own()).await?;
         if found.newer_than(&self.answer, &self.state) {
             // Somebody, perhaps another device of hers, enrolled between the two looks: ask once more before the alarm.
             let answers = client.watch(identifier.as_str()).await.map_err(WatchError::Acme)?;

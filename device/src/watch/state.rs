@@ -16,7 +16,7 @@ use super::labels::Labels;
 use super::opened::OpenedCertificate;
 use super::scan::Hit;
 use crate::home::file_name;
-use crate::{DeviceKey, Home, HomeError, files};
+use crate::{Home, HomeError, OwnKey, files};
 
 /// Periods whose labels are kept: a year and a bit. Older ones are dropped; their certificates ended long ago. Never fewer
 /// than are asked for.
@@ -29,7 +29,7 @@ fn kept_periods() -> u32 {
 #[serde(deny_unknown_fields)]
 pub(super) struct State {
     identifier: Identifier,
-    /// Device keys (32 bytes, hex) the owner knows, and since when (seconds since 1970).
+    /// Keys (the bits of their subjectPublicKey, hex) the owner knows, and since when (seconds since 1970).
     known: BTreeMap<String, u64>,
     /// Known keys that somebody else has now, and since when at the latest: what is certified for them later is not hers.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -190,7 +190,7 @@ impl Settled {
 }
 
 /// Remembers that a key is the owner's, from her own confirmation: the next watch takes its certificates as hers.
-pub fn confirm_key(home: &Home, identifier: &Identifier, key: &[u8; 32], now: UnixTime) -> Result<(), HomeError> {
+pub fn confirm_key(home: &Home, identifier: &Identifier, key: &[u8], now: UnixTime) -> Result<(), HomeError> {
     let key = hex::encode(key);
     let confirm = |state: &mut State| {
         state.lost.remove(&key);
@@ -208,10 +208,10 @@ pub(crate) fn lose_key(home: &Home, identifier: &Identifier, key: &[u8], now: Un
 pub(crate) fn remember_own_key(
     home: &Home,
     identifier: &Identifier,
-    key: &DeviceKey,
+    key: &impl OwnKey,
     now: UnixTime,
 ) -> Result<(), HomeError> {
-    confirm_key(home, identifier, &key.public_key(), now)
+    confirm_key(home, identifier, &key.public_bits(), now)
 }
 
 /// Where what the watch of one identifier remembers is kept: another file stands there after every change.
