@@ -3,14 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use clap::Args;
-use device::{DeviceKey, dating};
+use device::{DeviceKey, MailKey, OwnKey as _, dating};
 use identity::CertificateDer;
+use identity::Identifier;
 use identity::certificate::{Certificate, key_algorithm};
 use identity::profile::KeyAlgorithm;
-use identity::tls::DeviceSigner as _;
 use identity::trust::TrustPolicy;
 use identity::verify::Certified;
 use key_store::PassphraseSource;
@@ -23,7 +21,7 @@ use crate::commands::key::PASSPHRASE;
 use crate::commands::verify;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::subject::{self, Subject};
+use crate::subject::{self, Source, Subject, for_mail};
 
 /// A certificate that holds now, with its chain to the root and its private key.
 pub(crate) struct Credential {
@@ -33,6 +31,7 @@ pub(crate) struct Credential {
     pub(crate) chain: Vec<CertificateDer>,
     /// The root, which whoever is to take the certificate has to trust.
     pub(crate) root: CertificateDer,
+    pub(crate) source: Source,
     pub(crate) key: PrivateKey,
 }
 
@@ -42,13 +41,16 @@ pub(crate) struct Public {
     pub(crate) chain: Vec<CertificateDer>,
     pub(crate) root: CertificateDer,
     pub(crate) leaf: Certificate,
+    /// Whose key it is.
+    pub(crate) source: Source,
     pub(crate) algorithm: KeyAlgorithm,
 }
 
 /// Whose certificate, on a command line.
 #[derive(Debug, Args)]
 pub(crate) struct Named {
-    /// A certificate in PEM or DER, or an address you enrolled, if several are enrolled here
+    /// A certificate in PEM or DER, or an address you enrolled, if several are enrolled here; with mail: before it, the
+    /// certificate for mail
     #[arg(value_name = "FILE|ID")]
     pub(crate) what: Option<String>,
     /// The key of that certificate, if it is none of this device's: PKCS#8 in PEM
@@ -66,6 +68,19 @@ impl Named {
     }
 }
 
+impl Named {
+    /// The certificate for mail, where none is named by its file and there is one: what takes no key of a device gets that.
+    pub(crate) fn preferring_mail(self, context: &Context) -> Result<Self, Failure> {
+        let what = match &self.what {
+            _ if self.key.is_some() => return Ok(self),
+            Some(what) if Path::new(what).exists() => return Ok(self),
+            Some(what) => Identifier::parse(what).ok().filter(|id| context.home.has_mailbox(id).is_ok_and(|has| has)),
+            None => subject::only_mailbox(context).ok().map(|mailbox| mailbox.identifier),
+        };
+        Ok(Self { what: what.map(|identifier| for_mail(&identifier)).or(self.what), key: None })
+    }
+}
+
 /// Reads and verifies the certificate of `what`: a file, or the device enrolled for that address.
 pub(crate) fn public(context: &Context, what: Option<&str>) -> Result<Public, Failure> {
     let subject = subject::find(context, what)?;
@@ -76,7 +91,7 @@ pub(crate) fn public(context: &Context, what: Option<&str>) -> Result<Public, Fa
     let now = clock::now();
     let person = verify::certified(&subject, &context.home.trust_at(now)?, now)
         .map_err(|error| verify::refusal(error, &subject, now, false))?;
-    let Subject { chain, name } = subject;
+    let Subject { chain, name, source } = subject;
     let (leaf, algorithm) = chain
         .first()
         .and_then(|der| Certificate::parse(der).ok())
@@ -88,7 +103,7 @@ pub(crate) fn public(context: &Context, what: Option<&str>) -> Result<Public, Fa
             "Take its newest trust policy: certtool trust update.",
         )
     })?;
-    Ok(Public { person, chain, root, leaf, algorithm })
+    Ok(Public { person, chain, root, leaf, source, algorithm })
 }
 
 /// The same with its key: from the file `key`, or else this device's.
@@ -102,6 +117,9 @@ pub(crate) fn private(context: &Context, what: Option<&str>, key: Option<&Path>)
                 "Say where its key lies: --key FILE. Or give the address of a device that is enrolled here.",
             ));
         }
+        None if public.source == Source::Mail => {
+            PrivateKey::Mail(context.home.mailbox(public.person.identifier())?.key)
+        }
         None => PrivateKey::Device(context.home.device(public.person.identifier())?.key),
     };
     if key.public() != public.leaf.tbs().spki().subject_public_key.raw_bytes() {
@@ -110,8 +128,8 @@ pub(crate) fn private(context: &Context, what: Option<&str>, key: Option<&Path>)
             "Give the key that the certificate was made for.",
         ));
     }
-    let Public { person, chain, root, .. } = public;
-    Ok(Credential { person, chain, root, key })
+    let Public { person, chain, root, source, .. } = public;
+    Ok(Credential { person, chain, root, source, key })
 }
 
 /// The chain without the root, and the root: what a file leaves out is in the trust policy.
@@ -137,14 +155,8 @@ fn completed(
 pub(crate) enum PrivateKey {
     /// Ed25519.
     Device(DeviceKey),
-    P256 {
-        pair: EcdsaKeyPair,
-        pkcs8: Zeroizing<Vec<u8>>,
-    },
-    Rsa {
-        pair: RsaKeyPair,
-        pkcs8: Zeroizing<Vec<u8>>,
-    },
+    /// P-256 or RSA.
+    Mail(MailKey),
 }
 
 impl PrivateKey {
@@ -178,12 +190,11 @@ impl PrivateKey {
                 let clear = sealed::in_clear(sealed::PRIVATE_KEY, &pkcs8).map_err(sealed_error)?;
                 DeviceKey::from_pem(&clear).map(Self::Device).map_err(|_| wrong(&"something else"))
             }
-            KeyAlgorithm::P256 => EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &pkcs8)
-                .map(|pair| Self::P256 { pair, pkcs8 })
-                .map_err(|error| wrong(&error)),
-            KeyAlgorithm::Rsa => {
-                RsaKeyPair::from_pkcs8(&pkcs8).map(|pair| Self::Rsa { pair, pkcs8 }).map_err(|error| wrong(&error))
-            }
+            KeyAlgorithm::P256 | KeyAlgorithm::Rsa => match MailKey::from_pkcs8(&pkcs8) {
+                Ok(key) if key.algorithm() == algorithm => Ok(Self::Mail(key)),
+                Ok(key) => Err(wrong(&format!("one of {}", key.algorithm().name()))),
+                Err(_) => Err(wrong(&"something else")),
+            },
         }
     }
 
@@ -191,8 +202,7 @@ impl PrivateKey {
     fn public(&self) -> Vec<u8> {
         match self {
             Self::Device(key) => key.public_key().to_vec(),
-            Self::P256 { pair, .. } => pair.public_key().as_ref().to_vec(),
-            Self::Rsa { pair, .. } => pair.public_key().as_ref().to_vec(),
+            Self::Mail(key) => key.public_bits(),
         }
     }
 
@@ -200,8 +210,8 @@ impl PrivateKey {
     pub(crate) fn algorithm(&self) -> Algorithm {
         match self {
             Self::Device(_) => Algorithm::Ed25519,
-            Self::P256 { .. } => Algorithm::EcdsaP256,
-            Self::Rsa { .. } => Algorithm::Rsa,
+            Self::Mail(key) if key.algorithm() == KeyAlgorithm::Rsa => Algorithm::Rsa,
+            Self::Mail(_) => Algorithm::EcdsaP256,
         }
     }
 
@@ -210,21 +220,11 @@ impl PrivateKey {
     /// # Errors
     /// The key, in a token, did not; or there is no randomness.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, String> {
-        let random = SystemRandom::new();
-        match self {
-            Self::Device(key) => {
-                key.sign(message).map(|signature| signature.to_vec()).map_err(|error| error.to_string())
-            }
-            Self::P256 { pair, .. } => pair
-                .sign(&random, message)
-                .map(|signature| signature.as_ref().to_vec())
-                .map_err(|error| error.to_string()),
-            Self::Rsa { pair, .. } => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                let signed = pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature);
-                signed.map(|()| signature).map_err(|error| error.to_string())
-            }
-        }
+        let signed = match self {
+            Self::Device(key) => key.sign(message),
+            Self::Mail(key) => key.sign(message),
+        };
+        signed.map_err(|error| error.to_string())
     }
 
     /// PKCS#8 in DER.
@@ -232,15 +232,16 @@ impl PrivateKey {
     /// # Errors
     /// A token does not give it out.
     pub(crate) fn pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let in_token = || {
+            Failure::failed(
+                "the key lies in a token, which gives it to nobody",
+                "Let the program use the token itself (PKCS#11); certtool key list says which one it is.",
+            )
+        };
         match self {
-            Self::P256 { pkcs8, .. } | Self::Rsa { pkcs8, .. } => Ok(pkcs8.clone()),
+            Self::Mail(key) => key.pkcs8().cloned().ok_or_else(in_token),
             Self::Device(key) => {
-                let pem = key.to_pem().ok_or_else(|| {
-                    Failure::failed(
-                        "the key lies in a token, which gives it to nobody",
-                        "Let the program use the token itself (PKCS#11); certtool key list says which one it is.",
-                    )
-                })?;
+                let pem = key.to_pem().ok_or_else(in_token)?;
                 let opened = sealed::open(sealed::PRIVATE_KEY, &pem, &mut || Ok(None));
                 opened.map_err(|error| Failure::failed(error.to_string(), "Try again."))
             }

@@ -89,6 +89,7 @@ impl From<HomeError> for Failure {
             }
             HomeError::Key(_) => "If the key lies in a token: a device's key is Ed25519, an account's P-256.".to_owned(),
             HomeError::NoDevice { identifier, .. } => format!("Get one: certtool enroll {identifier}"),
+            HomeError::NoMailbox { identifier, .. } => format!("Get one: certtool enroll {identifier} --for mail"),
             HomeError::EnrolledAnew { .. } => "Nothing is lost: the newer certificate is in the folder.".to_owned(),
             HomeError::Fingerprint { .. } => {
                 "Compare the fingerprint with the operator by phone or in person; do not trust this policy until both agree.".to_owned()
@@ -170,6 +171,10 @@ impl From<AcmeError> for Failure {
             AcmeError::Refused { ref problem, .. } if problem.is("badCSR") => {
                 Self::failed(error.to_string(), "Make a new key and certificate: certtool enroll ID --new.")
             }
+            AcmeError::Refused { ref problem, .. } if problem.is("invalidProfile") => Self::failed(
+                error.to_string(),
+                "This authority makes no certificates of that kind: its operator may change that (http_port, for those for mail).",
+            ),
             AcmeError::Refused { ref problem, .. } if problem.is("slotsExhausted") => {
                 Self::failed(error.to_string(), "Run the command again then: it goes on where it stopped.")
             }
@@ -302,6 +307,7 @@ impl From<EnrolError> for Failure {
             EnrolError::Revoked { identifier } => {
                 Self::failed(what, format!("Make a new key and certificate: certtool enroll {identifier} --new"))
             }
+            EnrolError::NoMail { .. } => Self::failed(what, "Give a mail address, or leave out --for mail."),
             EnrolError::Slow { .. } => {
                 Self::failed(what, "Run the command again in a minute: it goes on where it stopped.")
             }

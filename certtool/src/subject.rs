@@ -5,12 +5,15 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use device::{MAX_FILE_BYTES, chain_from_pem};
+use device::{LockedDevice, LockedMailbox, MAX_FILE_BYTES, chain_from_pem};
 use identity::Identifier;
 use rustls_pki_types::CertificateDer;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+
+/// What stands before an address where the certificate for mail is meant: `mail:alice@example.org`.
+const MAIL: &str = "mail:";
 
 /// A chain to look at and where it came from.
 #[derive(Debug)]
@@ -19,21 +22,51 @@ pub(crate) struct Subject {
     pub(crate) name: String,
     /// Leaf first; never empty.
     pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) source: Source,
 }
 
-/// Reads the chain of `what`: a file in PEM or DER if there is one of that name, else the device enrolled for that
-/// address. Without a name: the only device there is.
+/// Where a chain came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A file.
+    File,
+    /// This device.
+    Device,
+    /// What is here for mail.
+    Mail,
+}
+
+impl Subject {
+    pub(crate) fn of_file(name: String, chain: Vec<CertificateDer<'static>>) -> Self {
+        Self { name, chain, source: Source::File }
+    }
+
+    fn of_device(device: LockedDevice) -> Self {
+        Self { name: device.identifier.to_string(), chain: device.chain, source: Source::Device }
+    }
+
+    fn of_mail(mailbox: LockedMailbox) -> Self {
+        Self { name: for_mail(&mailbox.identifier), chain: mailbox.chain, source: Source::Mail }
+    }
+}
+
+/// What is typed where the certificate for mail of this address is meant.
+pub(crate) fn for_mail(identifier: &Identifier) -> String {
+    format!("{MAIL}{identifier}")
+}
+
+/// Reads the chain of `what`: a file in PEM or DER if there is one of that name, else what is here for that address: of this
+/// device, or, if there is none of it or `mail:` stands before, for mail. Without a name: the only one there is.
 pub(crate) fn find(context: &Context, what: Option<&str>) -> Result<Subject, Failure> {
-    let Some(what) = what else { return only_device(context) };
+    let Some(what) = what else { return only(context) };
     let path = Path::new(what);
     if path.exists() {
-        return Ok(Subject { name: what.to_owned(), chain: chain_of_file(path)? });
+        return Ok(Subject::of_file(what.to_owned(), chain_of_file(path)?));
     }
-    match Identifier::parse(what) {
-        Ok(identifier) => {
-            let device = context.home.locked_device(&identifier)?;
-            Ok(Subject { name: identifier.to_string(), chain: device.chain })
-        }
+    let (address, wants_mail) = what.strip_prefix(MAIL).map_or((what, false), |address| (address, true));
+    match Identifier::parse(address) {
+        Ok(identifier) if wants_mail => Ok(Subject::of_mail(context.home.locked_mailbox(&identifier)?)),
+        Ok(identifier) => of(context, &identifier),
         Err(error) => Err(Failure::failed(
             format!("{what:?} is neither a file nor an address: {error}"),
             "Give the path of a certificate in PEM or DER, or an address you enrolled.",
@@ -41,18 +74,51 @@ pub(crate) fn find(context: &Context, what: Option<&str>) -> Result<Subject, Fai
     }
 }
 
+fn of(context: &Context, identifier: &Identifier) -> Result<Subject, Failure> {
+    let home = &context.home;
+    if !home.has_device(identifier)? && home.has_mailbox(identifier)? {
+        return Ok(Subject::of_mail(home.locked_mailbox(identifier)?));
+    }
+    Ok(Subject::of_device(home.locked_device(identifier)?))
+}
+
+/// What the profile means, else the only device, or where there is none the only certificate for mail.
+fn only(context: &Context) -> Result<Subject, Failure> {
+    if let Some(identity) = &context.identity {
+        return of(context, identity);
+    }
+    match context.home.devices()?.is_empty() && !context.home.mailboxes()?.is_empty() {
+        true => Ok(Subject::of_mail(only_mailbox(context)?)),
+        false => only_device(context),
+    }
+}
+
 /// The device that the profile means, else the only one, or a failure that says which there are.
 pub(crate) fn only_device(context: &Context) -> Result<Subject, Failure> {
     if let Some(identity) = &context.identity {
-        let device = context.home.locked_device(identity)?;
-        return Ok(Subject { name: device.identifier.to_string(), chain: device.chain });
+        return Ok(Subject::of_device(context.home.locked_device(identity)?));
     }
-    let mut devices = context.home.devices()?;
-    match (devices.pop(), devices.is_empty()) {
-        (Some(device), true) => Ok(Subject { name: device.identifier.to_string(), chain: device.chain }),
-        (None, _) => Err(nobody()),
+    only_of(context.home.devices()?, |device| device.identifier.to_string(), nobody()).map(Subject::of_device)
+}
+
+/// The certificate for mail that the profile means, else the only one, or a failure that says which there are.
+pub(crate) fn only_mailbox(context: &Context) -> Result<LockedMailbox, Failure> {
+    if let Some(identity) = &context.identity {
+        return Ok(context.home.locked_mailbox(identity)?);
+    }
+    let none = Failure::failed(
+        "there is no certificate for mail here yet",
+        "Get one: certtool enroll you@example.org --for mail",
+    );
+    only_of(context.home.mailboxes()?, |mailbox| for_mail(&mailbox.identifier), none)
+}
+
+fn only_of<T>(mut all: Vec<T>, name: impl Fn(&T) -> String, none: Failure) -> Result<T, Failure> {
+    match (all.pop(), all.is_empty()) {
+        (Some(one), true) => Ok(one),
+        (None, _) => Err(none),
         (Some(last), false) => {
-            let names: Vec<_> = devices.iter().chain([&last]).map(|device| device.identifier.to_string()).collect();
+            let names: Vec<_> = all.iter().chain([&last]).map(name).collect();
             Err(Failure::failed(
                 format!("there is more than one certificate here: {}", names.join(", ")),
                 "Say which one, or write identity = \"ADDRESS\" into a profile of the settings.",

@@ -161,7 +161,7 @@ impl Request {
 /// A key that this program did not make.
 fn elsewhere(context: &Context, certificate: &Path, key: &Path) -> Result<Signer, Failure> {
     let chain = subject::chain_of_file(certificate)?;
-    let subject = Subject { name: certificate.display().to_string(), chain };
+    let subject = Subject::of_file(certificate.display().to_string(), chain);
     let now = clock::now();
     // The authority dates what is good now alone; and it is the certificate that says which authority that is.
     let certified = verify::certified(&subject, &context.home.trust_at(now)?, now)

@@ -78,18 +78,24 @@ impl Doctor {
     fn here(&self, context: &Context) -> (Vec<Finding>, Vec<LockedDevice>) {
         let (home, now) = (&context.home, clock::now());
         let mut findings = files::permissions(home);
-        let mut devices = Vec::new();
-        match (home.devices(), home.trust_policies(), home.trust_at(now)) {
+        let (mut devices, mut mailboxes) = (Vec::new(), Vec::new());
+        match (
+            home.devices().and_then(|devices| Ok((devices, home.mailboxes()?))),
+            home.trust_policies(),
+            home.trust_at(now),
+        ) {
             (Ok(found), Ok(policies), Ok(trust)) => {
-                devices = found;
+                (devices, mailboxes) = found;
                 devices.retain(|device| self.identifier.as_ref().is_none_or(|id| device.identifier == *id));
+                mailboxes.retain(|mailbox| self.identifier.as_ref().is_none_or(|id| mailbox.identifier == *id));
                 if policies.is_empty() {
                     let mend = "certtool trust add URL --fingerprint HEX (the operator tells you both)";
                     findings.push(Finding::wrong("trust", "no trust policy is pinned yet", mend));
-                } else if devices.is_empty() {
+                } else if devices.is_empty() && mailboxes.is_empty() {
                     findings.push(Finding::failed("certificate", subject::nobody()));
                 }
                 findings.extend(devices.iter().filter_map(|device| DeviceStatus::new(device, &trust, now).finding()));
+                findings.extend(mailboxes.iter().filter_map(|one| DeviceStatus::new(one, &trust, now).finding()));
             }
             (devices, policies, trust) => {
                 let errors = [devices.err(), policies.err(), trust.err()];
@@ -102,12 +108,12 @@ impl Doctor {
         }
         match Looks::read(home) {
             Ok(looks) => {
-                let states = devices.iter().map(|one| looks.state(&one.identifier, &one.enrolment.authority, now));
-                findings.extend(states.filter_map(|state| state.finding()));
+                let states = looks.of_certificates(&devices, &mailboxes, now);
+                findings.extend(states.iter().filter_map(|state| state.finding()));
             }
             Err(error) => findings.push(Finding::failed("watch", error.into())),
         }
-        if !devices.is_empty() && !timer::WATCH.is_installed() {
+        if !(devices.is_empty() && mailboxes.is_empty()) && !timer::WATCH.is_installed() {
             findings.push(watch::no_timer());
         }
         findings.extend(files::evidence(home));

@@ -136,7 +136,7 @@ fn new_key(context: &Context, new: &str, person: &VerifiedPerson, now: UnixTime)
             "Run certtool card on the new device, and give what it shows.",
         ));
     }
-    let found = subject::Subject { name: new.to_owned(), chain: subject::chain_of_file(path)? };
+    let found = subject::Subject::of_file(new.to_owned(), subject::chain_of_file(path)?);
     let trust = context.home.trust_at(now)?;
     let verified = verify_person(&found.chain, &trust, now).map_err(|error| refusal(error, &found, now, false))?;
     same(verified.identifier())?;

@@ -1,14 +1,17 @@
 //! `certtool enroll`: a certificate for one's address on this device.
 
 use clap::Args;
-use device::KeyPlace;
 use device::acme::ExternalAccount;
 use device::enrolment::{self, EnrolRequest, Enrolled, Way};
+use device::{KeyPlace, MailKeyType, OwnKey};
 use identity::Identifier;
-use identity::verify::VerifiedPerson;
+use identity::certificate::{Certificate as Leaf, key_algorithm};
+use identity::profile::Profile;
+use identity::verify::Certified;
 use key_store::PassphraseSource;
 use serde::Serialize;
 
+use super::verify::Purpose;
 use crate::clock;
 use crate::context::{Context, identifier};
 use crate::conversation::Person;
@@ -16,15 +19,21 @@ use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
 use crate::text;
 
-/// Get a certificate for your address on this device.
+/// Get a certificate for your address on this device, or one for mail.
 ///
 /// Makes a key here (it never leaves this device), asks the authority that may certify the address, and proves that the
 /// address is yours: a code is sent there and typed in here. A phone number is as good as a mail address. An enrolment
 /// that was interrupted goes on where it stopped.
+///
+/// With --for mail the certificate is for mail programs, browsers, servers and git. Its key is another one, P-256 or RSA;
+/// the authority wants a code for it again after 30 days. A key that --new takes the place of stays in your folder: it opens
+/// what was written to it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     certtool enroll alice@example.org\n  \
     certtool enroll +4915112345678\n  \
+    certtool enroll alice@example.org --for mail\n  \
+    certtool enroll alice@example.org --for mail --key-type rsa3072\n  \
     certtool enroll alice@example.org --code ABCD-EFGH-IJKL-MNOP-QRST-UVWX\n  \
     echo ABCD-EFGH-IJKL-MNOP-QRST-UVWX | certtool enroll alice@example.org\n  \
     certtool enroll alice@example.org --passphrase ask\n  \
@@ -39,6 +48,13 @@ pub(crate) struct Enroll {
     /// Your e-mail address or phone number, in any spelling
     #[arg(value_name = "ID", value_parser = identifier)]
     identifier: Identifier,
+    /// What the certificate is to be for
+    #[arg(long = "for", value_name = "USE", value_enum, default_value = "live")]
+    purpose: Purpose,
+    /// Which kind of key, with --for mail: p256, or rsa3072 for programs that know no other [default: p256, or as the one
+    /// before]
+    #[arg(long, value_name = "KIND")]
+    key_type: Option<MailKeyType>,
     /// Which authority, if more than one of those pinned may certify you
     #[arg(long, value_name = "NAME")]
     authority: Option<String>,
@@ -85,6 +101,10 @@ fn way(text: &str) -> Result<Way, String> {
 
 impl Enroll {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        if self.purpose == Purpose::Live && self.key_type.is_some() {
+            let what = "--key-type is for certificates for mail: a device's key is always Ed25519";
+            return Err(Failure::failed(what, "Add --for mail, or leave it out."));
+        }
         if let Some(lookalike) = self.identifier.lookalike() {
             context.output.step(&format!("Look twice: {lookalike}."));
         }
@@ -97,12 +117,20 @@ impl Enroll {
         let elsewhere = elsewhere(self.external_account, self.external_key.as_ref())?;
         let person = Person::new(&context.output, self.code).by(self.challenge).at(self.issuer);
         let mut person = person.joining(self.agree_to, elsewhere);
-        let enrolled = enrolment::enroll(&context.home, request, clock::now, &mut person).await?;
-        context.output.report(&match &enrolled {
-            Enrolled::Already(person) => Certificate::new(person, "already enrolled"),
-            Enrolled::New(certified) => Certificate::new(&certified.person, "enrolled"),
-        });
+        let (home, key_type) = (&context.home, self.key_type);
+        let certificate = match self.purpose {
+            Purpose::Live => told(&enrolment::enroll(home, request, clock::now, &mut person).await?),
+            Purpose::Mail => told(&enrolment::enroll_for_mail(home, request, key_type, clock::now, &mut person).await?),
+        };
+        context.output.report(&certificate);
         Ok(Exit::Ok)
+    }
+}
+
+fn told<K: OwnKey>(enrolled: &Enrolled<K>) -> Certificate {
+    match enrolled {
+        Enrolled::Already(person) => Certificate::new(person, "already enrolled"),
+        Enrolled::New(certified) => Certificate::new(&certified.person, "enrolled"),
     }
 }
 
@@ -122,6 +150,10 @@ pub(crate) struct Certificate {
     identifier: String,
     authority: String,
     serial: String,
+    /// `device`, `phone-device` or `mail`.
+    profile: String,
+    /// Of its key.
+    algorithm: &'static str,
     device_key: String,
     not_before: String,
     not_after: String,
@@ -134,13 +166,17 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    pub(crate) fn new(person: &VerifiedPerson, done: &'static str) -> Self {
+    pub(crate) fn new(person: &Certified, done: &'static str) -> Self {
+        let leaf = Leaf::parse(person.leaf()).ok();
+        let spki = leaf.as_ref().map(|leaf| leaf.tbs().spki());
         Self {
+            profile: person.profile().to_owned(),
+            algorithm: spki.and_then(|spki| key_algorithm(spki).ok()).map_or("", |algorithm| algorithm.name()),
             done,
             identifier: person.identifier().to_string(),
             authority: person.authority().to_owned(),
             serial: person.serial_hex(),
-            device_key: hex::encode(person.device_key()),
+            device_key: hex::encode(spki.map_or(&[][..], |spki| spki.subject_public_key.raw_bytes())),
             not_before: text::rfc3339(person.not_before()),
             not_after: text::rfc3339(person.not_after()),
             log: person.origin().to_owned(),
@@ -158,6 +194,9 @@ impl Report for Certificate {
         done[..1].make_ascii_uppercase();
         page.good(&format!("{done}: {}", self.identifier));
         page.field("certified by", &self.authority);
+        if self.profile == Profile::mail().name() {
+            page.field("for", format!("mail, with a {} key", self.algorithm));
+        }
         page.field("valid until", &self.until);
         page.field("logged", format!("entry {} of {}", self.index, self.log));
         if self.done.starts_with("already") {

@@ -54,12 +54,21 @@ impl Erase {
     }
 
     fn owner(&self, context: &Context) -> Result<Owner, Failure> {
-        let Some(authority) = &self.authority else { return Ok(context.home.device(&self.identifier)?.into()) };
+        let (home, identifier) = (&context.home, &self.identifier);
+        let Some(authority) = &self.authority else {
+            return match home.has_device(identifier)? || !home.has_mailbox(identifier)? {
+                true => Ok(home.device(identifier)?.into()),
+                false => Ok(home.mailbox(identifier)?.into()),
+            };
+        };
         let choice = choose_authority(&context.home.trust_policies()?, &self.identifier, Some(authority))?;
         if let Some(watching) = context.home.watching_at(&self.identifier, &choice.acme)? {
             return Ok(watching.into());
         }
-        let device = context.home.device(&self.identifier)?;
+        if home.has_mailbox(identifier)? && home.locked_mailbox(identifier)?.enrolment.acme == choice.acme {
+            return Ok(home.mailbox(identifier)?.into());
+        }
+        let device = home.device(identifier)?;
         if device.enrolment.acme == choice.acme {
             return Ok(device.into());
         }

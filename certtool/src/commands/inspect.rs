@@ -62,7 +62,7 @@ fn file(context: &Context, path: &Path) -> Result<Exit, Failure> {
     let mut exit = Exit::Ok;
     for part in parts {
         let of_part = match part {
-            Part::Chain(chain) => certificate::report(context, &Subject { name: path.display().to_string(), chain })?,
+            Part::Chain(chain) => certificate::report(context, &Subject::of_file(path.display().to_string(), chain))?,
             Part::Other(explained) => told(context, &explained),
         };
         if of_part != Exit::Ok {

@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::credential::Named;
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
+use crate::subject::{Source, for_mail};
 use crate::text::quoted;
 
 /// Have another program use your certificate.
@@ -27,6 +28,7 @@ use crate::text::quoted;
 #[command(after_help = "Examples:\n  \
     certtool install --for git\n  \
     certtool install --for git alice@example.org --local\n  \
+    certtool install --for git mail:alice@example.org\n  \
     certtool install --for git mail.pem --key mail.key.pem")]
 pub(crate) struct Install {
     /// Which program
@@ -54,6 +56,7 @@ impl Install {
         let absolute = |path: &Path| std::path::absolute(path).map_err(Failure::system);
         let who = match &self.named.key {
             Some(_) => absolute(Path::new(self.named.what.as_deref().unwrap_or_default()))?.display().to_string(),
+            None if credential.source == Source::Mail => for_mail(credential.person.identifier()),
             None => credential.person.identifier().to_string(),
         };
         let home = absolute(context.home.folder())?;

@@ -1,13 +1,16 @@
 //! `certtool renew`: a fresh certificate for the same key.
 
+use std::path::Path;
+
 use clap::Args;
-use device::LockedDevice;
 use device::desktop::Program;
 use device::enrolment::{self, Renewed};
+use device::{Locked, LockedDevice, LockedMailbox, OwnKey};
 use identity::Identifier;
 use serde::Serialize;
 
 use super::enroll::Certificate;
+use super::verify::Purpose;
 use crate::clock;
 use crate::context::{Context, identifier};
 use crate::conversation::Person;
@@ -24,12 +27,16 @@ use crate::{subject, text};
 #[command(after_help = "Examples:\n  \
     certtool renew --all\n  \
     certtool renew alice@example.org --force\n  \
+    certtool renew alice@example.org --for mail\n  \
     certtool renew --install-timer --hook 'systemctl --user restart mail-sync'")]
 pub(crate) struct Renew {
     /// Whose certificate; not needed if there is only one
     #[arg(value_name = "ID", value_parser = identifier, conflicts_with = "all")]
     identifier: Option<Identifier>,
-    /// Every certificate here
+    /// Which of its certificates [default: that of this device]
+    #[arg(long = "for", value_name = "USE", value_enum, conflicts_with_all = ["all", "install_timer", "remove_timer"])]
+    purpose: Option<Purpose>,
+    /// Every certificate here, those for mail as well
     #[arg(long)]
     all: bool,
     /// Now, even if it is not due
@@ -59,53 +66,50 @@ impl Renew {
             let hook = self.hook.iter().flat_map(|hook| ["--hook".to_owned(), hook.clone()]);
             return RENEW.install(context, std::iter::once("--all".to_owned()).chain(hook).collect()).await;
         }
-        let devices = self.devices(context)?;
-        let mut worst: Option<Failure> = None;
-        for device in devices {
-            let identifier = device.identifier.clone();
-            // The others are renewed all the same; the last failure gives the exit code.
-            let mut fail = |failure: Failure| {
-                let failure = Failure { what: format!("{identifier}: {}", failure.what), ..failure };
-                if let Some(earlier) = worst.replace(failure) {
-                    context.output.failure(&earlier);
-                }
-            };
-            let mut person = Person::new(&context.output, self.code.clone());
-            let renewed = match context.home.unlock(device) {
-                Ok(device) => enrolment::renew(&context.home, device, self.force, clock::now, &mut person).await,
-                Err(error) => Err(error.into()),
-            };
-            match renewed {
-                Ok(Renewed::Done(certified)) => {
-                    let renewed = Certificate::new(&certified.person, "renewed");
-                    context.output.report(&renewed);
-                    if let Err(failure) = self.run_hook(context, &identifier, &renewed).await {
-                        fail(failure);
-                    }
-                }
-                Ok(Renewed::NotDue { due, not_after }) => context.output.report(&NotDue {
-                    done: "nothing",
-                    identifier: identifier.to_string(),
-                    due: text::rfc3339(due),
-                    not_after: text::rfc3339(not_after),
-                    in_words: format!(
-                        "renewal is due {}, the certificate ends {}",
-                        text::relative(due, clock::now()),
-                        text::relative(not_after, clock::now())
-                    ),
-                }),
-                Err(error) => fail(Failure::from(error)),
-            }
+        let mut worst = Worst { context, failure: None };
+        for device in self.devices(context)? {
+            let name = device.identifier.to_string();
+            worst.take(&name, self.renew(context, &name, device).await);
         }
-        worst.map_or(Ok(Exit::Ok), Err)
+        for mailbox in self.mailboxes(context)? {
+            let name = subject::for_mail(&mailbox.identifier);
+            worst.take(&name, self.renew(context, &name, mailbox).await);
+        }
+        worst.failure.map_or(Ok(Exit::Ok), Err)
+    }
+
+    async fn renew<K: OwnKey>(&self, context: &Context, name: &str, locked: Locked<K>) -> Result<(), Failure> {
+        let (identifier, chain) = (locked.identifier.clone(), locked.chain_path());
+        let mut person = Person::new(&context.output, self.code.clone());
+        let opened = context.home.unlock(locked)?;
+        match enrolment::renew(&context.home, opened, self.force, clock::now, &mut person).await? {
+            Renewed::Done(certified) => {
+                let renewed = Certificate::new(&certified.person, "renewed");
+                context.output.report(&renewed);
+                self.run_hook(&identifier, &chain, &renewed).await?;
+            }
+            Renewed::NotDue { due, not_after } => context.output.report(&NotDue {
+                done: "nothing",
+                identifier: identifier.to_string(),
+                due: text::rfc3339(due),
+                not_after: text::rfc3339(not_after),
+                name: name.to_owned(),
+                in_words: format!(
+                    "renewal is due {}, the certificate ends {}",
+                    text::relative(due, clock::now()),
+                    text::relative(not_after, clock::now())
+                ),
+            }),
+        }
+        Ok(())
     }
 
     /// Runs the command that was given for what comes after a renewal.
-    async fn run_hook(&self, context: &Context, identifier: &Identifier, renewed: &Certificate) -> Result<(), Failure> {
+    async fn run_hook(&self, identifier: &Identifier, chain: &Path, renewed: &Certificate) -> Result<(), Failure> {
         let Some(hook) = &self.hook else { return Ok(()) };
         let mut program = Program::new("sh", ["-c".to_owned(), hook.clone()]);
         program.variable("INPERSON_IDENTIFIER", identifier.as_str());
-        program.variable("INPERSON_CERTIFICATE", &context.home.chain_path(identifier).display().to_string());
+        program.variable("INPERSON_CERTIFICATE", &chain.display().to_string());
         let told = serde_json::to_string(renewed).expect("reports are plain structures");
         program.run(told.as_bytes()).await.map_err(|reason| {
             Failure::failed(
@@ -115,9 +119,22 @@ impl Renew {
         })
     }
 
+    /// What there is for mail and is meant.
+    fn mailboxes(&self, context: &Context) -> Result<Vec<LockedMailbox>, Failure> {
+        match (&self.identifier, self.purpose) {
+            _ if self.all => Ok(context.home.mailboxes()?),
+            (_, None | Some(Purpose::Live)) => Ok(Vec::new()),
+            (Some(identifier), Some(Purpose::Mail)) => Ok(vec![context.home.locked_mailbox(identifier)?]),
+            (None, Some(Purpose::Mail)) => Ok(vec![subject::only_mailbox(context)?]),
+        }
+    }
+
     fn devices(&self, context: &Context) -> Result<Vec<LockedDevice>, Failure> {
+        if self.purpose == Some(Purpose::Mail) {
+            return Ok(Vec::new());
+        }
         let devices = context.home.devices()?;
-        if devices.is_empty() {
+        if devices.is_empty() && (!self.all || context.home.mailboxes()?.is_empty()) {
             return Err(subject::nobody());
         }
         if self.all {
@@ -132,6 +149,22 @@ impl Renew {
     }
 }
 
+/// The others are renewed all the same; the last failure gives the exit code.
+struct Worst<'a> {
+    context: &'a Context,
+    failure: Option<Failure>,
+}
+
+impl Worst<'_> {
+    fn take(&mut self, name: &str, renewed: Result<(), Failure>) {
+        let Err(failure) = renewed else { return };
+        let failure = Failure { what: format!("{name}: {}", failure.what), ..failure };
+        if let Some(earlier) = self.failure.replace(failure) {
+            self.context.output.failure(&earlier);
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct NotDue {
     done: &'static str,
@@ -139,11 +172,13 @@ struct NotDue {
     due: String,
     not_after: String,
     #[serde(skip)]
+    name: String,
+    #[serde(skip)]
     in_words: String,
 }
 
 impl Report for NotDue {
     fn page(&self, page: &mut Page) {
-        page.line(format!("Nothing to do for {}: {}.", self.identifier, self.in_words));
+        page.line(format!("Nothing to do for {}: {}.", self.name, self.in_words));
     }
 }

@@ -6,9 +6,11 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use clap::{Args, ValueEnum};
 use device::enrolment::{self, EnrolError, Listed, Owner, Reason, Revoked};
+use device::{Holder, OwnKey};
 use identity::Identifier;
 
 use self::report::{Done, One};
+use super::verify::Purpose;
 use crate::clock;
 use crate::context::{Context, identifier};
 use crate::conversation::Person;
@@ -24,12 +26,16 @@ use crate::{subject, text};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     certtool revoke alice@example.org --reason superseded\n  \
+    certtool revoke alice@example.org --for mail\n  \
     certtool revoke alice@example.org --stolen\n  \
     certtool revoke alice@example.org --stolen --serial 5f2e…")]
 pub(crate) struct Revoke {
     /// Whose certificate; at a terminal, without --stolen, it is asked if there is only one here
     #[arg(value_name = "ID", value_parser = identifier, required_if_eq("stolen", "true"))]
     identifier: Option<Identifier>,
+    /// Which of the certificates that are here [default: that of this device]
+    #[arg(long = "for", value_name = "USE", value_enum, conflicts_with = "stolen")]
+    purpose: Option<Purpose>,
     /// A device was stolen or lost: revoke its certificate by proving that the address is yours
     #[arg(long)]
     stolen: bool,
@@ -86,32 +92,46 @@ impl Revoke {
     }
 
     async fn own(&self, context: &Context) -> Result<Exit, Failure> {
+        let for_mail = self.purpose == Some(Purpose::Mail);
         let identifier = match &self.identifier {
             Some(identifier) => identifier.clone(),
             None => {
-                let identifier = Identifier::parse(&subject::only_device(context)?.name)
-                    .map_err(|error| Failure::failed(error.to_string(), "Say whose certificate."))?;
-                confirm(context, &identifier)?;
-                identifier
+                let only = if for_mail {
+                    subject::only_mailbox(context)?.identifier
+                } else {
+                    Identifier::parse(&subject::only_device(context)?.name)
+                        .map_err(|error| Failure::failed(error.to_string(), "Say whose certificate."))?
+                };
+                confirm(context, &only, for_mail)?;
+                only
             }
         };
-        let device = context.home.device(&identifier)?;
+        match for_mail {
+            true => self.revoke_own(context, context.home.mailbox(&identifier)?).await,
+            false => self.revoke_own(context, context.home.device(&identifier)?).await,
+        }
+    }
+
+    async fn revoke_own<K: OwnKey>(&self, context: &Context, device: Holder<K>) -> Result<Exit, Failure> {
         let reason = self.reason.unwrap_or(Why::Unspecified).reason();
         let mut person = Person::new(&context.output, None);
         let revoked = enrolment::revoke_own(&context.home, &device, reason, clock::now(), &mut person).await?;
         let serial = device.chain.first().and_then(|leaf| identity::certificate::Certificate::parse(leaf).ok());
         let serial = serial.map(|leaf| leaf.tbs().serial_hex()).unwrap_or_default();
-        let mut done = Done::new(&identifier, vec![(serial, revoked)]);
-        done.own = true;
+        let mut done = Done::new(&device.identifier, vec![(serial, revoked)]);
+        done.own = Some(self.purpose.unwrap_or(Purpose::Live));
         context.output.report(&done);
         Ok(Exit::Ok)
     }
 
     async fn stolen(&self, context: &Context, identifier: &Identifier) -> Result<Exit, Failure> {
-        let own = match context.home.has_device(identifier)? {
-            true => context.home.locked_device(identifier)?.public_key(),
-            false => None,
-        };
+        let mut own = Vec::new();
+        if context.home.has_device(identifier)? {
+            own.extend(context.home.locked_device(identifier)?.public_key());
+        }
+        if context.home.has_mailbox(identifier)? {
+            own.extend(context.home.locked_mailbox(identifier)?.public_key());
+        }
         let mut person = Person::new(&context.output, self.code.clone());
         let authority = self.authority.as_deref();
         let mut owner = Owner::prove(&context.home, identifier, authority, clock::now(), &mut person).await?;
@@ -125,7 +145,7 @@ impl Revoke {
         let so_far = |failure: Failure| after_ending(failure, done.proofs_ended);
         let others = owner.certificates().await;
         let mut others = others.map_err(|error| so_far(error.into()))?;
-        others.retain(|one| own.as_ref().is_none_or(|own| one.key != *own));
+        others.retain(|one| !own.contains(&one.key));
         let chosen = self.chosen(identifier, &others, done.proofs_ended).map_err(so_far)?;
         let revoke = async |one: &Listed| owner.revoke(&context.home, one, reason, clock::now()).await;
         done.certificates = each(&chosen, compromised, revoke).await;
@@ -206,17 +226,19 @@ async fn each(
 }
 
 /// Nobody revokes the one certificate she has by a command line that ends too early.
-fn confirm(context: &Context, identifier: &Identifier) -> Result<(), Failure> {
+fn confirm(context: &Context, identifier: &Identifier, for_mail: bool) -> Result<(), Failure> {
+    let (whose, option) =
+        if for_mail { ("the certificate for mail", " --for mail") } else { ("this device's certificate", "") };
     let refused = |what: &str| {
         Failure::failed(
             format!("nothing was revoked: {what}"),
-            format!("Say whose certificate: certtool revoke {identifier}"),
+            format!("Say whose certificate: certtool revoke {identifier}{option}"),
         )
     };
     if context.output.json() || !io::stdin().is_terminal() {
         return Err(refused("there is nobody to ask whether the certificate of this device is meant"));
     }
-    let _ = write!(io::stderr(), "Revoke this device's certificate of {identifier}? Type yes: ");
+    let _ = write!(io::stderr(), "Revoke {whose} of {identifier}? Type yes: ");
     let _ = io::stderr().flush();
     let mut answer = String::new();
     let read = io::stdin().lock().take(64).read_line(&mut answer);
@@ -225,7 +247,7 @@ fn confirm(context: &Context, identifier: &Identifier) -> Result<(), Failure> {
 
 fn line(one: &Listed) -> String {
     let made = text::relative(one.not_before, clock::now());
-    let key = hex::encode(one.key.iter().take(8).copied().collect::<Vec<_>>());
+    let key = &text::key_digits(&one.key)[..16];
     let ends = if one.not_after.as_secs() < clock::now().as_secs() { "ended" } else { "ends" };
     format!("{} made {made}, {ends} {}, key {key}…", one.serial, text::relative(one.not_after, clock::now()))
 }
@@ -286,6 +308,7 @@ mod tests {
         let alice = Identifier::parse("alice@example.org").unwrap();
         let revoke = |serials: &[&str]| Revoke {
             identifier: Some(alice.clone()),
+            purpose: None,
             stolen: true,
             serials: serials.iter().map(|&serial| serial.to_owned()).collect(),
             all: false,

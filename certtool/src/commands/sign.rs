@@ -29,13 +29,15 @@ pub(crate) const BUFFER: usize = 256 * 1024;
 #[command(after_help = "Examples:\n  \
     certtool sign letter.txt\n  \
     certtool sign letter.txt --by alice@example.org --attached --out letter.p7m\n  \
+    certtool sign letter.txt --by mail:alice@example.org\n  \
     certtool sign letter.txt --by mail.pem --key mail.key.pem\n  \
     certtool verify letter.txt --signer alice@example.org")]
 pub(crate) struct Sign {
     /// The file to sign
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Who signs: an address you enrolled, if several are enrolled here, or a certificate in PEM or DER
+    /// Who signs: an address you enrolled, if several are enrolled here (with mail: before it, by the certificate for mail),
+    /// or a certificate in PEM or DER
     #[arg(long, value_name = "FILE|ID")]
     by: Option<String>,
     /// The key of that certificate, if it is none of this device's: PKCS#8 in PEM

@@ -1,13 +1,12 @@
 //! `certtool status`: what one has, what ends when, and what to do.
 
 use clap::Args;
-use device::LockedDevice;
 use device::enrolment::Due;
 use device::logbook::Logbook;
+use device::{Locked, MailKey, OwnKey};
 use identity::UnixTime;
 use identity::rules::Rule;
 use identity::trust::Trust;
-use identity::verify::verify_person;
 use serde::Serialize;
 
 use super::trust::Summary;
@@ -17,7 +16,7 @@ use crate::failure::{Exit, Failure};
 use crate::health::watch::{Looks, Watched, no_timer};
 use crate::health::{Finding, files};
 use crate::output::{Page, Report};
-use crate::{text, timer};
+use crate::{subject, text, timer};
 
 /// Show what you have, what ends when, and what to do.
 ///
@@ -31,7 +30,7 @@ impl Status {
         let now = clock::now();
         let policies = context.home.trust_policies()?;
         let trust = context.home.trust_at(now)?;
-        let devices = context.home.devices()?;
+        let (devices, mailboxes) = (context.home.devices()?, context.home.mailboxes()?);
         let mut logs = Vec::new();
         for authority in policies.iter().flat_map(|policy| &policy.authorities) {
             let earlier = authority.earlier_logs.iter().map(|earlier| &earlier.log);
@@ -41,15 +40,15 @@ impl Status {
             }
         }
         let looks = Looks::read(&context.home)?;
-        let watched = devices.iter().map(|one| looks.state(&one.identifier, &one.enrolment.authority, now));
-        let mut watched: Vec<_> = watched.collect();
-        watched.extend(looks.elsewhere(&devices, now));
+        let mut watched = looks.of_certificates(&devices, &mailboxes, now);
+        watched.extend(looks.elsewhere(&watched, now));
         let timers = Timers { watch: timer::WATCH.is_installed(), renew: timer::RENEW.is_installed() };
         let devices: Vec<_> = devices.iter().map(|device| DeviceStatus::new(device, &trust, now)).collect();
-        let mut advice = advice(policies.is_empty(), &devices);
+        let mail: Vec<_> = mailboxes.iter().map(|mailbox| DeviceStatus::new(mailbox, &trust, now)).collect();
+        let mut advice = advice(policies.is_empty(), &devices, &mail);
         let mut findings: Vec<_> = watched.iter().filter_map(Watched::finding).collect();
         findings.extend(files::evidence(&context.home));
-        if !devices.is_empty() && !timers.watch {
+        if !(devices.is_empty() && mail.is_empty()) && !timers.watch {
             findings.push(no_timer());
         }
         advice.extend(findings.into_iter().map(|finding| {
@@ -61,6 +60,7 @@ impl Status {
             home,
             policies: policies.iter().map(Summary::new).collect(),
             devices,
+            mail,
             watched,
             timers,
             logs,
@@ -70,11 +70,11 @@ impl Status {
     }
 }
 
-fn advice(nothing_pinned: bool, devices: &[DeviceStatus]) -> Vec<String> {
-    let mut advice: Vec<_> = devices.iter().filter_map(|device| device.advice.clone()).collect();
+fn advice(nothing_pinned: bool, devices: &[DeviceStatus], mail: &[DeviceStatus]) -> Vec<String> {
+    let mut advice: Vec<_> = devices.iter().chain(mail).filter_map(|device| device.advice.clone()).collect();
     if nothing_pinned {
         advice.push("Pin a trust policy: certtool trust add URL --fingerprint HEX".to_owned());
-    } else if devices.is_empty() {
+    } else if devices.is_empty() && mail.is_empty() {
         advice.push("Get a certificate: certtool enroll you@example.org".to_owned());
     }
     advice
@@ -85,6 +85,9 @@ struct Found {
     home: String,
     policies: Vec<Summary>,
     devices: Vec<DeviceStatus>,
+    /// What there is for mail.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mail: Vec<DeviceStatus>,
     watched: Vec<Watched>,
     timers: Timers,
     logs: Vec<Log>,
@@ -120,6 +123,9 @@ pub(super) struct DeviceStatus {
     renew_from: Option<String>,
     /// It should have been renewed long ago.
     ends_soon: bool,
+    /// As it is typed.
+    #[serde(skip)]
+    name: String,
     #[serde(skip)]
     in_words: String,
     #[serde(skip)]
@@ -129,7 +135,7 @@ pub(super) struct DeviceStatus {
 impl DeviceStatus {
     /// What is wrong, if there is something to do.
     pub(super) fn finding(&self) -> Option<Finding> {
-        let what = format!("{}: {}", self.identifier, self.in_words);
+        let what = format!("{}: {}", self.name, self.in_words);
         let mend = self.advice.as_ref()?.clone();
         // Due is not late: the timer, or whoever renews, has days for it.
         Some(if self.verified && !self.ends_soon {
@@ -139,7 +145,12 @@ impl DeviceStatus {
         })
     }
 
-    pub(super) fn new(device: &LockedDevice, trust: &Trust, now: UnixTime) -> Self {
+    pub(super) fn new<K: OwnKey>(device: &Locked<K>, trust: &Trust, now: UnixTime) -> Self {
+        let for_mail = K::FOLDER == MailKey::FOLDER;
+        let (name, option) = match for_mail {
+            true => (subject::for_mail(&device.identifier), " --for mail"),
+            false => (device.identifier.to_string(), ""),
+        };
         let mut status = Self {
             identifier: device.identifier.to_string(),
             authority: device.enrolment.authority.clone(),
@@ -149,10 +160,11 @@ impl DeviceStatus {
             not_after: None,
             renew_from: None,
             ends_soon: false,
+            name,
             in_words: String::new(),
             advice: None,
         };
-        match verify_person(&device.chain, trust, now) {
+        match K::verify(&device.chain, trust, now) {
             Ok(person) => {
                 let due = Due::of(&device.chain, &device.enrolment).map_or(person.not_after(), |due| due.from);
                 status.verified = true;
@@ -168,7 +180,7 @@ impl DeviceStatus {
                     text::relative(due, now)
                 );
                 if due.as_secs() <= now.as_secs() {
-                    status.advice = Some(format!("Renew: certtool renew {}", device.identifier));
+                    status.advice = Some(format!("Renew: certtool renew {}{option}", device.identifier));
                 }
             }
             Err(error) => {
@@ -178,15 +190,17 @@ impl DeviceStatus {
                 };
                 status.refusal = Some(error.to_string());
                 status.advice = Some(match error.rule {
-                    Rule::ChainExpired => format!("Renew: certtool renew {}. {}", device.identifier, clock::says()),
+                    Rule::ChainExpired => {
+                        format!("Renew: certtool renew {}{option}. {}", device.identifier, clock::says())
+                    }
                     Rule::ChainNotYetValid => clock::says(),
                     Rule::ChainPath => {
                         "Pin the policy of its authority: certtool trust add URL --fingerprint HEX".to_owned()
                     }
                     Rule::RevocationRevoked => {
-                        format!("Make a new key and certificate: certtool enroll {}", device.identifier)
+                        format!("Make a new key and certificate: certtool enroll {}{option}", device.identifier)
                     }
-                    _ => format!("Look closer: certtool inspect {}", device.identifier),
+                    _ => format!("Look closer: certtool inspect {}", status.name),
                 });
             }
         }
@@ -197,10 +211,10 @@ impl DeviceStatus {
 impl Report for Found {
     fn page(&self, page: &mut Page) {
         page.heading("Certificates");
-        for device in &self.devices {
-            page.line(format!("  {}: {}", device.identifier, device.in_words));
+        for device in self.devices.iter().chain(&self.mail) {
+            page.line(format!("  {}: {}", device.name, device.in_words));
         }
-        if self.devices.is_empty() {
+        if self.devices.is_empty() && self.mail.is_empty() {
             page.line("  none");
         }
         if !self.watched.is_empty() {

@@ -37,6 +37,7 @@ use crate::text;
     certtool verify bob.pem --at 2026-11-23T12:00:00Z\n  \
     certtool verify bob.pem --crl people.crl\n  \
     certtool verify bob-mail.pem --for mail\n  \
+    certtool verify mail:alice@example.org\n  \
     certtool verify letter.txt --signer bob@example.org\n  \
     certtool verify letter.txt.p7m --signer bob@example.org --out letter.txt\n  \
     certtool verify server.pem --service directory.example.org")]
@@ -76,7 +77,7 @@ pub(crate) struct Verify {
 
 /// What a person's certificate is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Purpose {
+pub(crate) enum Purpose {
     /// Live conversation: the certificate of a device
     Live,
     /// Mail: S/MIME and log-ins

@@ -123,7 +123,9 @@ impl Watch {
 
     /// Proves control there, unless a certificate or an earlier proof says so already.
     async fn prove_control(&self, context: &Context, id: &Identifier, choice: &Choice) -> Result<(), Failure> {
-        let enrolled = context.home.has_device(id)? && context.home.locked_device(id)?.enrolment.acme == choice.acme;
+        let home = &context.home;
+        let enrolled = home.has_device(id)? && home.locked_device(id)?.enrolment.acme == choice.acme
+            || home.has_mailbox(id)? && home.locked_mailbox(id)?.enrolment.acme == choice.acme;
         let proven = context.home.watching_at(id, &choice.acme)?.is_some_and(|one| one.pending_order.is_none());
         if !self.prove && (enrolled || proven) {
             return Ok(());
@@ -174,6 +176,18 @@ impl Watch {
         devices.retain(|device| self.identifier.as_ref().is_none_or(|id| device.identifier == *id));
         let opened = devices.into_iter().map(|device| home.unlock(device).map(Owner::from));
         let mut owners = opened.collect::<Result<Vec<_>, _>>()?;
+        for mailbox in home.mailboxes()? {
+            // Who looks for the device sees what is for mail as well: they are in one log, under the same labels.
+            let same =
+                |owner: &Owner| owner.acme() == mailbox.enrolment.acme && *owner.identifier() == mailbox.identifier;
+            match owners.iter().position(same) {
+                Some(at) => owners[at] = owners[at].clone().with_mailbox(&mailbox),
+                None if self.identifier.as_ref().is_none_or(|id| mailbox.identifier == *id) => {
+                    owners.push(home.unlock(mailbox)?.into());
+                }
+                None => {}
+            }
+        }
         for watching in home.watching()? {
             let by_certificate =
                 |owner: &Owner| owner.acme() == watching.acme && *owner.identifier() == watching.identifier;

@@ -37,8 +37,11 @@ fn open_to_others(path: &Path) -> Option<u32> {
 
 /// The files in which keys lie.
 fn keys(folder: &Path) -> Vec<PathBuf> {
-    let inner = ["devices", "watching"].into_iter().flat_map(|name| entries(&folder.join(name)));
-    let mut keys: Vec<_> = inner.flat_map(|folder| ["key.pem", "account.pem"].map(|name| folder.join(name))).collect();
+    let mut inner: Vec<_> = ["devices", "mail"].iter().flat_map(|name| entries(&folder.join(name))).collect();
+    let of_several = ["watching", "mail/.earlier"].iter().flat_map(|name| entries(&folder.join(name)));
+    inner.extend(of_several.flat_map(|of_one| entries(&of_one)));
+    let mut keys: Vec<_> =
+        inner.iter().flat_map(|folder| ["key.pem", "account.pem"].map(|name| folder.join(name))).collect();
     keys.retain(|path| path.is_file());
     keys.sort();
     keys
@@ -87,11 +90,17 @@ mod tests {
             fs::write(device.join(name), "").unwrap();
             set(&device.join(name), mode);
         }
+        let earlier = home.folder().join("mail/.earlier/alice/5f1c/key.pem");
+        fs::create_dir_all(earlier.parent().unwrap()).unwrap();
+        fs::write(&earlier, "").unwrap();
+        set(&earlier, 0o644);
         set(home.folder(), 0o755);
         let found = permissions(&home);
         let mends: Vec<_> = found.iter().map(|finding| finding.mend.clone()).collect();
         let key = device.join("key.pem").display().to_string().replace('\'', r"'\''");
-        assert_eq!(mends, [format!("chmod 700 {}", home.folder().display()), format!("chmod 600 '{key}'")]);
+        let (folder, earlier) = (home.folder().display(), earlier.display());
+        let expected = [format!("chmod 700 {folder}"), format!("chmod 600 '{key}'"), format!("chmod 600 {earlier}")];
+        assert_eq!(mends, expected);
         // The commands are what they say.
         for mend in &mends {
             assert!(std::process::Command::new("sh").args(["-c", mend]).status().unwrap().success(), "{mend}");

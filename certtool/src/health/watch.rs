@@ -1,9 +1,9 @@
 //! Whether somebody looks for certificates in the owner's name, and what was found at the last look.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use device::{Home, HomeError, LockedDevice};
+use device::{Enrolment, Home, HomeError, LockedDevice, LockedMailbox};
 use identity::{Identifier, UnixTime};
 use serde::{Deserialize, Serialize};
 
@@ -89,9 +89,24 @@ impl Looks {
         Watched::new(identifier.to_string(), authority.to_owned(), self.0.get(&who(identifier, authority)), now)
     }
 
-    /// How it stands where these devices have no certificate of.
-    pub(crate) fn elsewhere(&self, devices: &[LockedDevice], now: UnixTime) -> Vec<Watched> {
-        let here: Vec<_> = devices.iter().map(|one| who(&one.identifier, &one.enrolment.authority)).collect();
+    /// How it stands with everybody who has a certificate here, once for each authority.
+    pub(crate) fn of_certificates(
+        &self,
+        devices: &[LockedDevice],
+        mailboxes: &[LockedMailbox],
+        now: UnixTime,
+    ) -> Vec<Watched> {
+        let devices = devices.iter().map(|one| &one.enrolment);
+        let enrolments = devices.chain(mailboxes.iter().map(|one| &one.enrolment));
+        let mut seen = BTreeSet::new();
+        let mut first = |one: &&Enrolment| seen.insert(who(&one.identifier, &one.authority));
+        let once: Vec<_> = enrolments.filter(|one| first(one)).collect();
+        once.into_iter().map(|one| self.state(&one.identifier, &one.authority, now)).collect()
+    }
+
+    /// How it stands elsewhere than with these.
+    pub(crate) fn elsewhere(&self, known: &[Watched], now: UnixTime) -> Vec<Watched> {
+        let here: Vec<_> = known.iter().map(|one| format!("{} at {}", one.identifier, one.authority)).collect();
         let others = self.0.iter().filter(|(who, _)| !here.contains(who));
         let told = others.filter_map(|(who, look)| {
             let (identifier, authority) = who.split_once(" at ")?;

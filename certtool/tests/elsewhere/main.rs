@@ -7,6 +7,7 @@
 
 mod export;
 mod git;
+mod mailbox;
 mod nginx;
 mod place;
 mod postgres;

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use device::{AccountKey, chain_to_pem};
+use device::{AccountKey, MailKey, MailKeyType, chain_to_pem};
 use ed25519_dalek::pkcs8::EncodePrivateKey as _;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use identity::profile::Profile;
@@ -75,7 +75,22 @@ impl Place {
     pub(crate) fn enrolled(&self) -> PathBuf {
         let alice = Identifier::parse(ALICE).unwrap();
         let (chain, key) = self.authority.issue_person(&alice, self.now);
-        let name = |file: &str| format!("home/devices/{ALICE}/{file}");
+        self.keep("devices", &key.to_pkcs8_pem(LineEnding::LF).unwrap(), &chain)
+    }
+
+    /// A certificate for mail of hers with a key of certtool's, as enrolling leaves it.
+    pub(crate) fn mailbox(&self, kind: MailKeyType) -> PathBuf {
+        let key = MailKey::generate(kind).unwrap().to_pem().unwrap();
+        let (private, public) = (self.write("mailbox.key.pem", key.as_bytes()), self.at("mailbox.pub.der"));
+        run("openssl", ["pkey", "-in", &private, "-pubout", "-outform", "DER", "-out", &public]).good();
+        let alice = Identifier::parse(ALICE).unwrap();
+        let chain = self.authority.issue_mail(Profile::mail(), &alice, &fs::read(public).unwrap(), self.now);
+        fs::remove_file(private).unwrap();
+        self.keep("mail", &key, &chain)
+    }
+
+    fn keep(&self, below: &str, key: &str, chain: &[identity::CertificateDer]) -> PathBuf {
+        let name = |file: &str| format!("home/{below}/{ALICE}/{file}");
         let policy = self.authority.policy();
         let record = format!(
             "identifier = \"{ALICE}\"\nauthority = \"{}\"\nacme = \"{}\"\npolicy = \"{}\"\n",
@@ -84,9 +99,9 @@ impl Place {
             policy.fingerprint()
         );
         self.write(&name("enrolment.toml"), record.as_bytes());
-        self.write(&name("key.pem"), key.to_pkcs8_pem(LineEnding::LF).unwrap().as_bytes());
+        self.write(&name("key.pem"), key.as_bytes());
         self.write(&name("account.pem"), AccountKey::generate().unwrap().to_pem().unwrap().as_bytes());
-        self.write(&name("chain.pem"), chain_to_pem(&chain).as_bytes());
+        self.write(&name("chain.pem"), chain_to_pem(chain).as_bytes());
         self.path().join(name("key.pem"))
     }
 

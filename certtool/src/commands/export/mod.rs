@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use device::{HomeError, NewFile, chain_to_pem};
+use identity::profile::KeyAlgorithm;
 use key_store::{Passphrase, PassphraseSource, sealed};
 use serde::Serialize;
 
@@ -22,11 +23,13 @@ use program::Program;
 /// Write a certificate, with its key, as another program takes it.
 ///
 /// Key, chain and root in the forms that the program really reads (PKCS#12, PEM), under a passphrase of their own; the key
-/// never lies in clear. What a program does not take is said before anything is written. For OpenSSH, which takes no
+/// never lies in clear. Programs that take no key of a device get your certificate for mail. What a program does not take is said before anything is written. For OpenSSH, which takes no
 /// certificates of this kind, it is the public key, once the certificate was verified.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     certtool export --for openssl\n  \
+    certtool export --for thunderbird alice@example.org\n  \
+    certtool export --for openssl mail:alice@example.org\n  \
     certtool export --for firefox mail.pem --key mail.key.pem --out exported\n  \
     certtool export --for openssl alice@example.org --new-passphrase file:passphrase\n  \
     certtool export --for ssh alice@example.org --out -")]
@@ -45,13 +48,16 @@ pub(crate) struct Export {
 }
 
 impl Export {
-    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+    pub(crate) fn run(mut self, context: &Context) -> Result<Exit, Failure> {
         let to_stdout = self.out == Path::new("-");
         if to_stdout && self.program != Program::Ssh {
             return Err(Failure::failed(
                 "only the public key for ssh goes to standard output",
                 "Name a folder: --out FOLDER. Keys are written to files that you alone can read.",
             ));
+        }
+        if self.program.takes(KeyAlgorithm::Ed25519).is_err() {
+            self.named = self.named.preferring_mail(context)?;
         }
         let public = self.named.public(context)?;
         self.program.takes(public.algorithm)?;

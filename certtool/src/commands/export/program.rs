@@ -27,7 +27,7 @@ pub(crate) enum Program {
 }
 
 /// What to try who has an Ed25519 key where another one is wanted.
-const OTHER_KEY: &str = "A device's key is always Ed25519. Export a certificate for mail with an RSA or P-256 key, if you have one: certtool export --for PROGRAM mail.pem --key mail.key.pem.";
+const OTHER_KEY: &str = "A device's key is always Ed25519. Get a certificate for mail: certtool enroll you@example.org --for mail. Or export one whose files you have: certtool export --for PROGRAM mail.pem --key mail.key.pem.";
 
 impl Program {
     /// As it is typed.
@@ -63,7 +63,7 @@ impl Program {
             (Self::Gpgsm, KeyAlgorithm::Ed25519) => refused("it knows none of this kind in certificates", OTHER_KEY),
             (Self::Gpgsm, KeyAlgorithm::P256) => refused(
                 "gpgsm 2.2 reads RSA keys alone from PKCS#12, and crashes at others",
-                "Export a certificate with an RSA key; or try the .p12 of --for openssl with a newer gpgsm.",
+                "Export a certificate with an RSA key (certtool enroll you@example.org --for mail --key-type rsa3072 makes one, with --new if you have another); or try the .p12 of --for openssl with a newer gpgsm.",
             ),
             _ => Ok(()),
         }

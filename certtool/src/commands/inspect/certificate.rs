@@ -4,7 +4,7 @@ use identity::certificate::{Certificate, SubjectName};
 use identity::profile::{Profile, SubjectKind};
 use identity::transparency::TransparencyExtension;
 use identity::verify::{Certified, Revocation, VerifyError};
-use identity::{Identifier, UnixTime};
+use identity::{Identifier, UnixTime, oid};
 use serde::Serialize;
 
 use crate::clock;
@@ -86,6 +86,8 @@ struct Inspection {
     #[serde(skip)]
     every_field: bool,
     #[serde(skip)]
+    key_name: &'static str,
+    #[serde(skip)]
     valid: String,
     #[serde(skip)]
     remedy: String,
@@ -146,6 +148,7 @@ impl Inspection {
                 if tbs.not_after().as_secs() >= now.as_secs() { "ends" } else { "ended" },
                 text::relative(tbs.not_after(), now),
             ),
+            key_name: if tbs.policies().first() == Some(&oid::POLICY_MAIL) { "key" } else { "device key" },
             explained,
             every_field,
             remedy: remedy.unwrap_or_default(),
@@ -179,7 +182,7 @@ impl Report for Inspection {
         page.field("certified by", self.authority.as_deref().unwrap_or(&self.issuer));
         page.field("for", &self.profile);
         let key = hex::decode(&self.device_key).unwrap_or_default();
-        page.field("device key", text::short_key(&key));
+        page.field(self.key_name, text::short_key(&key));
         page.field("valid", &self.valid);
         page.field("serial", &self.serial);
         match &self.log {

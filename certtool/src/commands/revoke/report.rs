@@ -4,6 +4,7 @@ use device::enrolment::{EnrolError, Revoked};
 use identity::Identifier;
 use serde::Serialize;
 
+use crate::commands::verify::Purpose;
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
 use crate::text;
@@ -16,9 +17,9 @@ pub(super) struct Done {
     /// Other accounts' proofs that the address is hers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) proofs_ended: Option<u64>,
-    /// Of this device.
+    /// One that is here, and what it was for.
     #[serde(skip)]
-    pub(super) own: bool,
+    pub(super) own: Option<Purpose>,
 }
 
 #[derive(Debug, Serialize)]
@@ -57,7 +58,7 @@ impl One {
 impl Done {
     pub(super) fn new(identifier: &Identifier, revoked: Vec<(String, Revoked)>) -> Self {
         let certificates = revoked.into_iter().map(|(serial, revoked)| One::new(serial, Ok(revoked))).collect();
-        Self { done: "revoked", identifier: identifier.to_string(), certificates, proofs_ended: None, own: false }
+        Self { done: "revoked", identifier: identifier.to_string(), certificates, proofs_ended: None, own: None }
     }
 
     /// Good only if none is left that counts.
@@ -81,8 +82,15 @@ impl Report for Done {
             let word = if one.now { "Revoked" } else { "Revoked before" };
             page.good(&format!("{word}: {} of {}", one.serial, self.identifier));
         }
-        if self.own {
-            page.line(format!("A new key and certificate for this device: certtool enroll {}", self.identifier));
+        match self.own {
+            Some(Purpose::Live) => {
+                page.line(format!("A new key and certificate for this device: certtool enroll {}", self.identifier));
+            }
+            Some(Purpose::Mail) => page.line(format!(
+                "A new key and certificate for mail: certtool enroll {} --for mail (the old key stays, for what was written to it)",
+                self.identifier
+            )),
+            None => {}
         }
         if let Some(ended @ 1..) = self.proofs_ended {
             let proofs = text::count(ended, "other proof", "other proofs");

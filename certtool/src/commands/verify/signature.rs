@@ -152,7 +152,7 @@ impl Question<'_> {
 pub(crate) fn subject_of(signature: &Signature, message: &str) -> Subject {
     let certificates = signature.certificates.iter().take(identity::MAX_CHAIN);
     let chain = certificates.cloned().map(CertificateDer::from).collect();
-    Subject { name: format!("the certificate in {message}"), chain }
+    Subject::of_file(format!("the certificate in {message}"), chain)
 }
 
 /// Reads a message, once, and checks its signatures. With SHA-256 of the file as it was read: it may be another one a

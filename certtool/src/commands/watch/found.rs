@@ -2,6 +2,7 @@
 
 use device::watch::{self, Alarm, OpenedCertificate, Owner, Seen, WatchReport};
 use identity::Identifier;
+use identity::certificate::Certificate;
 use serde::Serialize;
 
 use super::{Kind, News, Page};
@@ -70,8 +71,8 @@ struct Logged {
 }
 
 impl Logged {
-    fn new(certificate: &OpenedCertificate, own: &[u8]) -> Self {
-        let this_device = certificate.key == own;
+    fn new(certificate: &OpenedCertificate, own: &[Vec<u8>]) -> Self {
+        let this_device = own.contains(&certificate.key);
         let whose = if this_device { "this device" } else { "a key you know" };
         let until = text::time(certificate.not_after);
         Self {
@@ -92,8 +93,7 @@ impl Logged {
 
 impl Found {
     pub(super) fn new(owner: &Owner, report: WatchReport) -> Self {
-        let own = owner.device().map(|device| device.key.public_key());
-        let own = own.as_ref().map_or(&[][..], |key| &key[..]);
+        let own = own_keys(owner);
         let mut found = Self {
             verdict: Verdict::Clean,
             identifier: owner.identifier().to_string(),
@@ -106,13 +106,13 @@ impl Found {
             evidence: Vec::new(),
             confirmed: Vec::new(),
             blind: None,
-            no_certificate: owner.device().is_none(),
+            no_certificate: owner.own().is_empty(),
             unknown: Vec::new(),
         };
         match report {
-            WatchReport::Clean(seen) => found.see(&seen, own),
+            WatchReport::Clean(seen) => found.see(&seen, &own),
             WatchReport::Alarm(seen, alarms) => {
-                found.see(&seen, own);
+                found.see(&seen, &own);
                 found.verdict = Verdict::Alarm;
                 found.alarms = alarms.iter().map(|alarm| describe(alarm, &found.logs)).collect();
                 found.unknown = alarms
@@ -130,7 +130,7 @@ impl Found {
         found
     }
 
-    fn see(&mut self, seen: &Seen, own: &[u8]) {
+    fn see(&mut self, seen: &Seen, own: &[Vec<u8>]) {
         self.not_watched = seen.not_watched.clone();
         self.logs = seen.audits.iter().map(|one| Searched { log: one.origin.clone(), size: one.size }).collect();
         self.evidence = seen.evidence.iter().map(|path| path.display().to_string()).collect();
@@ -143,14 +143,13 @@ impl Found {
     pub(super) fn confirm(&mut self, context: &Context, identifier: &Identifier, prefix: &str) -> Result<(), Failure> {
         let (matching, others) = std::mem::take(&mut self.unknown)
             .into_iter()
-            .partition::<Vec<_>, _>(|one| one.key.len() == 32 && hex::encode(&one.key).starts_with(prefix));
+            .partition::<Vec<_>, _>(|one| text::key_digits(&one.key).starts_with(prefix));
         self.unknown = others;
         for certificate in matching {
-            let key: [u8; 32] = certificate.key.as_slice().try_into().expect("just seen to have 32 bytes");
-            watch::confirm_key(&context.home, identifier, &key, clock::now())?;
+            watch::confirm_key(&context.home, identifier, &certificate.key, clock::now())?;
             let description = describe(&Alarm::UnknownKey(certificate.clone()), &self.logs);
             self.alarms.retain(|alarm| *alarm != description);
-            self.confirmed.push(hex::encode(key));
+            self.confirmed.push(hex::encode(&certificate.key));
             self.certificates.push(Logged::new(&certificate, &[]));
         }
         if self.verdict == Verdict::Alarm && self.alarms.is_empty() {
@@ -187,9 +186,15 @@ impl Found {
     }
 }
 
+/// The keys of her certificates that are here.
+fn own_keys(owner: &Owner) -> Vec<Vec<u8>> {
+    let leaves = owner.own().iter().filter_map(|chain| Certificate::parse(chain.first()?).ok());
+    leaves.map(|leaf| leaf.tbs().spki().subject_public_key.raw_bytes().to_vec()).collect()
+}
+
 /// As many digits of a key as `--known` wants.
 fn short(key: &[u8]) -> String {
-    hex::encode(&key[..key.len().min(8)])
+    text::key_digits(key)[..16].to_owned()
 }
 
 /// An entry's number says where it stands only together with the log, if there are several.
