@@ -55,7 +55,7 @@ impl Core {
         let calls = self.calls.values().map(|call| call.deadline);
         let candidates = self.candidates.values().map(Candidate::deadline);
         let links = self.links.values().filter_map(|link| self.next_of_link(link));
-        let rooms = self.rooms.values().filter_map(|room| self.next_of_room(room, now));
+        let rooms = self.rooms.values().filter_map(Self::next_of_room);
         let others = [self.next_of_mesh(now), self.next_of_renewal()].into_iter().flatten();
         calls.chain(candidates).chain(links).chain(rooms).chain(others).fold(now.instant + LOOK, Instant::min)
     }

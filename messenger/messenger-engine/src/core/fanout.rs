@@ -82,8 +82,12 @@ impl Early {
 
 impl Core {
     pub(super) fn send_room_text(&mut self, id: RoomId, text: String, text_id: Option<u64>, now: Now) {
-        if self.rooms.get(&id).and_then(Room::group).is_none() {
+        if self.rooms.get(&id).filter(|room| room.is_open()).and_then(Room::group).is_none() {
             return self.no_such_room("room_send", id);
+        }
+        if self.is_stalled(id) {
+            let message = "most members of the room cannot be reached".to_owned();
+            return self.error("room_send", message, "wait until they are heard again");
         }
         let Some(text_id) = self.admit_text("room_send", &id.to_string(), &text, text_id) else { return };
         let me = self.me.person.device;
@@ -186,10 +190,11 @@ impl Core {
         let Some(link) = self.links.get_mut(&session) else { return };
         let Some(room) = self.rooms.get_mut(&id) else { return link.session.refuse(number, "not in that room") };
         let early = match (&room.part, Group::epoch_of(&message)) {
-            (Part::Asked { .. }, _) => return link.session.refuse(number, "not in that room"),
+            (Part::Asked { .. } | Part::Dropped(_), _) => return link.session.refuse(number, "not in that room"),
+            _ if !room.is_open() => return link.session.refuse(number, "not in that room any more"),
             (_, Err(_)) => return link.session.refuse(number, "not a message of a room"),
             (Part::Entering { .. }, Ok(_)) => true,
-            (Part::Host(_) | Part::Member(_), Ok(epoch)) => room.group().is_some_and(|group| epoch > group.epoch()),
+            (Part::Inside(_), Ok(epoch)) => room.group().is_some_and(|group| epoch > group.epoch()),
         };
         if !early {
             return self.open_room_text(session, number, id, &message);
@@ -254,5 +259,7 @@ impl Core {
         for (room, text) in waiting {
             self.push_fanout(room, text, now);
         }
+        self.greet_in_rooms(device, now);
+        self.return_to_rooms(device);
     }
 }

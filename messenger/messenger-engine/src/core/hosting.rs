@@ -1,118 +1,54 @@
-//! The host's part: she orders the changes of her room, one commit at a time.
+//! The host's part: she asks guests in, and makes the commits of her room, one at a time.
 //!
 //! ```text
-//! idle ──change──► commit sent ──all reached the epoch, or laggards are to be removed──► idle
-//!                      │ (an entry)
-//!                      └──► welcome sent ──guest reached the epoch, or is to be removed──► idle
+//! idle ──change──► offered ──decided──► merged ──► idle
+//!                              └── an entry: the welcome goes out ──► the guest is heard, or is removed
 //! ```
-//! A device that is looking for another connection is waited for, as long as its session can go on.
+//! Who becomes the host later does the same from then on; who is it no longer, stops.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use identity::Identifier;
+use room_order::Input;
 
 use super::call_ends::not_online;
-use super::deadline::SOON;
 use super::errands::Errand;
+use super::inside::Inside;
 use super::rooms::{Part, Room};
 use super::{Core, SessionId};
 use crate::api::{Event, Purpose, RoomId};
-use crate::room::{DeviceKey, Group, Guest, MAX_MEMBERS, Person, SUITE};
+use crate::room::{DeviceKey, Guest, MAX_MEMBERS, Person, SUITE, Wanted};
 use crate::time::Now;
 use crate::wire::RoomFrame;
 
-/// How long members have to reach an epoch before they are removed.
-const STEP: Duration = Duration::from_secs(5);
-/// How long a guest has from the welcome on: she verifies every member's certificate.
-const WELCOME: Duration = Duration::from_secs(10);
-/// How much longer whoever is not connected is waited for: as long as a session lives without a connection.
-const AWAY: Duration = super::seeking::LIFE;
+/// How long nothing may come from a member's device that is connected; a guest verifies every member's certificate in it.
+pub(super) const MEMBER_SILENT: Duration = Duration::from_secs(10);
 
-/// A room one hosts.
+/// What a host has to do; empty where one is not the host.
+#[derive(Default)]
 pub(super) struct Hosting {
-    pub(super) group: Group,
     /// Devices asked in that have not answered.
     pub(super) invited: BTreeMap<DeviceKey, Identifier>,
-    changes: VecDeque<Change>,
-    step: Option<Step>,
-}
-
-enum Change {
-    Enter(Box<Guest>),
-    Remove(DeviceKey),
-}
-
-/// The change under way.
-struct Step {
-    epoch: u64,
-    digest: [u8; 16],
-    /// Until when each has time.
-    waiting: BTreeMap<DeviceKey, Instant>,
-    /// How long each has while it is connected.
-    time: Duration,
-    began: Instant,
-    welcome: Option<(DeviceKey, Vec<u8>)>,
-}
-
-impl Step {
-    fn new(group: &Group, waiting: BTreeSet<DeviceKey>, time: Duration, now: Now) -> Self {
-        let (epoch, digest, began) = (group.epoch(), group.digest(), now.instant);
-        let waiting = waiting.into_iter().map(|device| (device, began + time)).collect();
-        Self { epoch, digest, waiting, time, began, welcome: None }
-    }
-
-    /// Time in which a device is not connected does not count; but the others do not wait for ever.
-    fn prolong(&mut self, away: &[DeviceKey], now: Now) {
-        let until = (now.instant + self.time).min(self.began + AWAY + self.time);
-        for device in away {
-            self.waiting.entry(*device).and_modify(|deadline| *deadline = until);
-        }
-    }
-
-    /// Takes out those whose time is up.
-    fn take_late(&mut self, now: Now) -> Vec<DeviceKey> {
-        let late = self.waiting.iter().filter(|(_, deadline)| **deadline <= now.instant);
-        let late: Vec<DeviceKey> = late.map(|(device, _)| *device).collect();
-        self.waiting.retain(|device, _| !late.contains(device));
-        late
-    }
-}
-
-impl Hosting {
-    pub(super) fn new(group: Group) -> Self {
-        Self { group, invited: BTreeMap::new(), changes: VecDeque::new(), step: None }
-    }
-
-    /// Devices that must reach the epoch the group is in now.
-    fn others(&self, except: Option<DeviceKey>) -> BTreeSet<DeviceKey> {
-        let host = self.group.host().device;
-        self.group
-            .members()
-            .map(|person| person.device)
-            .filter(|device| *device != host && Some(*device) != except)
-            .collect()
-    }
-
-    fn begin(&mut self, welcome: Option<(DeviceKey, Vec<u8>)>, now: Now) {
-        let waiting = self.others(welcome.as_ref().map(|(device, _)| *device));
-        self.step = Some(Step { welcome, ..Step::new(&self.group, waiting, STEP, now) });
-    }
+    /// Guests who have said yes.
+    entering: VecDeque<Box<Guest>>,
+    /// Members to whom no session is left, or from whom nothing has come for long.
+    pub(super) remove: BTreeSet<DeviceKey>,
 }
 
 impl Core {
     pub(super) fn invite_to_room(&mut self, id: RoomId, who: Identifier, now: Now) {
-        let Some(Room { part: Part::Host(hosting), .. }) = self.rooms.get(&id) else {
+        let Some(inside) = self.hosted(id) else {
             return self.error(
                 "room_invite",
                 format!("expected a room one hosts, found none named {id}"),
                 "only the host invites: ask her",
             );
         };
-        if hosting.group.members().any(|person| person.identifier == who) {
+        if inside.group.members().any(|person| person.identifier == who) {
             return self.error("room_invite", format!("{who} is in the room already"), "nothing to do");
         }
-        if hosting.group.members().count() >= MAX_MEMBERS {
+        if inside.group.members().count() >= MAX_MEMBERS {
             return self.error("room_invite", format!("expected at most {MAX_MEMBERS} members"), "open another room");
         }
         if let Some(session) = self.session_with(&who) {
@@ -128,12 +64,14 @@ impl Core {
     pub(super) fn send_invitation(&mut self, session: SessionId, id: RoomId) {
         let Some(link) = self.links.get(&session) else { return };
         let (device, who) = (link.person.device, link.person.identifier.clone());
-        let Some(Room { name, part: Part::Host(hosting), .. }) = self.rooms.get_mut(&id) else {
-            return self.emit(Event::RoomInvitationFailed { room: id, who, reason: "the room is no more".into() });
+        let Some(inside) = self.hosted(id) else {
+            let reason = "this device does not host the room any more".into();
+            return self.emit(Event::RoomInvitationFailed { room: id, who, reason });
         };
-        hosting.invited.insert(device, who);
-        let members = hosting.group.members().map(|person| person.identifier.to_string()).collect();
-        let frame = RoomFrame::Invite { room: id.0, name: name.clone(), suite: SUITE.into(), members };
+        inside.hosting.invited.insert(device, who);
+        let members = inside.group.members().map(|person| person.identifier.to_string()).collect();
+        let name = inside.group.name().to_owned();
+        let frame = RoomFrame::Invite { room: id.0, name, suite: SUITE.into(), members };
         self.send_room(session, &frame);
     }
 
@@ -147,14 +85,14 @@ impl Core {
         now: Now,
     ) {
         let credentials = self.credentials.clone();
-        let hosting = match self.rooms.get_mut(&id) {
-            Some(Room { part: Part::Host(hosting), .. }) if hosting.invited.contains_key(&person.device) => hosting,
-            _ => return self.send_room(session, &RoomFrame::Decline { room: id.0, reason: "not invited".into() }),
+        let invited = |inside: &&mut Inside| inside.hosting.invited.contains_key(&person.device);
+        let Some(inside) = self.hosted(id).filter(invited) else {
+            return self.send_room(session, &RoomFrame::Decline { room: id.0, reason: "not invited".into() });
         };
-        hosting.invited.remove(&person.device);
-        let refusal = match hosting.group.verify_guest(key_package, person.device, &*credentials, now) {
+        inside.hosting.invited.remove(&person.device);
+        let refusal = match inside.group.verify_guest(key_package, person.device, &*credentials, now) {
             Ok(guest) if guest.person().identifier == person.identifier => {
-                hosting.changes.push_back(Change::Enter(Box::new(guest)));
+                inside.hosting.entering.push_back(Box::new(guest));
                 None
             }
             Ok(_) => Some("the key package names somebody else".to_owned()),
@@ -169,57 +107,55 @@ impl Core {
         }
     }
 
-    pub(super) fn member_leaves(&mut self, id: RoomId, person: &Person, now: Now) {
-        if let Some(Room { part: Part::Host(hosting), .. }) = self.rooms.get_mut(&id)
-            && hosting.group.has(person.device)
-        {
-            // Said again while a step is under way, it adds nothing.
-            if !hosting
-                .changes
-                .iter()
-                .any(|change| matches!(change, Change::Remove(device) if *device == person.device))
-            {
-                hosting.changes.push_back(Change::Remove(person.device));
-            }
-            self.left_step(id, person.device, now);
-        }
+    /// A room that this device hosts and does not leave.
+    fn hosted(&mut self, id: RoomId) -> Option<&mut Inside> {
+        self.inside(id).filter(|inside| inside.group.is_host() && inside.leaving.is_none())
     }
 
-    /// A device's last link is gone: it is no guest any more, and no member.
+    /// A device's last link is gone: it is no guest any more, and the host removes it.
     pub(super) fn host_lost_device(&mut self, id: RoomId, person: &Person, now: Now) {
-        let Some(Room { part: Part::Host(hosting), .. }) = self.rooms.get_mut(&id) else { return };
-        if let Some(who) = hosting.invited.remove(&person.device) {
+        let Some(inside) = self.inside(id) else { return };
+        let invited = inside.hosting.invited.remove(&person.device);
+        if inside.group.is_host() && inside.group.has(person.device) {
+            inside.hosting.remove.insert(person.device);
+        }
+        if let Some(who) = invited {
             self.emit(Event::RoomInvitationFailed { room: id, who, reason: "the connection was lost".into() });
         }
-        self.member_leaves(id, person, now);
+        self.advance(id, now);
     }
 
-    /// Begins the next change, unless one is under way.
-    fn advance(&mut self, id: RoomId, now: Now) {
-        while let Some(Room { part: Part::Host(hosting), .. }) = self.rooms.get_mut(&id)
-            && hosting.step.is_none()
-            && let Some(change) = hosting.changes.pop_front()
-        {
-            match change {
-                Change::Enter(guest) => self.commit_entry(id, *guest, now),
-                Change::Remove(device) => self.commit_removal(id, device, now),
-            }
+    /// Makes the next commit, if this device has to and none is under way.
+    pub(super) fn advance(&mut self, id: RoomId, now: Now) {
+        let Some(inside) = self.inside(id) else { return };
+        if !inside.group.is_host() {
+            return self.no_host(id, now);
         }
-    }
-
-    fn commit_entry(&mut self, id: RoomId, guest: Guest, now: Now) {
-        let person = guest.person().clone();
-        let here = self.session_to(person.device).is_some();
-        let Some(Room { part: Part::Host(hosting), .. }) = self.rooms.get_mut(&id) else { return };
-        if !here || hosting.group.has(person.device) {
+        if !inside.is_idle() || inside.leaving.is_some() {
             return;
         }
-        let epoch = hosting.group.epoch();
-        match hosting.group.add(guest, &self.me.leaf, now) {
-            Ok((commit, welcome)) => {
-                hosting.begin(Some((person.device, welcome)), now);
-                self.announce_commit(id, epoch, commit, now);
+        let remove = std::mem::take(&mut inside.hosting.remove);
+        let remove: Vec<DeviceKey> =
+            remove.union(&inside.gone).copied().filter(|device| inside.group.has(*device)).collect();
+        if !remove.is_empty() {
+            return self.make_commit(id, Wanted::Remove(remove), now);
+        }
+        while let Some(inside) = self.inside(id)
+            && inside.is_idle()
+            && let Some(guest) = inside.hosting.entering.pop_front()
+        {
+            let device = guest.person().device;
+            if !inside.group.has(device) && self.session_to(device).is_some() {
+                self.let_in(id, guest, now);
             }
+        }
+    }
+
+    fn let_in(&mut self, id: RoomId, guest: Box<Guest>, now: Now) {
+        let person = guest.person().clone();
+        let Some(Room { part: Part::Inside(inside), .. }) = self.rooms.get_mut(&id) else { return };
+        match inside.group.make(Wanted::Enter(guest), &self.me.leaf) {
+            Ok(commit) => self.order(id, Input::Propose(commit), None, now),
             Err(error) => {
                 self.say(person.device, &RoomFrame::Decline { room: id.0, reason: crate::clip(&error.to_string()) });
                 self.emit(Event::RoomInvitationFailed { room: id, who: person.identifier, reason: error.to_string() });
@@ -227,141 +163,22 @@ impl Core {
         }
     }
 
-    /// Removes a device, and with it whoever else is to be removed: one commit for all.
-    fn commit_removal(&mut self, id: RoomId, device: DeviceKey, now: Now) {
-        let Some(Room { part: Part::Host(hosting), .. }) = self.rooms.get_mut(&id) else { return };
-        let mut devices = vec![device];
-        hosting.changes.retain(|change| match change {
-            Change::Remove(device) => {
-                devices.push(*device);
-                false
-            }
-            Change::Enter(_) => true,
-        });
-        devices.retain(|device| hosting.group.has(*device));
-        if devices.is_empty() {
-            return;
+    /// This device does not host the room, or no more: guests are let in by who does.
+    fn no_host(&mut self, id: RoomId, now: Now) {
+        let Some(inside) = self.inside(id) else { return };
+        let Hosting { invited, entering, .. } = std::mem::take(&mut inside.hosting);
+        let guests = entering.into_iter().map(|guest| guest.person().device);
+        for device in invited.into_keys().chain(guests) {
+            self.say(device, &RoomFrame::Decline { room: id.0, reason: "the room has another host now".into() });
         }
-        let epoch = hosting.group.epoch();
-        match hosting.group.remove(&devices, &self.me.leaf, now) {
-            Ok((commit, removed)) => {
-                hosting.begin(None, now);
-                for person in removed {
-                    self.say(
-                        person.device,
-                        &RoomFrame::Closed { room: id.0, reason: "you are no longer in the room".into() },
-                    );
-                    self.member_gone(id, &person);
-                }
-                self.announce_commit(id, epoch, commit, now);
-            }
-            Err(error) => self.error(
-                "room",
-                format!("a member could not be removed: {error}"),
-                "leave the room, which closes it, and open another",
-            ),
-        }
+        self.inherit(id, now);
     }
+}
 
-    fn announce_commit(&mut self, id: RoomId, epoch: u64, commit: Vec<u8>, now: Now) {
-        let waiting = self.step_of(id).map(|step| step.waiting.keys().copied().collect::<Vec<_>>());
-        let frame = RoomFrame::Commit { room: id.0, epoch, commit };
-        for device in waiting.unwrap_or_default() {
-            self.say(device, &frame);
-        }
-        self.room_changed(id);
-        self.finish_step_if_done(id, now);
-    }
-
-    fn step_of(&self, id: RoomId) -> Option<&Step> {
-        match &self.rooms.get(&id)?.part {
-            Part::Host(hosting) => hosting.step.as_ref(),
-            _ => None,
-        }
-    }
-
-    /// A member says which epoch she reached.
-    pub(super) fn reached(&mut self, id: RoomId, person: &Person, epoch: u64, digest: [u8; 16], now: Now) {
-        let Some(Room { part: Part::Host(hosting), .. }) = self.rooms.get_mut(&id) else { return };
-        let Some(step) = &hosting.step else { return };
-        if step.epoch != epoch || !step.waiting.contains_key(&person.device) {
-            return;
-        }
-        if step.digest != digest {
-            hosting.changes.push_front(Change::Remove(person.device));
-            let message = format!(
-                "{} reached another epoch than the host's: expected code {}, found another",
-                person.identifier,
-                hosting.group.code()
-            );
-            self.error("room", message, "she is removed; compare the codes with her before inviting her again");
-        }
-        self.left_step(id, person.device, now);
-    }
-
-    /// The step no longer waits for this device.
-    fn left_step(&mut self, id: RoomId, device: DeviceKey, now: Now) {
-        if let Some(Room { part: Part::Host(hosting), .. }) = self.rooms.get_mut(&id)
-            && let Some(step) = &mut hosting.step
-        {
-            step.waiting.remove(&device);
-            if step.welcome.as_ref().is_some_and(|(guest, _)| *guest == device) {
-                step.welcome = None;
-            }
-        }
-        self.finish_step_if_done(id, now);
-        self.advance(id, now);
-    }
-
-    fn finish_step_if_done(&mut self, id: RoomId, now: Now) {
-        let Some(Room { part: Part::Host(hosting), .. }) = self.rooms.get_mut(&id) else { return };
-        if !hosting.step.as_ref().is_some_and(|step| step.waiting.is_empty()) {
-            return;
-        }
-        let Some(step) = hosting.step.take() else { return };
-        if let Some((guest, welcome)) = step.welcome {
-            hosting.step = Some(Step::new(&hosting.group, BTreeSet::from([guest]), WELCOME, now));
-            self.say(guest, &RoomFrame::Welcome { room: id.0, welcome });
-        }
-    }
-
-    /// Who is waited for and is not connected.
-    fn away_from<'step>(&'step self, step: &'step Step) -> impl Iterator<Item = DeviceKey> + 'step {
-        step.waiting.keys().copied().filter(|device| !self.is_connected_since(*device, step.began))
-    }
-
-    /// When somebody's time is up who has yet to take the change that is under way. Of whoever is not connected the time is
-    /// stretched as long as that lasts, a little at a time.
-    pub(super) fn next_of_step(&self, hosting: &Hosting, now: Now) -> Option<Instant> {
-        let step = hosting.step.as_ref()?;
-        let stretched = self.away_from(step).next().map(|_| now.instant + SOON);
-        step.waiting.values().copied().chain(stretched).min()
-    }
-
-    /// Whoever did not reach the epoch in time is removed.
-    pub(super) fn expire_step(&mut self, id: RoomId, now: Now) {
-        let Some(step) = self.step_of(id) else { return };
-        let away: Vec<DeviceKey> = self.away_from(step).collect();
-        let Some(Room { part: Part::Host(hosting), .. }) = self.rooms.get_mut(&id) else { return };
-        let Some(step) = &mut hosting.step else { return };
-        step.prolong(&away, now);
-        let late = step.take_late(now);
-        if late.is_empty() {
-            return;
-        }
-        hosting.changes.extend(late.into_iter().map(Change::Remove));
-        self.finish_step_if_done(id, now);
-        self.advance(id, now);
-    }
-
-    /// The host leaves: the room ends for everybody, and all are told.
-    pub(super) fn close_hosted(&mut self, id: RoomId) {
-        let Some(Room { part: Part::Host(hosting), .. }) = self.rooms.get(&id) else { return };
-        let mut devices = hosting.others(None);
-        devices.extend(hosting.invited.keys().copied());
-        let reason = format!("the host {} left, and the room ended", self.me.person.identifier);
-        for device in devices {
-            self.say(device, &RoomFrame::Closed { room: id.0, reason: reason.clone() });
-        }
+impl Inside {
+    /// Whether a commit may be made in the ballot of record: none of it, or of a later one, is under way.
+    fn is_idle(&self) -> bool {
+        let host = self.order.epoch().host;
+        self.order.promised() == host && self.order.first_seen(host).is_none()
     }
 }

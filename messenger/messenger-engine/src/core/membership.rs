@@ -1,15 +1,25 @@
-//! The member's part: verify what the host says, follow, report.
+//! The member's part: entering with a welcome, and what is told of who has gone.
 
+use super::inside::Inside;
 use super::rooms::{Part, Room};
 use super::{Core, SessionId};
+use room_order::CommitId;
+
 use crate::api::{Event, RoomId};
-use crate::room::{Changed, Person};
+use crate::room::Person;
 use crate::time::Now;
 use crate::wire::RoomFrame;
 
 impl Core {
     /// The welcome: every member's certificate is verified before one is in.
-    pub(super) fn welcomed(&mut self, id: RoomId, host: &Person, session: SessionId, welcome: &[u8], now: Now) {
+    pub(super) fn welcomed(
+        &mut self,
+        id: RoomId,
+        host: &Person,
+        session: SessionId,
+        (welcome, epoch): (&[u8], [u8; 32]),
+        now: Now,
+    ) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         if !matches!(&room.part, Part::Entering { host: expected, .. } if expected.device == host.device) {
             return;
@@ -18,13 +28,12 @@ impl Core {
         else {
             return;
         };
-        match joining.enter(welcome, host.device, &*self.credentials, now) {
+        match joining.enter((welcome, CommitId(epoch)), host.device, &*self.credentials, now) {
             Ok(group) => {
                 room.name = group.name().to_owned();
-                let (epoch, digest) = (group.epoch(), group.digest());
-                room.part = Part::Member(Box::new(group));
-                self.send_room(session, &RoomFrame::Reached { room: id.0, epoch, digest });
+                room.part = Part::Inside(Box::new(Inside::new(group, now)));
                 self.room_changed(id);
+                self.beat_at_once(id);
                 self.gather(id, now);
                 self.take_early(id, now);
             }
@@ -41,42 +50,25 @@ impl Core {
         }
     }
 
-    /// The host's commit: staged, verified, and only then merged.
-    pub(super) fn commit_arrived(&mut self, id: RoomId, host: &Person, epoch: u64, commit: &[u8], now: Now) {
-        let credentials = self.credentials.clone();
-        let Some(Room { part: Part::Member(group), .. }) = self.rooms.get_mut(&id) else { return };
-        if group.host().device != host.device || group.epoch() != epoch {
-            return;
-        }
-        match group.follow(commit, &*credentials, now) {
-            Ok(Changed { myself_removed: true, .. }) => self.close_room(id, "the host removed you", now),
-            Ok(changed) => {
-                let frame = RoomFrame::Reached { room: id.0, epoch: group.epoch(), digest: group.digest() };
-                self.say(host.device, &frame);
-                for person in changed.removed {
-                    self.member_gone(id, &person);
-                }
-                self.room_changed(id);
-                self.take_early(id, now);
-            }
-            Err(error) => {
-                self.say(host.device, &RoomFrame::Leave { room: id.0 });
-                let reason = format!("this device refused a change that the host made: {error}");
-                self.error("room", reason.clone(), "ask the host whom or what she added");
-                self.close_room(id, &reason, now);
-            }
-        }
-    }
-
     /// A member is gone; what is under way to her stays undelivered.
     pub(super) fn member_gone(&mut self, id: RoomId, person: &Person) {
-        if let Some(room) = self.rooms.get_mut(&id) {
+        if let Some(room) = self.rooms.get_mut(&id).filter(|room| room.is_open()) {
             let missed: Vec<u64> =
                 room.fanouts.iter().filter(|(_, fanout)| fanout.awaits(person.device)).map(|(text, _)| *text).collect();
             for text in missed {
                 self.room_text_missed(id, text, person.device, "left the room");
             }
         }
-        self.emit(Event::RoomLeft { room: id, who: person.identifier.clone() });
+        if self.rooms.get(&id).is_some_and(Room::is_open) {
+            self.emit(Event::RoomLeft { room: id, who: person.identifier.clone() });
+        }
+    }
+
+    /// Everybody is told that this device has come into the epoch.
+    fn beat_at_once(&mut self, id: RoomId) {
+        let (Some(beat), Some(inside)) = (self.beat_of(id), self.inside(id)) else { return };
+        for device in inside.others() {
+            self.say(device, &beat);
+        }
     }
 }

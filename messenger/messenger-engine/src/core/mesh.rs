@@ -7,6 +7,7 @@ use identity::Identifier;
 
 use super::Core;
 use super::errands::Errand;
+use super::inside::Inside;
 use super::rooms::{Part, Room};
 use crate::api::{Purpose, RoomId};
 use crate::room::{DeviceKey, Person};
@@ -76,20 +77,20 @@ impl Core {
         }
     }
 
-    /// Members of rooms one does not host, other than their hosts, to whom no link stands.
+    /// Members of rooms to whom no link stands.
     fn fellows(&self) -> BTreeMap<DeviceKey, Person> {
         let me = self.me.person.device;
-        let groups = self.rooms.values().filter_map(|room| match &room.part {
-            Part::Member(group) => Some(group),
-            _ => None,
-        });
-        let others = groups.flat_map(|group| {
-            let host = group.host().device;
-            group.members().filter(move |person| person.device != me && person.device != host)
-        });
-        others
+        let insides = self.rooms.values().filter(|room| room.is_open()).filter_map(Room::inside);
+        // The host looks for who was lost as well (rule R-17).
+        let lost = |inside: &'_ Inside| -> Vec<Person> {
+            let wanted = inside.lost.values().filter(|_| inside.group.is_host());
+            wanted.map(|(person, _)| person.clone()).collect()
+        };
+        insides
+            .flat_map(|inside| inside.group.members().cloned().chain(lost(inside)).collect::<Vec<_>>())
+            .filter(|person| person.device != me)
             .filter(|person| self.session_to(person.device).is_none())
-            .map(|person| (person.device, person.clone()))
+            .map(|person| (person.device, person))
             .collect()
     }
 
@@ -97,19 +98,23 @@ impl Core {
         tracing::debug!(%who, reason, "no link to a fellow member yet");
     }
 
-    /// Whether the device whose key has this digest is in a room with us.
+    /// Whether the device whose key has this digest is in a room with us, or was until it was lost.
     pub(super) fn shares_room_with(&self, key: [u8; 32]) -> bool {
-        self.rooms
-            .values()
-            .filter_map(Room::group)
-            .any(|group| group.members().any(|person| person.device.spki_digest() == key))
+        let is_meant = |device: &DeviceKey| device.spki_digest() == key;
+        self.rooms.values().any(|room| match &room.part {
+            Part::Inside(inside) => {
+                inside.group.members().any(|person| is_meant(&person.device)) || inside.lost.keys().any(is_meant)
+            }
+            Part::Dropped(dropped) => dropped.fellows.iter().any(is_meant),
+            Part::Asked { .. } | Part::Entering { .. } => false,
+        })
     }
 
     /// Whether a room needs the link to this device.
     pub(super) fn needed_by_room(&self, device: DeviceKey) -> bool {
         self.rooms.values().any(|room| match &room.part {
-            Part::Host(hosting) => hosting.group.has(device) || hosting.invited.contains_key(&device),
-            Part::Member(group) => group.has(device),
+            Part::Inside(inside) => inside.group.has(device) || inside.hosting.invited.contains_key(&device),
+            Part::Dropped(_) => false,
             Part::Asked { host } | Part::Entering { host, .. } => host.device == device,
         })
     }

@@ -25,6 +25,13 @@ mod fanout;
 mod gossip;
 mod heard;
 mod hosting;
+mod inside;
+mod leaving;
+mod order_frames;
+mod ordering;
+mod proofs;
+mod returning;
+mod succession;
 mod ids;
 mod links;
 mod marks;
@@ -229,7 +236,7 @@ impl Core {
             Command::RoomAccept { room } => self.accept_invitation(room, now),
             Command::RoomDecline { room } => self.decline_invitation(room),
             Command::RoomSend { room, text, id } => self.send_room_text(room, text, id, now),
-            Command::RoomLeave { room } => self.leave_room(room, "you left", now),
+            Command::RoomLeave { room } => self.leave_gently(room, now),
             Command::SetStatus { status, text } => self.set_status(status, text, now),
             Command::SetIdle { seconds } => self.set_idle(seconds, now),
             Command::SetAudience { visible_to, may_knock } => self.set_audience(visible_to, may_knock, now),

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use identity::Identifier;
 
 use super::fanout::{Early, Fanout};
-use super::hosting::Hosting;
+use super::inside::Inside;
+use super::returning::Dropped;
 use super::{Core, SessionId};
 use crate::MAX_ROOM_NAME_BYTES;
 use crate::api::{Event, RoomId};
@@ -33,10 +34,10 @@ pub(super) struct Room {
 
 /// What this device is in a room.
 pub(super) enum Part {
-    /// Its host.
-    Host(Box<Hosting>),
-    /// A member.
-    Member(Box<Group>),
+    /// A member, its host or not.
+    Inside(Box<Inside>),
+    /// Nothing any more, because the others have lost this device; it may come back.
+    Dropped(Dropped),
     /// Asked in, not answered yet.
     Asked {
         /// Who asks.
@@ -58,13 +59,17 @@ impl Room {
         Self { name, part, fanouts: BTreeMap::new(), early: VecDeque::new() }
     }
 
+    /// What one knows of it, if one is in it.
+    pub(super) fn inside(&self) -> Option<&Inside> {
+        match &self.part {
+            Part::Inside(inside) => Some(inside),
+            Part::Asked { .. } | Part::Entering { .. } | Part::Dropped(_) => None,
+        }
+    }
+
     /// The MLS group, if one is in it.
     pub(super) fn group(&self) -> Option<&Group> {
-        match &self.part {
-            Part::Host(hosting) => Some(&hosting.group),
-            Part::Member(group) => Some(group),
-            Part::Asked { .. } | Part::Entering { .. } => None,
-        }
+        self.inside().map(|inside| &inside.group)
     }
 
     /// Whether it is an invitation by this device that waits for an answer.
@@ -74,19 +79,31 @@ impl Room {
 
     pub(super) fn group_mut(&mut self) -> Option<&mut Group> {
         match &mut self.part {
-            Part::Host(hosting) => Some(&mut hosting.group),
-            Part::Member(group) => Some(group),
-            Part::Asked { .. } | Part::Entering { .. } => None,
+            Part::Inside(inside) => Some(&mut inside.group),
+            Part::Asked { .. } | Part::Entering { .. } | Part::Dropped(_) => None,
         }
     }
 
-    /// The host, unless that is this device.
-    pub(super) fn other_host(&self) -> Option<&Person> {
+    /// Who has asked this device in, until it is in.
+    pub(super) fn asked_by(&self) -> Option<&Person> {
         match &self.part {
-            Part::Host(_) => None,
-            Part::Member(group) => Some(group.host()),
             Part::Asked { host } | Part::Entering { host, .. } => Some(host),
+            Part::Inside(_) | Part::Dropped(_) => None,
         }
+    }
+
+    /// Whether the client knows of it: not a room that was left or lost.
+    pub(super) fn is_open(&self) -> bool {
+        match &self.part {
+            Part::Inside(inside) => inside.leaving.is_none(),
+            Part::Dropped(_) => false,
+            Part::Asked { .. } | Part::Entering { .. } => true,
+        }
+    }
+
+    /// Whether nothing can be decided in it.
+    pub(super) fn is_stalled(&self) -> bool {
+        matches!(&self.part, Part::Inside(inside) if inside.told_stalled)
     }
 }
 
@@ -98,7 +115,7 @@ impl Core {
         let room = RoomId(self.random_16());
         match Group::create(room, name, &self.me.leaf, &*self.credentials, now) {
             Ok(group) => {
-                self.rooms.insert(room, Room::new(name.to_owned(), Part::Host(Box::new(Hosting::new(group)))));
+                self.rooms.insert(room, Room::new(name.to_owned(), Part::Inside(Box::new(Inside::new(group, now)))));
                 self.room_changed(room);
             }
             Err(error) => self.error(
@@ -148,19 +165,15 @@ impl Core {
         }
     }
 
-    /// Leaves a room whatever one is in it; the keys go with it.
+    /// Leaves a room at once, whatever one is in it; the keys go with it.
     pub(super) fn leave_room(&mut self, id: RoomId, reason: &str, now: Now) {
         let Some(room) = self.rooms.get(&id) else { return self.no_such_room("room_leave", id) };
-        match &room.part {
-            Part::Host(_) => self.close_hosted(id),
-            Part::Member(group) => {
-                let host = group.host().device;
-                self.say(host, &RoomFrame::Leave { room: id.0 });
-            }
-            Part::Asked { host } | Part::Entering { host, .. } => {
+        match room.asked_by() {
+            Some(host) => {
                 let host = host.device;
                 self.say(host, &RoomFrame::Decline { room: id.0, reason: "declined".into() });
             }
+            None => self.say_farewell(id),
         }
         self.close_room(id, reason, now);
     }
@@ -168,22 +181,30 @@ impl Core {
     /// Forgets a room and tells the client.
     pub(super) fn close_room(&mut self, id: RoomId, reason: &str, _now: Now) {
         let Some(room) = self.rooms.remove(&id) else { return };
-        for early in room.early {
+        let told = room.is_open();
+        self.end_texts(id, room.fanouts, room.early);
+        if told {
+            self.emit(Event::RoomClosed { room: id, reason: reason.to_owned() });
+        }
+    }
+
+    /// What is under way in a room comes to nothing.
+    pub(super) fn end_texts(&mut self, id: RoomId, fanouts: BTreeMap<u64, Fanout>, early: VecDeque<Early>) {
+        for early in early {
             if let Some(link) = self.links.get_mut(&early.session) {
                 link.session.refuse(early.number, "not in that room");
             }
             self.flush(early.session);
         }
-        for (text, mut fanout) in room.fanouts {
+        for (text, mut fanout) in fanouts {
             fanout.give_up_all("the room was left");
             self.emit(fanout.state(id, text));
         }
-        self.emit(Event::RoomClosed { room: id, reason: reason.to_owned() });
     }
 
     /// Tells the client what a room is now.
     pub(super) fn room_changed(&mut self, id: RoomId) {
-        let Some(room) = self.rooms.get(&id) else { return };
+        let Some(room) = self.rooms.get(&id).filter(|room| room.is_open()) else { return };
         let Some(group) = room.group() else { return };
         let event = Event::Room {
             room: id,
@@ -201,18 +222,26 @@ impl Core {
     pub(super) fn room_frame_from(&mut self, session: SessionId, person: Person, frame: RoomFrame, now: Now) {
         let id = RoomId(frame.room());
         match frame {
-            RoomFrame::Invite { name, suite, members, .. } => self.asked_in(id, person, session, name, suite, &members),
+            RoomFrame::Invite { name, suite, members, .. } => {
+                if !self.comes_back(id, &person, now) {
+                    self.asked_in(id, person, session, name, suite, &members);
+                }
+            }
             RoomFrame::Enter { key_package, .. } => self.guest_enters(id, &person, session, &key_package, now),
             RoomFrame::Decline { reason, .. } => self.declined(id, &person, &crate::clip(&reason), now),
-            RoomFrame::Welcome { welcome, .. } => self.welcomed(id, &person, session, &welcome, now),
-            RoomFrame::Commit { epoch, commit, .. } => self.commit_arrived(id, &person, epoch, &commit, now),
-            RoomFrame::Reached { epoch, digest, .. } => self.reached(id, &person, epoch, digest, now),
+            RoomFrame::Welcome { welcome, epoch, .. } => self.welcomed(id, &person, session, (&welcome, epoch), now),
             RoomFrame::Leave { .. } => self.member_leaves(id, &person, now),
             RoomFrame::Closed { reason, .. } => {
-                if self.rooms.get(&id).and_then(Room::other_host).is_some_and(|host| host.device == person.device) {
+                if self.rooms.get(&id).and_then(Room::asked_by).is_some_and(|host| host.device == person.device) {
                     self.close_room(id, &crate::clip(&reason), now);
                 }
             }
+            RoomFrame::Return { .. } => self.wants_back(id, &person, session),
+            // Whoever counts this device as a member of a room it knows nothing of learns that it is none.
+            RoomFrame::Beat { .. } if !self.rooms.contains_key(&id) => {
+                self.send_room(session, &RoomFrame::Leave { room: id.0 });
+            }
+            frame => self.order_frame(id, &person, frame, now),
         }
     }
 
@@ -246,8 +275,8 @@ impl Core {
     fn declined(&mut self, id: RoomId, person: &Person, reason: &str, now: Now) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         match &mut room.part {
-            Part::Host(hosting) => {
-                let was_invited = hosting.invited.remove(&person.device).is_some();
+            Part::Inside(inside) => {
+                let was_invited = inside.hosting.invited.remove(&person.device).is_some();
                 if was_invited {
                     self.emit(Event::RoomInvitationFailed {
                         room: id,
@@ -268,23 +297,27 @@ impl Core {
         let ids: Vec<RoomId> = self.rooms.keys().copied().collect();
         for id in ids {
             let Some(room) = self.rooms.get(&id) else { continue };
-            match room.other_host() {
+            match room.asked_by() {
                 Some(host) if host.device == person.device => {
                     let reason = format!("the connection to the host {} was lost", person.identifier);
                     self.close_room(id, &reason, now);
                 }
                 Some(_) => {}
-                None => self.host_lost_device(id, person, now),
+                None => {
+                    self.host_lost_device(id, person, now);
+                    self.tend_room(id, now);
+                }
             }
         }
     }
 
     /// When something about a room is due.
-    pub(super) fn next_of_room(&self, room: &Room, now: Now) -> Option<Instant> {
+    pub(super) fn next_of_room(room: &Room) -> Option<Instant> {
         let part = match &room.part {
             Part::Entering { deadline, .. } => Some(*deadline),
-            Part::Host(hosting) => self.next_of_step(hosting, now),
-            Part::Member(_) | Part::Asked { .. } => None,
+            Part::Inside(inside) => Some(inside.next_deadline()),
+            Part::Dropped(dropped) => Some(dropped.until),
+            Part::Asked { .. } => None,
         };
         let texts = room.fanouts.values().filter_map(Fanout::next_deadline);
         // Whoever is not in yet keeps them until she is.
@@ -294,9 +327,10 @@ impl Core {
     }
 
     pub(super) fn tick_rooms(&mut self, now: Now) {
+        self.forget_dropped(now);
         let ids: Vec<RoomId> = self.rooms.keys().copied().collect();
         for id in ids {
-            self.expire_step(id, now);
+            self.tend_room(id, now);
             self.expire_fanouts(id, now);
             self.take_early(id, now);
             if let Some(group) = self.rooms.get_mut(&id).and_then(Room::group_mut) {

@@ -1,4 +1,4 @@
-//! What openmls leaves to the application: who may be a leaf, who is the host, which messages are taken at all.
+//! What openmls leaves to the application: who may be a leaf, which messages are taken at all.
 
 use openmls::prelude::tls_codec::{Deserialize as _, Serialize as _};
 use openmls::prelude::{
@@ -9,11 +9,6 @@ use super::credential::{self, Credentials, DeviceKey, Person};
 use super::error::GroupError;
 use super::settings::MAX_MEMBERS;
 use crate::time::Now;
-
-/// The host's leaf: who creates a group is its first leaf, and the room ends when she leaves.
-pub(super) fn host_leaf() -> LeafNodeIndex {
-    LeafNodeIndex::new(0)
-}
 
 pub(super) fn verify_leaf(leaf: &LeafNode, credentials: &dyn Credentials, now: Now) -> Result<Person, GroupError> {
     Ok(credential::verify(leaf.credential(), leaf.signature_key().as_slice(), credentials, now)?)
@@ -36,11 +31,15 @@ pub(super) fn verify_members(
         .collect()
 }
 
-pub(super) fn expect_host(members: &[(LeafNodeIndex, Person)], host: DeviceKey) -> Result<(), GroupError> {
-    match members.iter().find(|(index, _)| *index == host_leaf()) {
+pub(super) fn expect_host(
+    members: &[(LeafNodeIndex, Person)],
+    leaf: LeafNodeIndex,
+    host: DeviceKey,
+) -> Result<(), GroupError> {
+    match members.iter().find(|(index, _)| *index == leaf) {
         Some((_, person)) if person.device == host => Ok(()),
         Some((_, person)) => Err(GroupError::rule("the inviting device as host", person.identifier.to_string())),
-        None => Err(GroupError::rule("a host in the first leaf", "an empty one")),
+        None => Err(GroupError::rule("a host in the leaf that the group's context names", "an empty one")),
     }
 }
 

@@ -1,22 +1,26 @@
 //! One device's view of a room's MLS group: openmls, and around it everything that openmls leaves to the application.
 //!
-//! Every message from outside passes here: parsed, checked against the room's rules (only the host commits; a commit
-//! adds and removes, nothing else), its certificates verified, and only then merged.
+//! Every message from outside passes here and through [`staging`](super::staging): parsed, checked against the room's
+//! rules, its certificates verified, and merged only when it is decided.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use openmls::prelude::{
     GroupId, KeyPackage, LeafNodeIndex, MlsGroup, MlsMessageBodyIn, OpenMlsProvider as _, ProcessedMessageContent,
-    Proposal, ProtocolVersion, Sender, StagedCommit,
+    ProtocolVersion, Sender,
 };
 use openmls_rust_crypto::OpenMlsRustCrypto;
+use room_order::{Ballot, CommitId, Epoch, Leaf};
 
-use super::checks::{bytes, host_leaf, parse, protocol_message, verify_leaf, verify_members};
+use super::checks::{bytes, parse, protocol_message, verify_leaf, verify_members};
 use super::credential::{Credentials, DeviceKey, Person};
 use super::error::GroupError;
 use super::leaf::MyLeaf;
 use super::past::Past;
-use super::settings::{self, MAX_MEMBERS, SUITE};
+use super::settings::{self, FIRST_HOST, SUITE};
+use super::signing::first_epoch;
+use super::staging::Staged;
 use super::{code, digest};
 use crate::api::RoomId;
 use crate::time::Now;
@@ -44,11 +48,17 @@ pub struct Opened {
 
 /// A room's group as one member sees it. Dropping it drops its keys.
 pub struct Group {
-    provider: OpenMlsRustCrypto,
-    group: MlsGroup,
+    pub(super) provider: OpenMlsRustCrypto,
+    pub(super) group: MlsGroup,
     name: String,
-    members: Vec<(LeafNodeIndex, Person)>,
-    past: Past,
+    pub(super) members: Vec<(LeafNodeIndex, Person)>,
+    pub(super) past: Past,
+    /// The host of record.
+    pub(super) host: Ballot,
+    /// The name of the commit that began the epoch.
+    pub(super) epoch_name: CommitId,
+    /// Commits for this epoch that are not decided.
+    pub(super) staged: BTreeMap<CommitId, Staged>,
 }
 
 impl Group {
@@ -69,17 +79,14 @@ impl Group {
         let group = MlsGroup::new_with_group_id(&provider, leaf, &config, group_id, leaf.credential())
             .map_err(GroupError::mls)?;
         let members = verify_members(group.members(), credentials, now)?;
-        Ok(Self { provider, group, name: name.to_owned(), members, past: Past::default() })
+        Ok(Self::entered(provider, group, Entered { name: name.to_owned(), host: FIRST_HOST, epoch_name: first_epoch(room), members }))
     }
 
-    /// The group a welcome led into, its members verified.
-    pub(super) fn entered(
-        provider: OpenMlsRustCrypto,
-        group: MlsGroup,
-        name: String,
-        members: Vec<(LeafNodeIndex, Person)>,
-    ) -> Self {
-        Self { provider, group, name, members, past: Past::default() }
+    /// The group one has made or a welcome led into, its members verified.
+    pub(super) fn entered(provider: OpenMlsRustCrypto, group: MlsGroup, entered: Entered) -> Self {
+        let Entered { name, host, epoch_name, members } = entered;
+        let (past, staged) = (Past::default(), BTreeMap::new());
+        Self { provider, group, name, members, past, host, epoch_name, staged }
     }
 
     /// The room's name.
@@ -97,19 +104,30 @@ impl Group {
         self.members.iter().map(|(_, person)| person)
     }
 
-    /// The host.
+    /// The host of record.
     pub fn host(&self) -> &Person {
-        &self
-            .members
-            .iter()
-            .find(|(leaf, _)| *leaf == host_leaf())
-            .expect("checked on entering, and no commit may remove the host")
-            .1
+        self.member_at(LeafNodeIndex::new(self.host.leaf.0)).expect("checked on entering, and of every commit")
     }
 
     /// Whether this device is the host.
     pub fn is_host(&self) -> bool {
-        self.group.own_leaf_index() == host_leaf()
+        self.leaf() == self.host.leaf
+    }
+
+    /// This device's leaf.
+    pub fn leaf(&self) -> Leaf {
+        Leaf(self.group.own_leaf_index().u32())
+    }
+
+    /// Which leaf is which device.
+    pub fn leaves(&self) -> Vec<(Leaf, DeviceKey)> {
+        self.members.iter().map(|(index, person)| (Leaf(index.u32()), person.device)).collect()
+    }
+
+    /// The epoch as its order is decided.
+    pub fn order(&self) -> Epoch {
+        let members = self.leaves().into_iter().map(|(leaf, _)| leaf).collect();
+        Epoch { number: self.epoch(), id: self.epoch_name, members, host: self.host }
     }
 
     /// Whether a device is a member.
@@ -159,79 +177,6 @@ impl Group {
             return Err(GroupError::rule("the KeyPackage of the device that sent it", "another device's"));
         }
         Ok(Guest { key_package, person })
-    }
-
-    /// Host: commits a guest's entry and goes to the new epoch. Returns the commit for the old members and the welcome
-    /// for her.
-    ///
-    /// # Errors
-    /// [`GroupError`]; the epoch is unchanged.
-    pub fn add(&mut self, guest: Guest, leaf: &MyLeaf, now: Now) -> Result<(Vec<u8>, Vec<u8>), GroupError> {
-        self.expect_to_be_host()?;
-        if self.members.len() >= MAX_MEMBERS {
-            return Err(GroupError::rule("a room of at most 32 devices", "a full one"));
-        }
-        let (commit, welcome, _) =
-            self.group.add_members(&self.provider, leaf, &[guest.key_package]).map_err(GroupError::mls)?;
-        let messages = bytes(&commit).and_then(|commit| Ok((commit, bytes(&welcome)?)));
-        self.merge_own(messages.is_ok(), now)?;
-        let (commit, welcome) = messages?;
-        let index =
-            self.leaf_of(guest.person.device).ok_or_else(|| GroupError::rule("the guest in the tree", "nobody"))?;
-        self.members.push((index, guest.person));
-        self.members.sort_by_key(|(index, _)| index.u32());
-        Ok((commit, welcome))
-    }
-
-    /// Host: commits the removal of these devices and goes to the new epoch. Returns the commit and who was removed.
-    ///
-    /// # Errors
-    /// [`GroupError`]; the epoch is unchanged.
-    pub fn remove(
-        &mut self,
-        devices: &[DeviceKey],
-        leaf: &MyLeaf,
-        now: Now,
-    ) -> Result<(Vec<u8>, Vec<Person>), GroupError> {
-        self.expect_to_be_host()?;
-        let leaves: Vec<_> = self
-            .members
-            .iter()
-            .filter(|(index, p)| *index != host_leaf() && devices.contains(&p.device))
-            .map(|(index, _)| *index)
-            .collect();
-        let (commit, _, _) = self.group.remove_members(&self.provider, leaf, &leaves).map_err(GroupError::mls)?;
-        let commit = bytes(&commit);
-        self.merge_own(commit.is_ok(), now)?;
-        Ok((commit?, self.take_out(&leaves)))
-    }
-
-    /// Member: verifies the host's commit and goes to the new epoch with it.
-    ///
-    /// # Errors
-    /// [`GroupError`]; the epoch is unchanged.
-    pub fn follow(&mut self, commit: &[u8], credentials: &dyn Credentials, now: Now) -> Result<Changed, GroupError> {
-        let message = protocol_message(commit)?;
-        self.expect_epoch(message.epoch().as_u64())?;
-        let processed = self.group.process_message(&self.provider, message).map_err(GroupError::mls)?;
-        if *processed.sender() != Sender::Member(host_leaf()) {
-            return Err(GroupError::rule("a commit by the host", format!("one by {:?}", processed.sender())));
-        }
-        let ProcessedMessageContent::StagedCommitMessage(staged) = processed.into_content() else {
-            return Err(GroupError::rule("a commit", "another MLS message"));
-        };
-        let plan = self.check_commit(&staged, credentials, now)?;
-        let myself_removed = staged.self_removed();
-        self.group.merge_staged_commit(&self.provider, *staged).map_err(GroupError::mls)?;
-        self.past.ended(now.instant);
-        let removed = self.take_out(&plan.removed);
-        for person in &plan.added {
-            let index =
-                self.leaf_of(person.device).ok_or_else(|| GroupError::rule("the guest in the tree", "nobody"))?;
-            self.members.push((index, person.clone()));
-        }
-        self.members.sort_by_key(|(index, _)| index.u32());
-        Ok(Changed { added: plan.added, removed, myself_removed })
     }
 
     /// Seals a text for the current epoch's members.
@@ -291,67 +236,30 @@ impl Group {
         self.past.deadline()
     }
 
-    fn merge_own(&mut self, wanted: bool, now: Now) -> Result<(), GroupError> {
-        if !wanted {
-            return self.group.clear_pending_commit(self.provider.storage()).map_err(GroupError::mls);
-        }
-        self.group.merge_pending_commit(&self.provider).map_err(GroupError::mls)?;
-        self.past.ended(now.instant);
-        Ok(())
-    }
-
-    fn check_commit(&self, staged: &StagedCommit, credentials: &dyn Credentials, now: Now) -> Result<Plan, GroupError> {
-        let mut plan = Plan::default();
-        for queued in staged.queued_proposals() {
-            match queued.proposal() {
-                Proposal::Add(add) => plan.added.push(verify_leaf(add.key_package().leaf_node(), credentials, now)?),
-                Proposal::Remove(remove) if remove.removed() == host_leaf() => {
-                    return Err(GroupError::rule("the host to stay", "her removal"));
-                }
-                Proposal::Remove(remove) => plan.removed.push(remove.removed()),
-                other => {
-                    return Err(GroupError::rule(
-                        "a commit that adds and removes",
-                        format!("{:?}", other.proposal_type()),
-                    ));
-                }
-            }
-        }
-        if let Some(leaf) = staged.update_path_leaf_node() {
-            let person = verify_leaf(leaf, credentials, now)?;
-            if person.device != self.host().device || person.identifier != self.host().identifier {
-                return Err(GroupError::rule(
-                    "the host's own certificate and key in her leaf",
-                    person.identifier.to_string(),
-                ));
-            }
-        }
-        if self.members.len() + plan.added.len() > MAX_MEMBERS + plan.removed.len() {
-            return Err(GroupError::rule("a room of at most 32 devices", "more"));
-        }
-        Ok(plan)
-    }
-
-    fn expect_to_be_host(&self) -> Result<(), GroupError> {
-        if self.is_host() { Ok(()) } else { Err(GroupError::rule("the host", "a member")) }
-    }
-
-    fn expect_epoch(&self, found: u64) -> Result<(), GroupError> {
+    pub(super) fn expect_epoch(&self, found: u64) -> Result<(), GroupError> {
         let expected = self.epoch();
         if found == expected { Ok(()) } else { Err(GroupError::Epoch { expected, found }) }
     }
 
-    fn leaf_of(&self, device: DeviceKey) -> Option<LeafNodeIndex> {
-        self.group.members().find(|member| member.signature_key == device.0).map(|member| member.index)
+    pub(super) fn member_at(&self, index: LeafNodeIndex) -> Option<&Person> {
+        self.members.iter().find(|(leaf, _)| *leaf == index).map(|(_, person)| person)
     }
 
-    fn take_out(&mut self, leaves: &[LeafNodeIndex]) -> Vec<Person> {
+    pub(super) fn take_out(&mut self, leaves: &[LeafNodeIndex]) -> Vec<Person> {
         let (removed, kept) =
             std::mem::take(&mut self.members).into_iter().partition(|(index, _)| leaves.contains(index));
         self.members = kept;
         let removed: Vec<(LeafNodeIndex, Person)> = removed;
         removed.into_iter().map(|(_, person)| person).collect()
     }
+}
+
+/// What is known of a group when one comes into it.
+pub(super) struct Entered {
+    pub(super) name: String,
+    pub(super) host: Ballot,
+    pub(super) epoch_name: CommitId,
+    pub(super) members: Vec<(LeafNodeIndex, Person)>,
 }
 
 /// A guest whose key package was verified.
@@ -361,14 +269,12 @@ pub struct Guest {
 }
 
 impl Guest {
+    pub(super) fn key_package(&self) -> &KeyPackage {
+        &self.key_package
+    }
+
     /// Who she is.
     pub fn person(&self) -> &Person {
         &self.person
     }
-}
-
-#[derive(Default)]
-struct Plan {
-    added: Vec<Person>,
-    removed: Vec<LeafNodeIndex>,
 }

@@ -1,12 +1,13 @@
 //! The guest's way into a room: a key package out, a welcome in.
 
-use openmls::prelude::{KeyPackage, MlsMessageBodyIn, MlsMessageOut, StagedWelcome};
+use openmls::prelude::{KeyPackage, LeafNodeIndex, MlsMessageBodyIn, MlsMessageOut, StagedWelcome};
 use openmls_rust_crypto::OpenMlsRustCrypto;
+use room_order::CommitId;
 
-use super::checks::{expect_host, host_leaf, parse, verify_members};
+use super::checks::{expect_host, parse, verify_members};
 use super::credential::{Credentials, DeviceKey};
 use super::error::GroupError;
-use super::group::Group;
+use super::group::{Entered, Group};
 use super::leaf::MyLeaf;
 use super::settings::{self, SUITE};
 use crate::api::RoomId;
@@ -34,13 +35,13 @@ impl Joining {
         Ok((Self { provider, room, me: leaf.device() }, message))
     }
 
-    /// Enters with the host's welcome, after verifying every member's certificate.
+    /// Enters the epoch of this name with the host's welcome, after verifying every member's certificate.
     ///
     /// # Errors
     /// [`GroupError`]; the key package is spent either way.
     pub fn enter(
         self,
-        welcome: &[u8],
+        (welcome, epoch_name): (&[u8], CommitId),
         host: DeviceKey,
         credentials: &dyn Credentials,
         now: Now,
@@ -54,7 +55,9 @@ impl Joining {
         if context.group_id().as_slice() != self.room.0 {
             return Err(GroupError::rule("the room one was invited to", "another group"));
         }
-        if staged.welcome_sender_index() != host_leaf() {
+        let ballot = settings::host(context.extensions())?;
+        let host_leaf = LeafNodeIndex::new(ballot.leaf.0);
+        if staged.welcome_sender_index() != host_leaf {
             return Err(GroupError::rule(
                 "a welcome by the host",
                 format!("one by leaf {}", staged.welcome_sender_index().u32()),
@@ -62,11 +65,11 @@ impl Joining {
         }
         let name = settings::name(context.extensions())?;
         let members = verify_members(staged.members(), credentials, now)?;
-        expect_host(&members, host)?;
+        expect_host(&members, host_leaf, host)?;
         if !members.iter().any(|(_, person)| person.device == self.me) {
             return Err(GroupError::rule("oneself among the members", "nobody with this device's key"));
         }
         let group = staged.into_group(&self.provider).map_err(GroupError::mls)?;
-        Ok(Group::entered(self.provider, group, name, members))
+        Ok(Group::entered(self.provider, group, Entered { name, host: ballot, epoch_name, members }))
     }
 }

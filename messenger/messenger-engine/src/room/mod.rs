@@ -1,9 +1,9 @@
 //! Rooms: an MLS group (RFC 9420) among devices that are here, with personal certificates as credentials and no
 //! delivery service. No I/O.
 //!
-//! One member, the host, is the creator of the room and its only committer: she orders the changes, one commit at a
-//! time, and goes on when every member has reached the new epoch. Who leaves, or whose connection to the host is lost,
-//! is removed by a commit and cannot read what follows. When the host leaves, the room ends.
+//! Which commit ends an epoch is decided by `room_order`, whose rules (R-01 and following) are in docs/spec/rooms.md; here is
+//! what they mean for openmls: a commit is staged and checked first, and merged when it is decided. One member, the host
+//! of record, whom the group's context names, lets in and removes; another takes her place when she is lost or leaves.
 //!
 //! It promises: no leaf is accepted whose certificate `identity` did not verify or whose key differs from the
 //! certificate's. It never keeps the keys of an epoch for longer than [`PAST_EPOCH_LIFE`] after its end.
@@ -17,6 +17,8 @@ mod joining;
 mod leaf;
 mod past;
 mod settings;
+mod signing;
+mod staging;
 
 pub(crate) use code::characters;
 pub use code::{code, digest};
@@ -26,3 +28,5 @@ pub use group::{Changed, Group, Guest, Opened};
 pub use joining::Joining;
 pub use leaf::MyLeaf;
 pub use settings::{MAX_MEMBERS, PAST_EPOCH_LIFE, SUITE, suite_name};
+pub use signing::{Statement, commit_name, first_epoch, is_signed, sign};
+pub use staging::Wanted;

@@ -7,6 +7,7 @@ use openmls::prelude::{
     MlsGroupCreateConfig, MlsGroupJoinConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, RequiredCapabilitiesExtension,
     SenderRatchetConfiguration, UnknownExtension,
 };
+use room_order::{Ballot, Leaf};
 
 use super::error::GroupError;
 use crate::MAX_ROOM_NAME_BYTES;
@@ -28,8 +29,18 @@ pub(super) const MAX_PAST_EPOCHS: usize = 2;
 /// all members agree on it.
 const ROOM_EXTENSION: u16 = 0xff01;
 
+/// Our group context extension, as the other: the host of record (rule R-03), as the term and her leaf, each of four bytes,
+/// the highest first.
+const HOST_EXTENSION: u16 = 0xff02;
+
+/// Who creates a room is its first leaf, and its first host.
+pub(super) const FIRST_HOST: Ballot = Ballot { term: 0, leaf: Leaf(0) };
+
 /// Bytes to which MLS pads a text before sealing it.
 const PADDING_BYTES: usize = 64;
+
+const OUR_EXTENSIONS: [ExtensionType; 2] =
+    [ExtensionType::Unknown(ROOM_EXTENSION), ExtensionType::Unknown(HOST_EXTENSION)];
 
 /// The suite's registered name.
 pub fn suite_name(suite: Ciphersuite) -> String {
@@ -45,7 +56,7 @@ pub(super) fn capabilities() -> Capabilities {
     Capabilities::new(
         None,
         Some(&[SUITE]),
-        Some(&[ExtensionType::Unknown(ROOM_EXTENSION)]),
+        Some(&OUR_EXTENSIONS),
         None,
         Some(&[CredentialType::X509]),
     )
@@ -57,11 +68,12 @@ pub(super) fn create(name: &str) -> Result<MlsGroupCreateConfig, GroupError> {
     }
     let extensions: Extensions<GroupContext> = Extensions::from_vec(vec![
         Extension::RequiredCapabilities(RequiredCapabilitiesExtension::new(
-            &[ExtensionType::Unknown(ROOM_EXTENSION)],
+            &OUR_EXTENSIONS,
             &[],
             &[CredentialType::X509],
         )),
         Extension::Unknown(ROOM_EXTENSION, UnknownExtension(name.as_bytes().to_vec())),
+        host_extension(FIRST_HOST),
     ])
     .map_err(GroupError::mls)?;
     Ok(MlsGroupCreateConfig::builder()
@@ -93,4 +105,46 @@ pub(super) fn name(extensions: &Extensions<GroupContext>) -> Result<String, Grou
         Ok(name) if name.len() <= MAX_ROOM_NAME_BYTES => Ok(name.to_owned()),
         _ => Err(GroupError::Name { found: bytes.len() }),
     }
+}
+
+fn host_extension(Ballot { term, leaf }: Ballot) -> Extension {
+    Extension::Unknown(HOST_EXTENSION, UnknownExtension([term.to_be_bytes(), leaf.0.to_be_bytes()].concat()))
+}
+
+/// The host of record as the group context has her.
+pub(super) fn host(extensions: &Extensions<GroupContext>) -> Result<Ballot, GroupError> {
+    let found = extensions.unknown(HOST_EXTENSION).map_or(&[][..], |UnknownExtension(bytes)| bytes);
+    match found.split_first_chunk::<4>().map(|(term, leaf)| (*term, <[u8; 4]>::try_from(leaf))) {
+        Some((term, Ok(leaf))) => {
+            Ok(Ballot { term: u32::from_be_bytes(term), leaf: Leaf(u32::from_be_bytes(leaf)) })
+        }
+        _ => Err(GroupError::rule("a host of record in 8 bytes", format!("{} bytes", found.len()))),
+    }
+}
+
+/// The same extensions with another host of record.
+pub(super) fn with_host(
+    extensions: &Extensions<GroupContext>,
+    ballot: Ballot,
+) -> Result<Extensions<GroupContext>, GroupError> {
+    let others = extensions.iter().filter(|extension| !is_host_extension(extension)).cloned();
+    Extensions::from_vec(others.chain([host_extension(ballot)]).collect()).map_err(GroupError::mls)
+}
+
+/// The host of record after a change of extensions, which changes nothing else.
+pub(super) fn next_host(
+    now: &Extensions<GroupContext>,
+    next: &Extensions<GroupContext>,
+) -> Result<Ballot, GroupError> {
+    let others = |extensions: &Extensions<GroupContext>| -> Vec<Extension> {
+        extensions.iter().filter(|extension| !is_host_extension(extension)).cloned().collect()
+    };
+    if others(now) != others(next) {
+        return Err(GroupError::rule("a change of the host alone", "one of other extensions"));
+    }
+    host(next)
+}
+
+fn is_host_extension(extension: &Extension) -> bool {
+    extension.extension_type() == ExtensionType::Unknown(HOST_EXTENSION)
 }

@@ -3,6 +3,8 @@
 
 use minicbor::{Decode, Encode};
 
+use super::order::{Claimed, QuotedAck, Signature, SignedGrant, SignedHead, Whereabouts};
+
 /// A frame of the rooms channel: a CBOR array of its kind and its members. Members that a later version appends are
 /// ignored.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
@@ -44,8 +46,8 @@ pub enum RoomFrame {
         #[n(1)]
         reason: String,
     },
-    /// Host to guest: an MLSMessage holding the Welcome, with the ratchet tree in it. Sent when every member has taken
-    /// the commit that adds the guest.
+    /// Host to guest: an MLSMessage holding the Welcome, with the ratchet tree in it. Sent when the commit that adds the
+    /// guest is decided (rule R-08).
     #[n(3)]
     Welcome {
         /// The room.
@@ -54,42 +56,18 @@ pub enum RoomFrame {
         /// The MLSMessage.
         #[cbor(n(1), with = "minicbor::bytes")]
         welcome: Vec<u8>,
-    },
-    /// Host to members: an MLSMessage holding the one commit that ends `epoch`.
-    #[n(4)]
-    Commit {
-        /// The room.
-        #[cbor(n(0), with = "minicbor::bytes")]
-        room: [u8; 16],
-        /// The epoch it ends.
-        #[n(1)]
-        epoch: u64,
-        /// The MLSMessage.
+        /// The name of the epoch into which it leads.
         #[cbor(n(2), with = "minicbor::bytes")]
-        commit: Vec<u8>,
+        epoch: [u8; 32],
     },
-    /// Member to host: I am in `epoch` now, and this is its authenticator's digest.
-    #[n(5)]
-    Reached {
-        /// The room.
-        #[cbor(n(0), with = "minicbor::bytes")]
-        room: [u8; 16],
-        /// The epoch.
-        #[n(1)]
-        epoch: u64,
-        /// The first 16 bytes of SHA-256 over `"inperson-room-code-v1" ‖ 0 ‖ epoch authenticator` (RFC 9420 section
-        /// 8.7).
-        #[cbor(n(2), with = "minicbor::bytes")]
-        digest: [u8; 16],
-    },
-    /// Member to host: remove me.
+    /// Member to all members: I am leaving, remove me.
     #[n(6)]
     Leave {
         /// The room.
         #[cbor(n(0), with = "minicbor::bytes")]
         room: [u8; 16],
     },
-    /// Host to members: the room is no more, or you are no longer in it.
+    /// Host to a guest or to somebody behind: you are not in the room.
     #[n(7)]
     Closed {
         /// The room.
@@ -98,6 +76,89 @@ pub enum RoomFrame {
         /// Why, for people; at most 256 bytes.
         #[n(1)]
         reason: String,
+    },
+    /// Member to host: an MLSMessage holding a commit to be offered (rule R-04).
+    #[n(8)]
+    Propose {
+        /// The room.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        room: [u8; 16],
+        /// The MLSMessage.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        commit: Vec<u8>,
+    },
+    /// A ballot's owner to all members: stage this commit.
+    #[n(9)]
+    Offer {
+        /// What it is about.
+        #[n(0)]
+        head: SignedHead,
+        /// The MLSMessage.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        commit: Vec<u8>,
+        /// What gives the right; none in the ballot of the host of record.
+        #[n(2)]
+        grants: Vec<SignedGrant>,
+    },
+    /// To all members: I have staged it.
+    #[n(10)]
+    Ack {
+        /// The offer's head.
+        #[n(0)]
+        head: SignedHead,
+        /// Who has, and her signature.
+        #[n(1)]
+        ack: QuotedAck,
+    },
+    /// To whoever is behind: it is decided.
+    #[n(11)]
+    Go {
+        /// The offer's head.
+        #[n(0)]
+        head: SignedHead,
+        /// The MLSMessage.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        commit: Vec<u8>,
+        /// What proves it.
+        #[n(2)]
+        acks: Vec<QuotedAck>,
+    },
+    /// To all members: I want to offer in place of the host.
+    #[n(12)]
+    Claim {
+        /// What is claimed.
+        #[n(0)]
+        claim: Claimed,
+        /// By the leaf in it.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        signature: Signature,
+    },
+    /// To who claims: you may.
+    #[n(13)]
+    Grant {
+        /// What is granted.
+        #[n(0)]
+        grant: SignedGrant,
+        /// The commit that its sender has staged, as an MLSMessage.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        commit: Option<Vec<u8>>,
+    },
+    /// To all members, every 2 s and when a connection begins: I am in this epoch (rule R-14).
+    #[n(14)]
+    Beat {
+        /// Which.
+        #[n(0)]
+        whereabouts: Whereabouts,
+        /// By its sender's leaf.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        signature: Signature,
+    },
+    /// To former fellows: I was removed as lost, let me in again (rule R-17).
+    #[n(15)]
+    Return {
+        /// The room.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        room: [u8; 16],
     },
 }
 
@@ -109,10 +170,14 @@ impl RoomFrame {
             | Self::Enter { room, .. }
             | Self::Decline { room, .. }
             | Self::Welcome { room, .. }
-            | Self::Commit { room, .. }
-            | Self::Reached { room, .. }
             | Self::Leave { room }
-            | Self::Closed { room, .. } => *room,
+            | Self::Closed { room, .. }
+            | Self::Propose { room, .. }
+            | Self::Return { room } => *room,
+            Self::Offer { head, .. } | Self::Ack { head, .. } | Self::Go { head, .. } => head.head.room,
+            Self::Claim { claim, .. } => claim.room,
+            Self::Grant { grant, .. } => grant.granted.claim.room,
+            Self::Beat { whereabouts, .. } => whereabouts.room,
         }
     }
 
@@ -123,10 +188,16 @@ impl RoomFrame {
             Self::Enter { .. } => "enter",
             Self::Decline { .. } => "decline",
             Self::Welcome { .. } => "welcome",
-            Self::Commit { .. } => "commit",
-            Self::Reached { .. } => "reached",
             Self::Leave { .. } => "leave",
             Self::Closed { .. } => "closed",
+            Self::Propose { .. } => "propose",
+            Self::Offer { .. } => "offer",
+            Self::Ack { .. } => "ack",
+            Self::Go { .. } => "go",
+            Self::Claim { .. } => "claim",
+            Self::Grant { .. } => "grant",
+            Self::Beat { .. } => "beat",
+            Self::Return { .. } => "return",
         }
     }
 }

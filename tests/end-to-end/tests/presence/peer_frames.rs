@@ -88,6 +88,13 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
     let marked = (4..).zip(marks).map(|(number, mark)| TalkFrame::Mark { number, id: number, mark });
     let talked: Vec<TalkFrame> = talked.into_iter().chain(marked).collect();
     let reason = || "declined".to_owned();
+    let head = || SignedHead {
+        head: Head { room: ROOM, parent: [5; 32], term: 1, leaf: 31, commit: [6; 32] },
+        signature: [7; 64],
+    };
+    let ack = QuotedAck { from: 31, signature: [7; 64] };
+    let claim = || Claimed { room: ROOM, parent: [5; 32], term: u32::MAX, leaf: 0 };
+    let grant = |staged| SignedGrant { granted: Granted { claim: claim(), from: 3, staged }, signature: [7; 64] };
     let arranged = [
         RoomFrame::Invite {
             room: ROOM,
@@ -97,11 +104,21 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         },
         RoomFrame::Enter { room: ROOM, key_package: vec![1; 2_000] },
         RoomFrame::Decline { room: ROOM, reason: reason() },
-        RoomFrame::Welcome { room: ROOM, welcome: vec![2; 100_000] },
-        RoomFrame::Commit { room: ROOM, epoch: 1, commit: vec![3; 5_000] },
-        RoomFrame::Reached { room: ROOM, epoch: 2, digest: [4; 16] },
+        RoomFrame::Welcome { room: ROOM, welcome: vec![2; 100_000], epoch: [5; 32] },
         RoomFrame::Leave { room: ROOM },
         RoomFrame::Closed { room: ROOM, reason: reason() },
+        RoomFrame::Propose { room: ROOM, commit: vec![3; 5_000] },
+        RoomFrame::Offer { head: head(), commit: vec![3; 5_000], grants: vec![grant(None), grant(Some(head()))] },
+        RoomFrame::Ack { head: head(), ack: ack.clone() },
+        RoomFrame::Go { head: head(), commit: vec![3; 5_000], acks: vec![ack; 32] },
+        RoomFrame::Claim { claim: claim(), signature: [7; 64] },
+        RoomFrame::Grant { grant: grant(None), commit: None },
+        RoomFrame::Grant { grant: grant(Some(head())), commit: Some(vec![3; 5_000]) },
+        RoomFrame::Beat {
+            whereabouts: Whereabouts { room: ROOM, number: 7, epoch: [5; 32], digest: [4; 16] },
+            signature: [7; 64],
+        },
+        RoomFrame::Return { room: ROOM },
     ];
     talked.iter().map(talk).chain(arranged.iter().map(room)).chain([endorsement()]).collect()
 }

@@ -125,7 +125,10 @@ fn nothing_is_left_of_a_day_but_what_has_a_bound() {
         if slot.is_multiple_of(SLOTS) {
             let room = world.room(&PEOPLE);
             world.command("bob", Command::RoomSend { room, text: "tea?".into(), id: None });
-            world.command("alice", Command::RoomLeave { room });
+            for name in PEOPLE {
+                world.command(name, Command::RoomLeave { room });
+                world.pass(Duration::from_secs(1));
+            }
         }
         world.pass(SLOT);
         for name in PEOPLE {

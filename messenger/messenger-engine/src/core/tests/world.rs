@@ -74,6 +74,8 @@ pub(super) struct World {
     pub(super) unheard: BTreeSet<String>,
     /// Whether everybody looks at the clock all the time, due or not.
     pub(super) sleepless: bool,
+    /// Frames of rooms under way, if they take their time: to whom, on which connection.
+    pub(super) slow: Option<VecDeque<(String, ConnectionId, Vec<u8>)>>,
     /// Dials under way, if they take their time: the call, who dials, and whom.
     dials: Option<Vec<(CallId, String, String)>>,
 }
@@ -105,6 +107,7 @@ impl World {
             tells_devices_apart: true,
             unheard: BTreeSet::new(),
             sleepless: false,
+            slow: None,
             dials: None,
         };
         for name in names {
@@ -250,6 +253,11 @@ impl World {
         let untaken = std::mem::take(&mut self.node(name).untaken);
         self.core(name).taken(untaken);
         self.settle();
+    }
+
+    /// Who runs a program.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.nodes.keys().cloned().collect()
     }
 
     /// The program ends without a word.

@@ -1,5 +1,7 @@
 //! The wires: what joins two devices, what goes over it, and what becomes of it.
 
+use std::collections::VecDeque;
+
 use crate::api::CallId;
 use crate::core::{ConnectionId, Core, Loss};
 use crate::session::Exported;
@@ -111,6 +113,45 @@ impl World {
         self.wires.iter().filter(|wire| joins(wire, a, b)).count()
     }
 
+    /// Frames of rooms take their time from now on, or no longer; those under way arrive then.
+    pub(in crate::core::tests) fn slow_down(&mut self, slow: bool) {
+        let under_way = std::mem::replace(&mut self.slow, slow.then(VecDeque::new));
+        for (name, connection, bytes) in under_way.into_iter().flatten() {
+            self.arrive(&name, connection, &bytes);
+        }
+        self.settle();
+    }
+
+    /// Of the connections on which something is under way, the first frame on this one arrives. Frames on one connection
+    /// do not overtake each other; those on different ones do.
+    pub(in crate::core::tests) fn let_arrive(&mut self, number: usize) {
+        let Some(slow) = &mut self.slow else { return };
+        let mut ends: Vec<(String, ConnectionId)> = Vec::new();
+        for (name, connection, _) in slow.iter() {
+            if !ends.contains(&(name.clone(), *connection)) {
+                ends.push((name.clone(), *connection));
+            }
+        }
+        if ends.is_empty() {
+            return;
+        }
+        let (name, connection) = ends.swap_remove(number % ends.len());
+        let first = slow.iter().position(|(to, on, _)| (to, *on) == (&name, connection));
+        if let Some((_, _, bytes)) = first.and_then(|first| slow.remove(first)) {
+            self.arrive(&name, connection, &bytes);
+            self.settle();
+        }
+    }
+
+    /// What was under way on a connection that is no more is lost.
+    fn arrive(&mut self, name: &str, connection: ConnectionId, bytes: &[u8]) {
+        let now = self.now();
+        let end = (name.to_owned(), connection);
+        if self.wires.iter().any(|wire| wire.ends.contains(&end) && !wire.stalled) {
+            self.core(name).room_frame(connection, decode::<RoomFrame>(&bytes[4..]).unwrap().unwrap(), now);
+        }
+    }
+
     /// Somebody puts a frame on the wire by hand.
     pub(in crate::core::tests) fn inject(&mut self, from: &str, to: &str, frame: RoomFrame) {
         let now = self.now();
@@ -165,6 +206,9 @@ impl World {
                     meddle(&mut frame);
                 }
                 self.core(&other).talk_frame(session, frame, now);
+            }
+            Channel::Rooms if self.slow.is_some() => {
+                self.slow.iter_mut().for_each(|slow| slow.push_back((other.clone(), session, bytes.to_vec())));
             }
             Channel::Rooms => {
                 self.core(&other).room_frame(session, decode::<RoomFrame>(&bytes[4..]).unwrap().unwrap(), now);

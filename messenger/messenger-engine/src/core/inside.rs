@@ -1,0 +1,179 @@
+//! A room one is in: its group, the order of its commits, and what one waits for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use room_order::{Alarm, Ballot, Claim, Leaf, Member};
+
+use super::hosting::Hosting;
+use super::proofs::{Leaves, Proofs};
+use crate::room::{DeviceKey, Group, Person};
+use crate::time::Now;
+use crate::wire::RoomFrame;
+
+/// How often members say in which epoch they are (rule R-14).
+pub(super) const BEAT: Duration = Duration::from_secs(2);
+/// How long one waits for contradictions (rule R-07).
+pub(super) const W: Duration = Duration::from_secs(5);
+/// How long a host is silent before she is lost (rule R-11).
+pub(super) const SILENT: Duration = Duration::from_secs(6);
+/// How far apart members claim (rule R-11).
+pub(super) const TURN: Duration = Duration::from_secs(1);
+/// How many alarms are told of one room.
+pub(super) const MAX_ALARMS: usize = 16;
+/// How long a claim has before another one.
+pub(super) const CLAIM: Duration = Duration::from_secs(8);
+
+/// What one knows and waits for in a room that one is in.
+pub(super) struct Inside {
+    pub(super) group: Group,
+    pub(super) order: Member,
+    pub(super) proofs: Proofs,
+    pub(super) hosting: Hosting,
+    /// When something of the room last came from each device.
+    pub(super) heard: BTreeMap<DeviceKey, Instant>,
+    /// Who has said that she leaves.
+    pub(super) gone: BTreeSet<DeviceKey>,
+    /// Who was removed without having said so, and when: she comes back without an invitation by a person (rule R-17).
+    pub(super) lost: BTreeMap<DeviceKey, (Person, Instant)>,
+    /// When the commit of each ballot was first seen.
+    pub(super) seen: BTreeMap<Ballot, Instant>,
+    /// Since when the host is lost.
+    pub(super) host_lost: Option<Instant>,
+    /// When this device claims, if the host is lost then.
+    pub(super) next_claim: Instant,
+    /// Claims for this epoch that came before the host was lost here.
+    pub(super) claims: BTreeMap<Leaf, Claim>,
+    /// One's own offer or claim, for who has no connection yet or lags.
+    pub(super) repeat: Option<RoomFrame>,
+    /// One's own last acknowledgement.
+    pub(super) acked: Option<RoomFrame>,
+    pub(super) next_beat: Instant,
+    beats: u32,
+    /// Since when no quorum is heard.
+    pub(super) stalled: Option<Instant>,
+    /// Whether the person was told.
+    pub(super) told_stalled: bool,
+    /// What the person was warned of.
+    pub(super) alarms: BTreeSet<Alarm>,
+    /// A host against whom there is evidence (rule R-14): she counts as lost.
+    pub(super) accused: Option<DeviceKey>,
+    /// Whether a session with the host has stood: where none has yet, none is lost.
+    pub(super) host_linked: bool,
+    /// Of whom the person was warned, that she is in another epoch than she says.
+    pub(super) warned: BTreeSet<DeviceKey>,
+    /// Whether this device has handed in, in this epoch, that it takes over from a host who leaves.
+    pub(super) handed_in: bool,
+    /// Until when this device, which leaves, still answers.
+    pub(super) leaving: Option<Instant>,
+}
+
+impl Inside {
+    pub(super) fn new(group: Group, now: Now) -> Self {
+        let order = Member::new(group.leaf(), group.order());
+        let mut inside = Self {
+            group,
+            order,
+            proofs: Proofs::default(),
+            hosting: Hosting::default(),
+            heard: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            lost: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            host_lost: None,
+            next_claim: now.instant,
+            claims: BTreeMap::new(),
+            repeat: None,
+            acked: None,
+            next_beat: now.instant + BEAT,
+            beats: 0,
+            stalled: None,
+            told_stalled: false,
+            alarms: BTreeSet::new(),
+            accused: None,
+            host_linked: false,
+            warned: BTreeSet::new(),
+            handed_in: false,
+            leaving: None,
+        };
+        inside.expect_all(now);
+        inside
+    }
+
+    /// Each member has as long from now on to be heard as whoever has just been heard.
+    pub(super) fn expect_all(&mut self, now: Now) {
+        let devices: BTreeSet<DeviceKey> = self.group.members().map(|person| person.device).collect();
+        self.heard.retain(|device, _| devices.contains(device));
+        self.gone.retain(|device| devices.contains(device));
+        self.warned.retain(|device| devices.contains(device));
+        for device in devices {
+            self.heard.entry(device).or_insert(now.instant);
+        }
+    }
+
+    pub(super) fn leaves(&self) -> Leaves {
+        Leaves::new(self.group.leaves())
+    }
+
+    /// This device.
+    pub(super) fn me(&self) -> DeviceKey {
+        let leaf = self.group.leaf();
+        self.leaves().device(leaf).expect("one is a member of the group one is in")
+    }
+
+    /// Everybody else.
+    pub(super) fn others(&self) -> Vec<DeviceKey> {
+        let me = self.group.leaf();
+        self.group.leaves().into_iter().filter(|(leaf, _)| *leaf != me).map(|(_, device)| device).collect()
+    }
+
+    /// How many members claim before this device: those of lower leaves who stay.
+    pub(super) fn turn(&self) -> u32 {
+        let (me, host) = (self.group.leaf(), self.order.epoch().host.leaf);
+        let before = self.group.leaves().into_iter().take_while(|(leaf, _)| *leaf < me);
+        let staying = before.filter(|(leaf, device)| *leaf != host && !self.gone.contains(device));
+        u32::try_from(staying.count()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether it is this device that takes over from a host who leaves.
+    pub(super) fn is_heir(&self) -> bool {
+        !self.group.is_host() && self.leaving.is_none() && self.turn() == 0
+    }
+
+    /// Whether the host leaves.
+    pub(super) fn host_leaves(&self) -> bool {
+        self.gone.contains(&self.group.host().device)
+    }
+
+    /// Members heard of late, oneself among them.
+    pub(super) fn present(&self, now: Now) -> BTreeSet<Leaf> {
+        let me = self.group.leaf();
+        let heard = |device: &DeviceKey| {
+            let late = |at: &Instant| now.instant.saturating_duration_since(*at) >= SILENT;
+            !self.gone.contains(device) && !self.heard.get(device).is_none_or(late)
+        };
+        let leaves = self.group.leaves().into_iter();
+        leaves.filter(|(leaf, device)| *leaf == me || heard(device)).map(|(leaf, _)| leaf).collect()
+    }
+
+    /// When the host is silent for too long.
+    pub(super) fn host_silent_at(&self) -> Instant {
+        let heard = self.heard.get(&self.group.host().device);
+        heard.copied().unwrap_or(self.next_beat) + SILENT
+    }
+
+    /// Counts a beat; returns whether it is one in three, at which offers are repeated.
+    pub(super) fn beat(&mut self, now: Now) -> bool {
+        self.next_beat = now.instant + BEAT;
+        self.beats = self.beats.wrapping_add(1);
+        self.beats.is_multiple_of(3)
+    }
+
+    /// When one looks at the room next.
+    pub(super) fn next_deadline(&self) -> Instant {
+        let waited = self.seen.values().map(|seen| *seen + W);
+        let silent = (!self.group.is_host() && self.host_lost.is_none()).then(|| self.host_silent_at());
+        let claim = self.host_lost.filter(|_| self.leaving.is_none()).map(|_| self.next_claim);
+        waited.chain(silent).chain(claim).chain(self.leaving).fold(self.next_beat, Instant::min)
+    }
+}

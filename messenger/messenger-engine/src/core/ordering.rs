@@ -1,0 +1,312 @@
+//! The order of a room's commits: what comes from others is verified, handed to `room_order`, and what that says is done.
+//! The rules have numbers in docs/spec/rooms.md.
+
+use room_order::{Ack, Alarm, Ballot, Claim, Commit, CommitId, Input, Leaf, Message, Output};
+
+use super::Core;
+use super::inside::{CLAIM, Inside, MAX_ALARMS, TURN};
+use super::proofs::ballot;
+use super::rooms::{Part, Room};
+use crate::api::RoomId;
+use crate::room::{DeviceKey, GroupError, Wanted, sign};
+use crate::time::Now;
+use crate::wire::{
+    Acknowledged, Claimed, Granted, Head, QuotedAck, RoomFrame, SignedGrant, SignedHead, Whereabouts,
+};
+
+impl Core {
+    pub(super) fn inside(&mut self, id: RoomId) -> Option<&mut Inside> {
+        match self.rooms.get_mut(&id) {
+            Some(Room { part: Part::Inside(inside), .. }) => Some(inside),
+            _ => None,
+        }
+    }
+
+    /// Something happens to the order of a room's commits. `from` is the device whose frame it is.
+    pub(super) fn order(&mut self, id: RoomId, input: Input, from: Option<DeviceKey>, now: Now) {
+        let Some(inside) = self.inside(id) else { return };
+        let promised = inside.order.promised();
+        let outputs = inside.order.step(input);
+        inside.note(now);
+        if inside.order.promised() != promised {
+            // Whoever was promised something has time to do it.
+            inside.next_claim = now.instant + CLAIM + TURN * inside.turn();
+        }
+        for output in outputs {
+            self.carry_out_order(id, output, from, now);
+        }
+    }
+
+    fn carry_out_order(&mut self, id: RoomId, output: Output, from: Option<DeviceKey>, now: Now) {
+        match output {
+            Output::Send { to, message } => self.send_order(id, to, message, from),
+            Output::Elected(ballot) => self.take_over(id, ballot, now),
+            Output::Merged(commit) => self.merge(id, &commit, now),
+            // Whoever made the commit has the welcome, and sends it on merging: after the go.
+            Output::Welcome { .. } => {}
+            // The merge has told it.
+            Output::Removed => {}
+            Output::Alarm(alarm) => self.alarm(id, &alarm),
+            Output::Refused(refused) => tracing::debug!(%id, %refused, "about the order of commits"),
+        }
+    }
+
+    /// Makes a commit and offers it, or hands it in.
+    pub(super) fn make_commit(&mut self, id: RoomId, wanted: Wanted, now: Now) {
+        let Some(Room { part: Part::Inside(inside), .. }) = self.rooms.get_mut(&id) else { return };
+        match inside.group.make(wanted, &self.me.leaf) {
+            Ok(commit) => self.order(id, Input::Propose(commit), None, now),
+            Err(error) => self.room_trouble(id, "a change could not be made", &error),
+        }
+    }
+
+    /// nothing was staged by who granted. What was handed in for this very ballot is offered rather than another commit.
+    fn take_over(&mut self, id: RoomId, ballot: Ballot, now: Now) {
+        match self.inside(id).and_then(|inside| inside.group.own_takeover(ballot)) {
+            Some(commit) => self.order(id, Input::Propose(commit), None, now),
+            None => self.make_commit(id, Wanted::Host(ballot), now),
+        }
+    }
+
+    pub(super) fn room_trouble(&mut self, id: RoomId, what: &str, error: &GroupError) {
+        if self.rooms.get(&id).is_some_and(Room::is_open) {
+            self.error("room", format!("{what}: {error}"), "leave the room and enter it again");
+        }
+    }
+
+    /// the person is warned, once, and a host who is accused counts as lost.
+    fn alarm(&mut self, id: RoomId, alarm: &Alarm) {
+        let Some(inside) = self.inside(id) else { return };
+        if inside.alarms.len() >= MAX_ALARMS || !inside.alarms.insert(alarm.clone()) {
+            return;
+        }
+        if let Alarm::TwoOffers { ballot, .. } = alarm
+            && ballot.leaf == inside.order.epoch().host.leaf
+        {
+            inside.accused = Some(inside.group.host().device);
+        }
+        let Some(room) = self.rooms.get(&id).filter(|room| room.is_open()) else { return };
+        let Part::Inside(inside) = &room.part else { return };
+        let leaves = inside.group.leaves();
+        let name = |leaf: &Leaf| {
+            let device = leaves.iter().find(|(at, _)| at == leaf).map(|(_, device)| *device);
+            let person = inside.group.members().find(|person| Some(person.device) == device);
+            person.map_or_else(|| format!("leaf {}", leaf.0), |person| person.identifier.to_string())
+        };
+        let message = match alarm {
+            Alarm::TwoOffers { ballot, .. } => format!(
+                "the device of {} has signed two different changes of the room {} where it may sign one",
+                name(&ballot.leaf),
+                room.name
+            ),
+            Alarm::Forked { number, both, .. } if both.is_empty() => {
+                format!("the room {} has forked: another change began its epoch {number} elsewhere", room.name)
+            }
+            Alarm::Forked { number, both, .. } => format!(
+                "the room {} has forked at its epoch {number}; agreed to both: {}",
+                room.name,
+                both.iter().map(name).collect::<Vec<_>>().join(", ")
+            ),
+        };
+        self.error("room", message, "talk to the others in another way, and open another room without whoever did it");
+    }
+
+    fn send_order(&mut self, id: RoomId, to: Option<Leaf>, message: Message, from: Option<DeviceKey>) {
+        let frame = match self.order_frame_of(id, message) {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return,
+            Err(error) => return self.room_trouble(id, "this device could not sign", &error),
+        };
+        let Some(inside) = self.inside(id) else { return };
+        match (&frame, to) {
+            (RoomFrame::Offer { .. } | RoomFrame::Claim { .. }, None) => inside.repeat = Some(frame.clone()),
+            (RoomFrame::Ack { .. }, None) => inside.acked = Some(frame.clone()),
+            _ => {}
+        }
+        let devices = match (to, from) {
+            (None, _) => inside.others(),
+            // Leaves of a past epoch say nothing of this one: whoever is behind is who has just spoken.
+            (Some(_), Some(device)) if matches!(frame, RoomFrame::Go { .. }) => vec![device],
+            (Some(leaf), _) => inside.leaves().device(leaf).into_iter().collect(),
+        };
+        for device in devices {
+            self.say(device, &frame);
+        }
+    }
+
+    /// What goes over the wire; nothing if what proves it is not at hand any more.
+    fn order_frame_of(&mut self, id: RoomId, message: Message) -> Result<Option<RoomFrame>, GroupError> {
+        let Some(Room { part: Part::Inside(inside), .. }) = self.rooms.get_mut(&id) else { return Ok(None) };
+        let leaf = &self.me.leaf;
+        let room = id.0;
+        let message_of = |inside: &Inside, commit: CommitId| inside.group.staged_message(commit).map(<[u8]>::to_vec);
+        Ok(match message {
+            Message::Propose(commit) => {
+                message_of(inside, commit.id).map(|commit| RoomFrame::Propose { room, commit })
+            }
+            Message::Offer(offer) => {
+                let (by, commit) = (offer.ballot, offer.commit);
+                let head = Head { room, parent: commit.parent.0, term: by.term, leaf: by.leaf.0, commit: commit.id.0 };
+                let head = SignedHead { signature: sign(&head, leaf)?, head };
+                inside.proofs.keep_head(&head);
+                let mut grants = Vec::new();
+                for grant in &offer.grants {
+                    let claim = Claimed { room, parent: grant.parent.0, term: by.term, leaf: by.leaf.0 };
+                    match inside.proofs.grant(grant.from) {
+                        Some(signed) => grants.push(signed.clone()),
+                        None => grants.push(inside.sign_grant(grant, claim, leaf)?),
+                    }
+                }
+                message_of(inside, commit.id).map(|commit| RoomFrame::Offer { head, commit, grants })
+            }
+            Message::Ack(ack) => {
+                let Some(head) = inside.proofs.head(ack.ballot, ack.id).cloned() else { return Ok(None) };
+                let acknowledged = Acknowledged { head: head.head.clone(), from: ack.from.0 };
+                let ack = QuotedAck { from: ack.from.0, signature: sign(&acknowledged, leaf)? };
+                inside.proofs.keep_ack(&head.head, &ack);
+                Some(RoomFrame::Ack { head, ack })
+            }
+            Message::Go(go) => match inside.proofs.after(go.commit.parent) {
+                Some(decision) => Some(decision.go.clone()),
+                None => {
+                    let acks = inside.proofs.acks(go.ballot, go.commit.id, go.acks.iter().copied());
+                    let head = inside.proofs.head(go.ballot, go.commit.id).cloned();
+                    let commit = message_of(inside, go.commit.id);
+                    let frame = head.zip(commit).map(|(head, commit)| RoomFrame::Go { head, commit, acks });
+                    if let Some(frame) = &frame {
+                        inside.proofs.keep_go(go.commit.id, frame.clone());
+                    }
+                    frame
+                }
+            },
+            Message::Claim(Claim { parent, ballot }) => {
+                inside.proofs.forget_grants();
+                let claim = Claimed { room, parent: parent.0, term: ballot.term, leaf: ballot.leaf.0 };
+                Some(RoomFrame::Claim { signature: sign(&claim, leaf)?, claim })
+            }
+            Message::Grant(grant) => {
+                let by = grant.ballot;
+                let claim = Claimed { room, parent: grant.parent.0, term: by.term, leaf: by.leaf.0 };
+                let commit = grant.staged.as_ref().and_then(|staged| message_of(inside, staged.commit.id));
+                Some(RoomFrame::Grant { grant: inside.sign_grant(&grant, claim, leaf)?, commit })
+            }
+            Message::Beat { .. } => None,
+        })
+    }
+
+    /// "I am in this epoch".
+    pub(super) fn beat_of(&self, id: RoomId) -> Option<RoomFrame> {
+        let Some(Room { part: Part::Inside(inside), .. }) = self.rooms.get(&id) else { return None };
+        let epoch = inside.order.epoch();
+        let whereabouts =
+            Whereabouts { room: id.0, number: epoch.number, epoch: epoch.id.0, digest: inside.group.digest() };
+        let signature = sign(&whereabouts, &self.me.leaf).ok()?;
+        Some(RoomFrame::Beat { whereabouts, signature })
+    }
+
+    /// A commit is decided: the group follows.
+    fn merge(&mut self, id: RoomId, commit: &Commit, now: Now) {
+        let Some(inside) = self.inside(id) else { return };
+        let (leaves, host) = (inside.leaves(), inside.group.host().device);
+        let (changed, welcome) = match inside.group.merge(commit.id, now) {
+            Ok(merged) => merged,
+            Err(error) => {
+                self.room_trouble(id, "this device could not follow a change that was decided", &error);
+                return self.leave_room(id, "this device could not follow the room", now);
+            }
+        };
+        inside.proofs.decided(commit.parent, commit.id, leaves);
+        if changed.myself_removed {
+            return self.was_removed(id, now);
+        }
+        let said = std::mem::take(&mut inside.gone);
+        for person in &changed.removed {
+            if !said.contains(&person.device) {
+                inside.note_lost(person, now);
+            }
+        }
+        inside.gone = said;
+        for person in &changed.added {
+            inside.lost.remove(&person.device);
+        }
+        inside.begin_epoch(host, now);
+        for person in changed.removed {
+            self.member_gone(id, &person);
+        }
+        self.room_changed(id);
+        if let Some((guest, welcome)) = welcome {
+            self.say(guest, &RoomFrame::Welcome { room: id.0, welcome, epoch: commit.id.0 });
+        }
+        self.take_early(id, now);
+        self.advance(id, now);
+    }
+}
+
+impl Inside {
+    /// Keeps count of when the commit of each ballot was first seen, which begins the wait of R-07.
+    fn note(&mut self, now: Now) {
+        let waiting: Vec<_> = self.order.ballots().filter(|(_, waited)| !waited).map(|(ballot, _)| ballot).collect();
+        self.seen.retain(|ballot, _| waiting.contains(ballot));
+        for ballot in waiting {
+            self.seen.entry(ballot).or_insert(now.instant);
+        }
+        let stands = |frame: &RoomFrame| match frame {
+            RoomFrame::Offer { head, .. } => ballot(&head.head) == self.order.promised(),
+            RoomFrame::Claim { claim, .. } => {
+                claim.term == self.order.promised().term && claim.leaf == self.order.promised().leaf.0
+            }
+            _ => true,
+        };
+        if !self.repeat.as_ref().is_none_or(stands) {
+            self.repeat = None;
+        }
+    }
+
+    fn sign_grant(
+        &self,
+        grant: &room_order::Grant,
+        claim: Claimed,
+        leaf: &crate::room::MyLeaf,
+    ) -> Result<SignedGrant, GroupError> {
+        let staged = grant.staged.as_ref();
+        let staged = staged.and_then(|staged| self.proofs.head(staged.ballot, staged.commit.id)).cloned();
+        let granted = Granted { claim, from: grant.from.0, staged };
+        Ok(SignedGrant { signature: sign(&granted, leaf)?, granted })
+    }
+
+    fn begin_epoch(&mut self, host_before: DeviceKey, now: Now) {
+        self.claims.clear();
+        self.repeat = None;
+        self.acked = None;
+        self.seen.clear();
+        self.handed_in = false;
+        if self.group.host().device != host_before {
+            self.host_lost = None;
+            self.host_linked = false;
+        }
+        self.expect_all(now);
+        self.next_claim = now.instant + TURN * self.turn();
+    }
+}
+
+/// An acknowledgement as the rules see it.
+pub(super) fn ack_of(head: &Head, from: u32) -> Ack {
+    Ack { from: Leaf(from), parent: CommitId(head.parent), ballot: ballot(head), id: CommitId(head.commit) }
+}
+
+#[cfg(test)]
+impl Core {
+    /// In which epoch of a room this device is, and who hosts it: what a test compares between devices.
+    pub(super) fn in_room(&self, id: RoomId) -> Option<(u64, CommitId, crate::room::Person)> {
+        let inside = self.rooms.get(&id).filter(|room| room.is_open())?.inside()?;
+        let epoch = inside.order.epoch();
+        Some((epoch.number, epoch.id, inside.group.host().clone()))
+    }
+
+    /// Which commits ended the epochs of a room that this device has seen ending.
+    pub(super) fn decided_in(&self, id: RoomId) -> Vec<(CommitId, CommitId)> {
+        let inside = self.rooms.get(&id).and_then(Room::inside);
+        let past = inside.into_iter().flat_map(|inside| inside.proofs.past());
+        past.map(|decision| (decision.parent, decision.commit)).collect()
+    }
+}

@@ -1,0 +1,147 @@
+//! What others have signed about the order of commits: kept for its epoch, quoted to who has to see it, and after the epoch
+//! kept as the decision that ended it, for who is behind (rule R-06) and against forks (rule R-14).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use room_order::{Ballot, CommitId, Leaf};
+
+use crate::room::DeviceKey;
+use crate::wire::{Head, QuotedAck, RoomFrame, Signature, SignedGrant, SignedHead};
+
+/// How many heads of one epoch are kept: two for each ballot that is.
+const MAX_HEADS: usize = 2 * room_order::MAX_BALLOTS;
+/// How many decisions of past epochs are kept. Each holds a commit.
+const MAX_PAST: usize = 16;
+
+/// Which leaf is which device, in one epoch.
+#[derive(Clone, Default)]
+pub(super) struct Leaves(Vec<(Leaf, DeviceKey)>);
+
+impl Leaves {
+    pub(super) fn new(leaves: Vec<(Leaf, DeviceKey)>) -> Self {
+        Self(leaves)
+    }
+
+    pub(super) fn device(&self, leaf: Leaf) -> Option<DeviceKey> {
+        self.0.iter().find(|(at, _)| *at == leaf).map(|(_, device)| *device)
+    }
+
+    pub(super) fn leaf(&self, device: DeviceKey) -> Option<Leaf> {
+        self.0.iter().find(|(_, at)| *at == device).map(|(leaf, _)| *leaf)
+    }
+}
+
+/// The decision that ended an epoch.
+pub(super) struct Decision {
+    /// The epoch it ended.
+    pub(super) parent: CommitId,
+    /// The commit, and the epoch it began.
+    #[cfg(test)]
+    pub(super) commit: CommitId,
+    /// Who was who in the epoch it ended.
+    pub(super) leaves: Leaves,
+    /// The go, with its proofs.
+    pub(super) go: RoomFrame,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Proofs {
+    heads: BTreeMap<(Ballot, CommitId), SignedHead>,
+    acks: BTreeMap<(Ballot, CommitId), BTreeMap<Leaf, Signature>>,
+    /// Of one's own claim.
+    grants: BTreeMap<Leaf, SignedGrant>,
+    gos: BTreeMap<CommitId, RoomFrame>,
+    past: VecDeque<Decision>,
+}
+
+/// The ballot in which a head was offered.
+pub(super) fn ballot(head: &Head) -> Ballot {
+    Ballot { term: head.term, leaf: Leaf(head.leaf) }
+}
+
+fn key(head: &Head) -> (Ballot, CommitId) {
+    (ballot(head), CommitId(head.commit))
+}
+
+impl Proofs {
+    /// Keeps a head whose signature holds. Returns whether it was kept or known.
+    pub(super) fn keep_head(&mut self, head: &SignedHead) -> bool {
+        if self.heads.len() < MAX_HEADS {
+            self.heads.entry(key(&head.head)).or_insert_with(|| head.clone());
+        }
+        self.heads.contains_key(&key(&head.head))
+    }
+
+    /// The head of an offer in this epoch.
+    pub(super) fn head(&self, ballot: Ballot, commit: CommitId) -> Option<&SignedHead> {
+        self.heads.get(&(ballot, commit))
+    }
+
+    /// Keeps an acknowledgement of a head that is kept; its signature holds.
+    pub(super) fn keep_ack(&mut self, head: &Head, ack: &QuotedAck) {
+        if self.heads.contains_key(&key(head)) {
+            self.acks.entry(key(head)).or_default().insert(Leaf(ack.from), ack.signature);
+        }
+    }
+
+    /// What the acknowledgements of these leaves were signed with.
+    pub(super) fn acks(&self, ballot: Ballot, commit: CommitId, leaves: impl Iterator<Item = Leaf>) -> Vec<QuotedAck> {
+        let Some(known) = self.acks.get(&(ballot, commit)) else { return Vec::new() };
+        let quote = |leaf: Leaf| known.get(&leaf).map(|signature| QuotedAck { from: leaf.0, signature: *signature });
+        leaves.filter_map(quote).collect()
+    }
+
+    /// Another claim of one's own begins.
+    pub(super) fn forget_grants(&mut self) {
+        self.grants.clear();
+    }
+
+    pub(super) fn keep_grant(&mut self, grant: SignedGrant) {
+        self.grants.insert(Leaf(grant.granted.from), grant);
+    }
+
+    pub(super) fn grant(&self, from: Leaf) -> Option<&SignedGrant> {
+        self.grants.get(&from)
+    }
+
+    /// Keeps a go whose proofs hold; one for each commit that is staged, and there are few.
+    pub(super) fn keep_go(&mut self, commit: CommitId, go: RoomFrame) {
+        self.gos.insert(commit, go);
+    }
+
+    /// The epoch has ended by this commit.
+    pub(super) fn decided(&mut self, parent: CommitId, commit: CommitId, leaves: Leaves) {
+        let go = self.gos.remove(&commit);
+        let past = std::mem::take(&mut self.past);
+        *self = Self { past, ..Self::default() };
+        if let Some(go) = go {
+            if self.past.len() == MAX_PAST {
+                self.past.pop_front();
+            }
+            self.past.push_back(Decision {
+                parent,
+                #[cfg(test)]
+                commit,
+                leaves,
+                go,
+            });
+        }
+    }
+
+    /// The decision that ended an epoch of this name.
+    pub(super) fn after(&self, parent: CommitId) -> Option<&Decision> {
+        self.past.iter().find(|decision| decision.parent == parent)
+    }
+
+    /// Whether a device was in one of the epochs of which the decision is kept.
+    pub(super) fn knew(&self, device: DeviceKey) -> bool {
+        self.past.iter().any(|decision| decision.leaves.leaf(device).is_some())
+    }
+
+    /// The decisions that are kept, oldest first.
+    #[cfg(test)]
+    pub(super) fn past(&self) -> impl Iterator<Item = &Decision> {
+        self.past.iter()
+    }
+}

@@ -1,0 +1,171 @@
+//! A room goes on without its host: beats, silence, claims, and what becomes of a room in which no quorum is heard.
+
+use std::time::Duration;
+
+use room_order::{AllRules, Input, Message, is_quorum};
+
+use super::Core;
+use super::inside::{BEAT, CLAIM, SILENT, TURN, W};
+use super::rooms::Room;
+use crate::api::RoomId;
+use crate::room::DeviceKey;
+use crate::time::Now;
+
+/// How long a room is without a quorum before its members write in it no longer (rule R-15), and before they leave it.
+pub(super) const STALLED: Duration = Duration::from_secs(10);
+const HOPELESS: Duration = Duration::from_secs(60);
+
+impl Core {
+    /// Does what is due in a room one is in.
+    pub(super) fn tend_room(&mut self, id: RoomId, now: Now) {
+        self.end_waits(id, now);
+        self.beat_if_due(id, now);
+        self.look_for_host(id, now);
+        self.claim_if_due(id, now);
+        self.end_leaving(id, now);
+    }
+
+    /// R-07: the time for contradictions is over.
+    fn end_waits(&mut self, id: RoomId, now: Now) {
+        let Some(inside) = self.inside(id) else { return };
+        let due: Vec<_> = inside.seen.iter().filter(|(_, seen)| **seen + W <= now.instant).map(|(b, _)| *b).collect();
+        for ballot in due {
+            self.order(id, Input::Waited(ballot), None, now);
+        }
+    }
+
+    /// R-14, and what is looked at as often as that.
+    fn beat_if_due(&mut self, id: RoomId, now: Now) {
+        let Some(inside) = self.inside(id).filter(|inside| inside.next_beat <= now.instant) else { return };
+        let repeat = if inside.beat(now) { inside.repeat.clone() } else { None };
+        inside.forget_lost(now);
+        let others = inside.others();
+        let Some(beat) = self.beat_of(id) else { return };
+        for device in others {
+            self.say(device, &beat);
+            if let Some(repeat) = &repeat {
+                self.say(device, repeat);
+            }
+        }
+        self.look_for_quorum(id, now);
+        self.look_for_silent(id, now);
+        self.advance(id, now);
+    }
+
+    /// R-11: the host is lost where nothing comes from her, and where no session with her is left.
+    fn look_for_host(&mut self, id: RoomId, now: Now) {
+        let Some(inside) = self.inside(id) else { return };
+        if inside.group.is_host() {
+            return;
+        }
+        let (host, silent_at) = (inside.group.host().device, inside.host_silent_at());
+        let linked = self.session_to(host).is_some();
+        let Some(inside) = self.inside(id) else { return };
+        inside.host_linked |= linked;
+        let left = !linked && inside.host_linked;
+        let lost = left || silent_at <= now.instant || inside.accused == Some(host);
+        match (lost, inside.host_lost) {
+            (true, None) => {
+                inside.host_lost = Some(now.instant);
+                inside.next_claim = inside.next_claim.max(now.instant + TURN * inside.turn());
+                let claims: Vec<_> = inside.claims.values().copied().collect();
+                self.order(id, Input::HostLost, None, now);
+                for claim in claims {
+                    self.order(id, Input::Receive(Message::Claim(claim)), None, now);
+                }
+            }
+            (false, Some(_)) => {
+                inside.host_lost = None;
+                self.order(id, Input::HostBack, None, now);
+            }
+            _ => {}
+        }
+    }
+
+    /// R-11: it is this device's turn. Nobody claims alone what only a quorum can grant.
+    fn claim_if_due(&mut self, id: RoomId, now: Now) {
+        let Some(inside) = self.inside(id) else { return };
+        if inside.host_lost.is_none() || inside.next_claim > now.instant || inside.leaving.is_some() {
+            return;
+        }
+        inside.next_claim = now.instant + CLAIM + TURN * inside.turn();
+        self.order(id, Input::Claim, None, now);
+    }
+
+    /// Where no quorum is heard, nothing can be decided: the person is told, nothing more is sealed, and in the end one leaves.
+    fn look_for_quorum(&mut self, id: RoomId, now: Now) {
+        let Some(inside) = self.inside(id) else { return };
+        let present = inside.present(now);
+        if is_quorum::<AllRules>(&present, &inside.order.epoch().members) {
+            inside.stalled = None;
+            if std::mem::take(&mut inside.told_stalled) {
+                self.room_changed(id);
+            }
+            return;
+        }
+        let others = inside.others();
+        let all_left = others.iter().all(|device| inside.gone.contains(device));
+        let since = *inside.stalled.get_or_insert(now.instant);
+        let (stalled, told) = (now.instant >= since + STALLED, inside.told_stalled);
+        if all_left && others.iter().all(|device| self.session_to(*device).is_none()) {
+            return self.close_room(id, "everybody else has left", now);
+        }
+        if now.instant >= since + HOPELESS {
+            return self.drop_room(id, "most of the others could not be reached for a minute", now);
+        }
+        let Some(inside) = self.inside(id).filter(|_| stalled && !told) else { return };
+        inside.told_stalled = true;
+        if let Some(room) = self.rooms.get(&id).filter(|room| room.is_open()) {
+            let message = format!("most members of the room {} cannot be reached", room.name);
+            let remedy = "wait: who is in it cannot change and nothing can be said in it until they are heard again; \
+                          it ends here after a minute";
+            self.error("room", message, remedy);
+        }
+    }
+
+    /// The host removes whom nothing has come from for long.
+    fn look_for_silent(&mut self, id: RoomId, now: Now) {
+        let Some(inside) = self.inside(id).filter(|inside| inside.group.is_host()) else { return };
+        let since: Vec<_> = inside.others().into_iter().filter_map(|d| Some((d, *inside.heard.get(&d)?))).collect();
+        let is_silent = |core: &Self, device: DeviceKey, heard| {
+            // Who changes networks stays a member, as long as her session lives without a connection.
+            let away = if core.is_connected_since(device, heard) { Duration::ZERO } else { super::seeking::LIFE };
+            now.instant >= heard + super::hosting::MEMBER_SILENT + away
+        };
+        let silent: Vec<_> = since.into_iter().filter(|(d, heard)| is_silent(self, *d, *heard)).map(|(d, _)| d).collect();
+        if let Some(inside) = self.inside(id) {
+            inside.hosting.remove.extend(silent);
+        }
+    }
+
+    /// Whoever leaves answers for a while, so that the others need not wait for her.
+    fn end_leaving(&mut self, id: RoomId, now: Now) {
+        if self.inside(id).is_some_and(|inside| inside.leaving.is_some_and(|until| until <= now.instant)) {
+            self.rooms.remove(&id);
+        }
+    }
+
+    /// A session with a device has begun: she is told where this device is, and what she may have missed.
+    pub(super) fn greet_in_rooms(&mut self, device: DeviceKey, now: Now) {
+        let ids: Vec<RoomId> =
+            self.rooms.iter().filter(|(_, room)| room.group().is_some_and(|g| g.has(device))).map(|(id, _)| *id).collect();
+        for id in ids {
+            let Some(beat) = self.beat_of(id) else { continue };
+            self.say(device, &beat);
+            let Some(inside) = self.inside(id) else { continue };
+            inside.hosting.remove.remove(&device);
+            let missed: Vec<_> = [&inside.repeat, &inside.acked].into_iter().flatten().cloned().collect();
+            for frame in missed {
+                self.say(device, &frame);
+            }
+            self.tend_room(id, now);
+        }
+    }
+
+    /// Whether a text may be sealed in a room.
+    pub(super) fn is_stalled(&self, id: RoomId) -> bool {
+        self.rooms.get(&id).is_some_and(Room::is_stalled)
+    }
+}
+
+const _: () = assert!(BEAT.as_secs() * 2 < SILENT.as_secs(), "two beats may be lost");

@@ -1,0 +1,160 @@
+//! Rooms in random histories: frames are late and overtake each other, connections break, programs crash, networks fall
+//! apart. Whatever happens, no two devices follow two commits from one epoch (S-1 of docs/spec/rooms.md), and when everything
+//! is well again, whoever is in the room is in one and the same epoch under a host who is there (L-1).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use room_order::CommitId;
+
+use super::world::{World, address};
+use crate::api::{Command, Event, RoomId};
+
+const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
+
+/// A recorded generator: xorshift, of a seed that names the history.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 33) as usize % bound
+    }
+
+    fn two(&mut self) -> (&'static str, &'static str) {
+        let one = self.below(NAMES.len());
+        (NAMES[one], NAMES[(one + 1 + self.below(NAMES.len() - 1)) % NAMES.len()])
+    }
+}
+
+struct History {
+    world: World,
+    room: RoomId,
+    chance: Chance,
+    seed: u64,
+    /// Which commit ended which epoch, as anybody followed it.
+    ended: BTreeMap<CommitId, (CommitId, String)>,
+}
+
+impl History {
+    fn new(seed: u64) -> Self {
+        let mut world = World::of(&NAMES);
+        let room = world.room(&NAMES);
+        let chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        Self { world, room, chance, seed, ended: BTreeMap::new() }
+    }
+
+    /// S-1.
+    fn check(&mut self) {
+        for name in self.world.names() {
+            for (parent, commit) in self.world.core_of(&name).decided_in(self.room) {
+                let (first, by) = self.ended.entry(parent).or_insert((commit, name.clone()));
+                assert_eq!(*first, commit, "seed {}: {by} and {name} followed two commits", self.seed);
+            }
+        }
+    }
+
+    fn pass(&mut self, tenths: usize) {
+        for _ in 0..tenths.div_ceil(5) {
+            self.world.pass(Duration::from_millis(500));
+            for _ in 0..self.chance.below(12) {
+                let number = self.chance.below(64);
+                self.world.let_arrive(number);
+                self.check();
+            }
+        }
+    }
+
+    fn happen(&mut self) {
+        let (room, (a, b)) = (self.room, self.chance.two());
+        match self.chance.below(16) {
+            0 => self.world.cut(a, b),
+            1 => self.world.end(a, b),
+            2 => self.world.stall(a, b),
+            3 => self.world.be_deaf(a, b),
+            4 => self.world.network = !self.world.network,
+            5 => self.world.command(a, Command::RoomLeave { room }),
+            6 if self.chance.below(4) == 0 => self.world.restart(a),
+            7 => {
+                // The room falls apart.
+                self.world.network = false;
+                for one in &NAMES[..2] {
+                    for other in &NAMES[2..] {
+                        self.world.end(one, other);
+                    }
+                }
+            }
+            8 => {
+                self.world.network = false;
+                NAMES.iter().filter(|other| **other != a).for_each(|other| self.world.end(a, other));
+            }
+            9 => self.world.network = true,
+            10 => self.world.command(a, Command::RoomSend { room, text: "all?".into(), id: None }),
+            _ => {
+                self.world.command(a, Command::RoomInvite { room, who: address(b) });
+                self.world.command(b, Command::RoomAccept { room });
+            }
+        }
+        let tenths = 1 + self.chance.below(60);
+        self.pass(tenths);
+        self.check();
+    }
+
+    /// Everything is well again. Returns how many are in the room then.
+    fn heal(&mut self) -> usize {
+        self.world.network = true;
+        self.world.slow_down(false);
+        for (at, one) in NAMES.iter().enumerate() {
+            for other in &NAMES[at + 1..] {
+                // What leads nowhere is given up.
+                self.world.end(one, other);
+            }
+        }
+        self.check();
+        self.world.pass(Duration::from_secs(240));
+        self.check();
+        let inside: Vec<_> =
+            NAMES.iter().filter_map(|name| self.world.core_of(name).in_room(self.room).map(|at| (*name, at))).collect();
+        if let Some((_, first)) = inside.first() {
+            for (name, at) in &inside {
+                assert_eq!((at.0, at.1), (first.0, first.1), "seed {}: {name} is in another epoch", self.seed);
+            }
+            let hosts = inside.iter().any(|(name, _)| address(name) == first.2.identifier.as_str());
+            assert!(hosts, "seed {}: the host {} is not there", self.seed, first.2.identifier);
+        }
+        for name in NAMES {
+            let forked = |event: &Event| matches!(event, Event::Error { message, .. } if message.contains("forked") || message.contains("two different changes") || message.contains("another epoch than"));
+            assert!(!self.world.events(name).iter().any(forked), "seed {}: {name} was warned", self.seed);
+        }
+        inside.len()
+    }
+}
+
+fn play(seeds: std::ops::Range<u64>) {
+    let (mut epochs, mut together) = (0, 0);
+    let count = seeds.end - seeds.start;
+    for seed in seeds {
+        let mut history = History::new(seed);
+        history.world.slow_down(true);
+        for _ in 0..14 {
+            history.happen();
+        }
+        together += u64::from(history.heal() > 1);
+        epochs += history.ended.len() as u64;
+    }
+    assert!(epochs > 4 * count, "{epochs} epochs ended in {count} histories");
+    assert!(together * 4 > count, "in {together} of {count} histories people are together in the end");
+}
+
+#[test]
+fn no_epoch_ends_twice_in_200_histories() {
+    play(0..200);
+}
+
+#[test]
+#[ignore = "takes minutes; run by ./test --all"]
+fn no_epoch_ends_twice_in_4000_histories() {
+    play(1_000..5_000);
+}

@@ -1,0 +1,134 @@
+//! A room outlives its creator, whoever hosts it, and the loss of any of its members.
+
+use std::time::Duration;
+
+use super::rooms::{last_delivery, say, view};
+use super::world::{World, address, room_texts};
+use crate::api::{Command, Event, RoomId};
+
+fn host(world: &World, name: &str, room: RoomId) -> String {
+    world.core_of(name).in_room(room).expect("in the room").2.identifier.to_string()
+}
+
+fn is_closed(events: &[Event]) -> bool {
+    events.iter().any(|event| matches!(event, Event::RoomClosed { .. }))
+}
+
+/// the next one hands in that she takes over, and the one who leaves offers it.
+#[test]
+fn a_room_survives_its_creators_leaving() {
+    let mut world = World::of(&["alice", "bob", "carol", "dave"]);
+    let room = world.room(&["alice", "bob", "carol"]);
+    world.forget_events();
+    world.command("alice", Command::RoomLeave { room });
+    assert!(is_closed(&world.events("alice")));
+    for name in ["bob", "carol"] {
+        let events = world.events(name);
+        assert!(events.contains(&Event::RoomLeft { room, who: address("alice").parse().unwrap() }), "{events:?}");
+        assert!(!is_closed(&events));
+        assert_eq!(view(&events).2, ["bob", "carol"].map(address));
+        assert_eq!(host(&world, name, room), address("bob"));
+    }
+    say(&mut world, "carol", room, "we go on");
+    assert_eq!(last_delivery(&world.events("carol")), (1, vec![]));
+    assert!(room_texts(&world.events("alice")).is_empty());
+    // The new host lets somebody in, and the old one may come back.
+    for guest in ["dave", "alice"] {
+        world.command("bob", Command::RoomInvite { room, who: address(guest) });
+        world.command(guest, Command::RoomAccept { room });
+    }
+    assert_eq!(view(&world.events("carol")).2.len(), 4);
+    say(&mut world, "alice", room, "here I am again");
+    assert_eq!(last_delivery(&world.events("alice")), (3, vec![]));
+}
+
+/// of two the higher leaf decides nothing alone, so whoever leaves helps.
+#[test]
+fn of_two_the_one_who_stays_has_the_room() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.room(&["alice", "bob"]);
+    world.command("alice", Command::RoomLeave { room });
+    assert_eq!(view(&world.events("bob")).2, [address("bob")]);
+    world.command("bob", Command::RoomInvite { room, who: address("carol") });
+    world.command("carol", Command::RoomAccept { room });
+    assert_eq!(view(&world.events("carol")).2.len(), 2);
+}
+
+/// nobody helps, and a majority takes over.
+#[test]
+fn a_host_who_goes_offline_is_replaced() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.room(&["alice", "bob", "carol"]);
+    world.forget_events();
+    world.command("alice", Command::GoOffline);
+    world.pass(Duration::from_secs(7));
+    for name in ["bob", "carol"] {
+        assert_eq!(view(&world.events(name)).2, ["bob", "carol"].map(address), "{name}");
+        assert_eq!(host(&world, name, room), address("bob"));
+    }
+    say(&mut world, "carol", room, "still here");
+    assert_eq!(last_delivery(&world.events("carol")), (1, vec![]));
+}
+
+#[test]
+fn a_host_whose_program_is_silent_is_replaced_and_comes_back() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.room(&["alice", "bob", "carol"]);
+    world.forget_events();
+    for other in ["bob", "carol"] {
+        world.be_deaf("alice", other);
+    }
+    world.pass(Duration::from_secs(5));
+    assert_eq!(host(&world, "bob", room), address("alice"), "a moment of silence is none");
+    world.pass(Duration::from_secs(9));
+    for name in ["bob", "carol"] {
+        assert_eq!(view(&world.events(name)).2, ["bob", "carol"].map(address), "{name}");
+        assert_eq!(host(&world, name, room), address("bob"));
+    }
+    // she learns that she was removed, and is let in again without anybody's doing anything.
+    for other in ["bob", "carol"] {
+        world.end("alice", other);
+    }
+    world.pass(Duration::from_secs(90));
+    for name in ["alice", "bob", "carol"] {
+        assert_eq!(host(&world, name, room), address("bob"), "{name}");
+    }
+    assert_eq!(view(&world.events("carol")).2.len(), 3);
+}
+
+/// R-15, as far as the program follows it: nothing is said where nothing can be decided.
+#[test]
+fn who_reaches_no_quorum_is_told_and_leaves_after_a_minute() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.room(&["alice", "bob", "carol"]);
+    world.forget_events();
+    world.network = false;
+    for other in ["alice", "bob"] {
+        world.end("carol", other);
+    }
+    world.pass(Duration::from_secs(20));
+    let events = world.events("carol");
+    let told = |event: &&Event| matches!(event, Event::Error { message, .. } if message.contains("cannot be reached"));
+    assert_eq!(events.iter().filter(told).count(), 1, "{events:?}");
+    say(&mut world, "carol", room, "anybody?");
+    assert!(matches!(&world.events("carol")[..], [Event::Error { about, .. }] if about == "room_send"));
+    assert_eq!(view(&world.events("bob")).2, ["alice", "bob"].map(address), "the others go on");
+    world.pass(Duration::from_secs(60));
+    assert!(is_closed(&world.events("carol")));
+    world.network = true;
+    world.send("carol", "alice", "the network was gone", 1);
+    world.pass(Duration::from_secs(10));
+    assert_eq!(view(&world.events("carol")).2.len(), 3, "she is let in again");
+}
+
+/// a program that starts again is nobody's member.
+#[test]
+fn a_member_whose_program_starts_again_is_removed_and_asked_in_by_a_person() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.room(&["alice", "bob", "carol"]);
+    world.restart("bob");
+    world.send("bob", "alice", "I am back", 1);
+    world.pass(Duration::from_secs(60));
+    assert!(world.core_of("bob").in_room(room).is_none());
+    assert_eq!(view(&world.events("carol")).2, ["alice", "carol"].map(address));
+}

@@ -1,0 +1,256 @@
+//! Commits on their way: made here or by somebody else, checked, and kept beside the group until they are decided. The
+//! group itself changes by [`Group::merge`] alone; what is not decided is dropped with its epoch, and nothing is rolled back.
+
+use std::collections::BTreeSet;
+
+use openmls::prelude::{LeafNodeIndex, OpenMlsProvider as _, ProcessedMessageContent, Proposal, Sender, StagedCommit};
+use room_order::{Ballot, Change, Commit, CommitId, Leaf};
+
+use super::checks::{bytes, protocol_message, verify_leaf};
+use super::credential::{Credentials, DeviceKey, Person};
+use super::error::GroupError;
+use super::group::{Changed, Group, Guest};
+use super::leaf::MyLeaf;
+use super::settings::{self, MAX_MEMBERS};
+use super::signing::commit_name;
+use crate::time::Now;
+
+/// How many commits of one epoch are kept.
+const MAX_STAGED: usize = 8;
+
+/// A change that one makes oneself.
+pub enum Wanted {
+    /// The host lets a guest in.
+    Enter(Box<Guest>),
+    /// The host removes these devices.
+    Remove(Vec<DeviceKey>),
+    /// A member takes the host's place, who is removed.
+    Host(Ballot),
+}
+
+/// A commit that may be merged once it is decided.
+pub(super) struct Staged {
+    commit: Commit,
+    message: Vec<u8>,
+    added: Vec<Person>,
+    made: Made,
+}
+
+enum Made {
+    /// openmls keeps one of one's own.
+    Here { welcome: Option<(DeviceKey, Vec<u8>)> },
+    There(Box<StagedCommit>),
+}
+
+impl Group {
+    /// Makes a commit. A former one of one's own can then be merged no longer: there is one at a time.
+    ///
+    /// # Errors
+    /// [`GroupError`]; nothing has changed.
+    pub fn make(&mut self, wanted: Wanted, leaf: &MyLeaf) -> Result<Commit, GroupError> {
+        let (adds, removes, host) = match &wanted {
+            Wanted::Enter(_) if self.members.len() >= MAX_MEMBERS => {
+                return Err(GroupError::rule("a room of at most 32 devices", "a full one"));
+            }
+            Wanted::Enter(_) => (self.free_leaves(1), BTreeSet::new(), None),
+            Wanted::Remove(devices) => {
+                let theirs = |person: &Person| devices.contains(&person.device);
+                let leaves = self.members.iter().filter(|(_, person)| theirs(person));
+                (BTreeSet::new(), leaves.map(|(index, _)| Leaf(index.u32())).collect(), None)
+            }
+            Wanted::Host(ballot) => (BTreeSet::new(), [self.host.leaf].into(), Some(*ballot)),
+        };
+        self.forget_own()?;
+        let change = Change { adds, removes, host, invited: None };
+        let (message, welcome) = self.commit(&wanted, &change, leaf)?;
+        let (added, guest) = match wanted {
+            Wanted::Enter(guest) => (vec![guest.person().clone()], Some(guest.person().device)),
+            _ => (Vec::new(), None),
+        };
+        let commit = Commit { id: commit_name(&message), parent: self.epoch_name, committer: self.leaf(), change };
+        let made = Made::Here { welcome: guest.zip(welcome) };
+        self.staged.insert(commit.id, Staged { commit: commit.clone(), message, added, made });
+        Ok(commit)
+    }
+
+    fn commit(
+        &mut self,
+        wanted: &Wanted,
+        change: &Change,
+        leaf: &MyLeaf,
+    ) -> Result<(Vec<u8>, Option<Vec<u8>>), GroupError> {
+        let extensions = match change.host {
+            Some(ballot) => Some(settings::with_host(self.group.extensions(), ballot)?),
+            None => None,
+        };
+        let mut builder = self.group.commit_builder();
+        if let Wanted::Enter(guest) = wanted {
+            builder = builder.propose_adds([guest.key_package().clone()]);
+        }
+        builder = builder.propose_removals(change.removes.iter().map(|leaf| LeafNodeIndex::new(leaf.0)));
+        if let Some(extensions) = extensions {
+            builder = builder.propose_group_context_extensions(extensions).map_err(GroupError::mls)?;
+        }
+        let provider = &self.provider;
+        let bundle = builder
+            .load_psks(provider.storage())
+            .map_err(GroupError::mls)?
+            .build(provider.rand(), provider.crypto(), leaf, |_| true)
+            .map_err(GroupError::mls)?
+            .stage_commit(provider)
+            .map_err(GroupError::mls)?;
+        let welcome = bundle.to_welcome_msg().map(|welcome| bytes(&welcome)).transpose()?;
+        Ok((bytes(bundle.commit())?, welcome))
+    }
+
+    /// A commit of one's own that was not decided is forgotten.
+    fn forget_own(&mut self) -> Result<(), GroupError> {
+        self.staged.retain(|_, staged| matches!(staged.made, Made::There(_)));
+        self.group.clear_pending_commit(self.provider.storage()).map_err(GroupError::mls)
+    }
+
+    /// Checks somebody's commit for the current epoch, certificates and all (rules ), and keeps it.
+    ///
+    /// # Errors
+    /// [`GroupError`]; nothing has changed.
+    pub fn stage(&mut self, message: &[u8], credentials: &dyn Credentials, now: Now) -> Result<Commit, GroupError> {
+        let id = commit_name(message);
+        if let Some(staged) = self.staged.get(&id) {
+            return Ok(staged.commit.clone());
+        }
+        if self.staged.len() >= MAX_STAGED {
+            return Err(GroupError::rule("at most 8 commits for one epoch", "more"));
+        }
+        let mls = protocol_message(message)?;
+        self.expect_epoch(mls.epoch().as_u64())?;
+        let processed = self.group.process_message(&self.provider, mls).map_err(GroupError::mls)?;
+        let Sender::Member(committer) = *processed.sender() else {
+            return Err(GroupError::rule("a member's commit", format!("one by {:?}", processed.sender())));
+        };
+        let ProcessedMessageContent::StagedCommitMessage(mls) = processed.into_content() else {
+            return Err(GroupError::rule("a commit", "another MLS message"));
+        };
+        let (change, added) = self.check_commit(&mls, committer, credentials, now)?;
+        let commit = Commit { id, parent: self.epoch_name, committer: Leaf(committer.u32()), change };
+        let staged = Staged { commit: commit.clone(), message: message.to_vec(), added, made: Made::There(mls) };
+        self.staged.insert(id, staged);
+        Ok(commit)
+    }
+
+    /// The commit made here by which this device becomes the host in this ballot, if there is one.
+    pub fn own_takeover(&self, ballot: Ballot) -> Option<Commit> {
+        let mut own = self.staged.values().filter(|staged| matches!(staged.made, Made::Here { .. }));
+        own.find(|staged| staged.commit.change.host == Some(ballot)).map(|staged| staged.commit.clone())
+    }
+
+    /// A staged commit as it was sent.
+    pub fn staged_message(&self, id: CommitId) -> Option<&[u8]> {
+        self.staged.get(&id).map(|staged| &staged.message[..])
+    }
+
+    /// Goes to the new epoch with a commit that is decided. Returns what changed, and if it was made here and lets somebody
+    /// in, the welcome for her.
+    ///
+    /// # Errors
+    /// [`GroupError`]: it is not staged. The epoch is unchanged.
+    pub fn merge(
+        &mut self,
+        id: CommitId,
+        now: Now,
+    ) -> Result<(Changed, Option<(DeviceKey, Vec<u8>)>), GroupError> {
+        let staged = self.staged.remove(&id).ok_or_else(|| GroupError::rule("a commit that was staged", "another"))?;
+        let Staged { commit, added, made, .. } = staged;
+        let myself_removed = commit.change.removes.contains(&self.leaf());
+        let welcome = match made {
+            Made::Here { welcome } => {
+                self.group.merge_pending_commit(&self.provider).map_err(GroupError::mls)?;
+                welcome
+            }
+            Made::There(mls) => {
+                self.group.merge_staged_commit(&self.provider, *mls).map_err(GroupError::mls)?;
+                None
+            }
+        };
+        self.staged.clear();
+        self.past.ended(now.instant);
+        self.epoch_name = commit.id;
+        self.host = commit.change.host.unwrap_or(self.host);
+        let gone: Vec<_> = commit.change.removes.iter().map(|leaf| LeafNodeIndex::new(leaf.0)).collect();
+        let removed = self.take_out(&gone);
+        for (leaf, person) in commit.change.adds.iter().zip(&added) {
+            self.members.push((LeafNodeIndex::new(leaf.0), person.clone()));
+        }
+        self.members.sort_by_key(|(index, _)| index.u32());
+        Ok((Changed { added, removed, myself_removed }, welcome))
+    }
+
+    fn check_commit(
+        &self,
+        staged: &StagedCommit,
+        committer: LeafNodeIndex,
+        credentials: &dyn Credentials,
+        now: Now,
+    ) -> Result<(Change, Vec<Person>), GroupError> {
+        let (mut added, mut change) = (Vec::new(), Change::default());
+        for queued in staged.queued_proposals() {
+            match queued.proposal() {
+                Proposal::Add(add) => added.push(verify_leaf(add.key_package().leaf_node(), credentials, now)?),
+                Proposal::Remove(remove) => {
+                    change.removes.insert(Leaf(remove.removed().u32()));
+                }
+                Proposal::GroupContextExtensions(next) => {
+                    change.host = Some(settings::next_host(self.group.extensions(), next.extensions())?);
+                }
+                other => {
+                    return Err(GroupError::rule(
+                        "a commit that adds, removes or changes the host",
+                        format!("{:?}", other.proposal_type()),
+                    ));
+                }
+            }
+        }
+        change.adds = self.free_leaves(added.len());
+        self.check_power(&change, Leaf(committer.u32()))?;
+        if let Some(leaf) = staged.update_path_leaf_node() {
+            let (person, known) = (verify_leaf(leaf, credentials, now)?, self.member_at(committer));
+            if !known.is_some_and(|known| known.device == person.device && known.identifier == person.identifier) {
+                return Err(GroupError::rule(
+                    "the committer's own certificate and key in her leaf",
+                    person.identifier.to_string(),
+                ));
+            }
+        }
+        if added.iter().any(|person| self.has(person.device)) {
+            return Err(GroupError::rule("a guest who is not in the room", "a member"));
+        }
+        if self.members.len() + added.len() > MAX_MEMBERS {
+            return Err(GroupError::rule("a room of at most 32 devices", "more"));
+        }
+        Ok((change, added))
+    }
+
+    /// Who may commit what: the host lets in or removes; another member takes the host's place, and does nothing else.
+    fn check_power(&self, change: &Change, committer: Leaf) -> Result<(), GroupError> {
+        let host = self.host.leaf;
+        match change.host {
+            None if committer != host => Err(GroupError::rule("a commit by the host", format!("leaf {}", committer.0))),
+            None if !change.adds.is_empty() && !change.removes.is_empty() => {
+                Err(GroupError::rule("a commit that adds or removes", "both"))
+            }
+            None => Ok(()),
+            Some(next) => {
+                let takes_over = next.leaf == committer && committer != host && next.term > self.host.term;
+                match takes_over && change.adds.is_empty() && change.removes == [host].into() {
+                    true => Ok(()),
+                    false => Err(GroupError::rule("a commit by who takes the host's place", "something else with it")),
+                }
+            }
+        }
+    }
+
+    /// Where the next ones enter (RFC 9420 section 12.1.1): the leftmost empty leaves.
+    fn free_leaves(&self, count: usize) -> BTreeSet<Leaf> {
+        let taken: BTreeSet<u32> = self.members.iter().map(|(index, _)| index.u32()).collect();
+        (0..).filter(|index| !taken.contains(index)).take(count).map(Leaf).collect()
+    }
+}
