@@ -316,3 +316,51 @@ async fn the_doctor_sees_where_this_device_is_and_nobody_sees_the_doctor() {
     };
     assert_eq!(alice.wait("a room", next).await, "room");
 }
+
+/// The members of a room as last told, with its host.
+fn hosted_by(host: &'static str, count: usize) -> impl FnMut(&Event) -> Option<u64> {
+    move |event| match event {
+        Event::Room { host: found, members, epoch, .. } if *found == identifier(host) && members.len() == count => {
+            Some(*epoch)
+        }
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_outlives_its_creator_and_the_next_host() {
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &["bob", "carol", "dave"]).await;
+    let mut bob = town.person("bob", &["alice"]).await;
+    let mut carol = town.person("carol", &["alice"]).await;
+    let mut dave = town.person("dave", &["alice"]).await;
+    for name in ["bob", "carol", "dave"] {
+        alice.sees(name, true).await;
+    }
+    alice.do_it(Command::RoomCreate { name: "tea".into() }).await;
+    let (room, ..) = alice.in_room_of(1).await;
+    for (count, guest) in [(2, &mut bob), (3, &mut carol), (4, &mut dave)] {
+        guest.enter(&alice, room).await;
+        guest.in_room_of(count).await;
+        alice.in_room_of(count).await;
+    }
+    // A text on every device: all are linked up.
+    dave.do_it(Command::RoomSend { room, text: "all here?".into(), id: None }).await;
+    assert_eq!(dave.delivered_to(3).await.len(), 3);
+    alice.do_it(Command::RoomLeave { room }).await;
+    for someone in [&mut bob, &mut carol, &mut dave] {
+        someone.wait("bob to be the host", hosted_by("bob", 3)).await;
+    }
+    carol.do_it(Command::RoomSend { room, text: "alice is gone".into(), id: None }).await;
+    assert_eq!(carol.delivered_to(2).await, [identifier("bob"), identifier("dave")]);
+    // Bob does not even say goodbye in time to help.
+    bob.do_it(Command::Quit).await;
+    let epochs = [
+        carol.wait("carol to be the host", hosted_by("carol", 2)).await,
+        dave.wait("carol to be the host", hosted_by("carol", 2)).await,
+    ];
+    assert_eq!(epochs[0], epochs[1]);
+    dave.do_it(Command::RoomSend { room, text: "and bob".into(), id: None }).await;
+    assert_eq!(dave.delivered_to(1).await, [identifier("carol")]);
+    assert_eq!(carol.hears_in_room().await.0, identifier("dave"));
+}

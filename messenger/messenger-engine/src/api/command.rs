@@ -152,7 +152,7 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<u64>,
     },
-    /// Leave a room; if one hosts it, the room closes for everybody.
+    /// Leave a room; if one hosts it, another member does from then on.
     RoomLeave {
         /// The room.
         room: RoomId,

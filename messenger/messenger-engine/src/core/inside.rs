@@ -21,6 +21,8 @@ pub(super) const SILENT: Duration = Duration::from_secs(6);
 pub(super) const TURN: Duration = Duration::from_secs(1);
 /// How many alarms are told of one room.
 pub(super) const MAX_ALARMS: usize = 16;
+/// How often somebody who is behind is helped on.
+const HELP: Duration = Duration::from_secs(1);
 /// How long a claim has before another one.
 pub(super) const CLAIM: Duration = Duration::from_secs(8);
 
@@ -48,6 +50,8 @@ pub(super) struct Inside {
     pub(super) repeat: Option<RoomFrame>,
     /// One's own last acknowledgement.
     pub(super) acked: Option<RoomFrame>,
+    /// Whom one has helped on in the last second.
+    helped: BTreeMap<DeviceKey, Instant>,
     pub(super) next_beat: Instant,
     beats: u32,
     /// Since when no quorum is heard.
@@ -85,6 +89,7 @@ impl Inside {
             claims: BTreeMap::new(),
             repeat: None,
             acked: None,
+            helped: BTreeMap::new(),
             next_beat: now.instant + BEAT,
             beats: 0,
             stalled: None,
@@ -160,6 +165,14 @@ impl Inside {
     pub(super) fn host_silent_at(&self) -> Instant {
         let heard = self.heard.get(&self.group.host().device);
         heard.copied().unwrap_or(self.next_beat) + SILENT
+    }
+
+    /// Whether this device is told of a past decision, or of where one is: each is, once a second.
+    pub(super) fn may_help(&mut self, device: DeviceKey, now: Now) -> bool {
+        self.helped.retain(|_, at| now.instant < *at + HELP);
+        let may = !self.helped.contains_key(&device);
+        self.helped.entry(device).or_insert(now.instant);
+        may
     }
 
     /// Counts a beat; returns whether it is one in three, at which offers are repeated.

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use room_order::{AllRules, Change, Claim, Commit, CommitId, Go, Grant, Input, Leaf, Message, Offer, Staged, is_quorum};
+use room_order::{
+    AllRules, Change, Claim, Commit, CommitId, Go, Grant, Input, Leaf, Message, Offer, Staged, is_quorum,
+};
 
 use super::Core;
 use super::inside::Inside;
@@ -88,13 +90,7 @@ impl Core {
         }
     }
 
-    fn acknowledged(
-        &mut self,
-        id: RoomId,
-        (head, ack): (&SignedHead, &QuotedAck),
-        device: DeviceKey,
-        now: Now,
-    ) {
+    fn acknowledged(&mut self, id: RoomId, (head, ack): (&SignedHead, &QuotedAck), device: DeviceKey, now: Now) {
         let Some(inside) = self.inside(id) else { return };
         let parent = CommitId(head.head.parent);
         let Some(leaves) = inside.leaves_of(parent) else { return self.ask_on(id, device, now) };
@@ -189,13 +185,7 @@ impl Core {
         self.order(id, Input::Receive(Message::Grant(wanted)), None, now);
     }
 
-    fn beaten(
-        &mut self,
-        id: RoomId,
-        person: &Person,
-        (told, signature): (&Whereabouts, &[u8; 64]),
-        now: Now,
-    ) {
+    fn beaten(&mut self, id: RoomId, person: &Person, (told, signature): (&Whereabouts, &[u8; 64]), now: Now) {
         if !is_signed(told, signature, person.device) {
             return;
         }
@@ -223,14 +213,17 @@ impl Core {
     fn help_on(&mut self, id: RoomId, parent: CommitId, device: DeviceKey, now: Now) {
         let Some(inside) = self.inside(id) else { return };
         match inside.proofs.after(parent).map(|decision| decision.go.clone()) {
-            Some(go) => self.say(device, &go),
+            Some(go) if inside.may_help(device, now) => self.say(device, &go),
+            Some(_) => {}
             None => self.ask_on(id, device, now),
         }
     }
 
     /// Somebody speaks of an epoch that is not known here: she may help on.
-    fn ask_on(&mut self, id: RoomId, device: DeviceKey, _now: Now) {
-        if let Some(beat) = self.beat_of(id) {
+    fn ask_on(&mut self, id: RoomId, device: DeviceKey, now: Now) {
+        if self.inside(id).is_some_and(|inside| inside.may_help(device, now))
+            && let Some(beat) = self.beat_of(id)
+        {
             self.say(device, &beat);
         }
     }

@@ -10,9 +10,7 @@ use super::rooms::{Part, Room};
 use crate::api::RoomId;
 use crate::room::{DeviceKey, GroupError, Wanted, sign};
 use crate::time::Now;
-use crate::wire::{
-    Acknowledged, Claimed, Granted, Head, QuotedAck, RoomFrame, SignedGrant, SignedHead, Whereabouts,
-};
+use crate::wire::{Acknowledged, Claimed, Granted, Head, QuotedAck, RoomFrame, SignedGrant, SignedHead, Whereabouts};
 
 impl Core {
     pub(super) fn inside(&mut self, id: RoomId) -> Option<&mut Inside> {
@@ -39,7 +37,7 @@ impl Core {
 
     fn carry_out_order(&mut self, id: RoomId, output: Output, from: Option<DeviceKey>, now: Now) {
         match output {
-            Output::Send { to, message } => self.send_order(id, to, message, from),
+            Output::Send { to, message } => self.send_order(id, to, message, (from, now)),
             Output::Elected(ballot) => self.take_over(id, ballot, now),
             Output::Merged(commit) => self.merge(id, &commit, now),
             // Whoever made the commit has the welcome, and sends it on merging: after the go.
@@ -111,7 +109,7 @@ impl Core {
         self.error("room", message, "talk to the others in another way, and open another room without whoever did it");
     }
 
-    fn send_order(&mut self, id: RoomId, to: Option<Leaf>, message: Message, from: Option<DeviceKey>) {
+    fn send_order(&mut self, id: RoomId, to: Option<Leaf>, message: Message, (from, now): (Option<DeviceKey>, Now)) {
         let frame = match self.order_frame_of(id, message) {
             Ok(Some(frame)) => frame,
             Ok(None) => return,
@@ -126,7 +124,10 @@ impl Core {
         let devices = match (to, from) {
             (None, _) => inside.others(),
             // Leaves of a past epoch say nothing of this one: whoever is behind is who has just spoken.
-            (Some(_), Some(device)) if matches!(frame, RoomFrame::Go { .. }) => vec![device],
+            (Some(_), Some(device)) if matches!(frame, RoomFrame::Go { .. }) => match inside.may_help(device, now) {
+                true => vec![device],
+                false => Vec::new(),
+            },
             (Some(leaf), _) => inside.leaves().device(leaf).into_iter().collect(),
         };
         for device in devices {
@@ -141,9 +142,7 @@ impl Core {
         let room = id.0;
         let message_of = |inside: &Inside, commit: CommitId| inside.group.staged_message(commit).map(<[u8]>::to_vec);
         Ok(match message {
-            Message::Propose(commit) => {
-                message_of(inside, commit.id).map(|commit| RoomFrame::Propose { room, commit })
-            }
+            Message::Propose(commit) => message_of(inside, commit.id).map(|commit| RoomFrame::Propose { room, commit }),
             Message::Offer(offer) => {
                 let (by, commit) = (offer.ballot, offer.commit);
                 let head = Head { room, parent: commit.parent.0, term: by.term, leaf: by.leaf.0, commit: commit.id.0 };

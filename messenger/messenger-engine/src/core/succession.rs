@@ -132,7 +132,8 @@ impl Core {
             let away = if core.is_connected_since(device, heard) { Duration::ZERO } else { super::seeking::LIFE };
             now.instant >= heard + super::hosting::MEMBER_SILENT + away
         };
-        let silent: Vec<_> = since.into_iter().filter(|(d, heard)| is_silent(self, *d, *heard)).map(|(d, _)| d).collect();
+        let silent: Vec<_> =
+            since.into_iter().filter(|(d, heard)| is_silent(self, *d, *heard)).map(|(d, _)| d).collect();
         if let Some(inside) = self.inside(id) {
             inside.hosting.remove.extend(silent);
         }
@@ -147,8 +148,12 @@ impl Core {
 
     /// A session with a device has begun: she is told where this device is, and what she may have missed.
     pub(super) fn greet_in_rooms(&mut self, device: DeviceKey, now: Now) {
-        let ids: Vec<RoomId> =
-            self.rooms.iter().filter(|(_, room)| room.group().is_some_and(|g| g.has(device))).map(|(id, _)| *id).collect();
+        let ids: Vec<RoomId> = self
+            .rooms
+            .iter()
+            .filter(|(_, room)| room.group().is_some_and(|g| g.has(device)))
+            .map(|(id, _)| *id)
+            .collect();
         for id in ids {
             let Some(beat) = self.beat_of(id) else { continue };
             self.say(device, &beat);

@@ -79,7 +79,11 @@ impl Group {
         let group = MlsGroup::new_with_group_id(&provider, leaf, &config, group_id, leaf.credential())
             .map_err(GroupError::mls)?;
         let members = verify_members(group.members(), credentials, now)?;
-        Ok(Self::entered(provider, group, Entered { name: name.to_owned(), host: FIRST_HOST, epoch_name: first_epoch(room), members }))
+        Ok(Self::entered(
+            provider,
+            group,
+            Entered { name: name.to_owned(), host: FIRST_HOST, epoch_name: first_epoch(room), members },
+        ))
     }
 
     /// The group one has made or a welcome led into, its members verified.

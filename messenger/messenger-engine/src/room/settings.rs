@@ -53,13 +53,7 @@ fn ratchet() -> SenderRatchetConfiguration {
 }
 
 pub(super) fn capabilities() -> Capabilities {
-    Capabilities::new(
-        None,
-        Some(&[SUITE]),
-        Some(&OUR_EXTENSIONS),
-        None,
-        Some(&[CredentialType::X509]),
-    )
+    Capabilities::new(None, Some(&[SUITE]), Some(&OUR_EXTENSIONS), None, Some(&[CredentialType::X509]))
 }
 
 pub(super) fn create(name: &str) -> Result<MlsGroupCreateConfig, GroupError> {
@@ -115,9 +109,7 @@ fn host_extension(Ballot { term, leaf }: Ballot) -> Extension {
 pub(super) fn host(extensions: &Extensions<GroupContext>) -> Result<Ballot, GroupError> {
     let found = extensions.unknown(HOST_EXTENSION).map_or(&[][..], |UnknownExtension(bytes)| bytes);
     match found.split_first_chunk::<4>().map(|(term, leaf)| (*term, <[u8; 4]>::try_from(leaf))) {
-        Some((term, Ok(leaf))) => {
-            Ok(Ballot { term: u32::from_be_bytes(term), leaf: Leaf(u32::from_be_bytes(leaf)) })
-        }
+        Some((term, Ok(leaf))) => Ok(Ballot { term: u32::from_be_bytes(term), leaf: Leaf(u32::from_be_bytes(leaf)) }),
         _ => Err(GroupError::rule("a host of record in 8 bytes", format!("{} bytes", found.len()))),
     }
 }
@@ -132,10 +124,7 @@ pub(super) fn with_host(
 }
 
 /// The host of record after a change of extensions, which changes nothing else.
-pub(super) fn next_host(
-    now: &Extensions<GroupContext>,
-    next: &Extensions<GroupContext>,
-) -> Result<Ballot, GroupError> {
+pub(super) fn next_host(now: &Extensions<GroupContext>, next: &Extensions<GroupContext>) -> Result<Ballot, GroupError> {
     let others = |extensions: &Extensions<GroupContext>| -> Vec<Extension> {
         extensions.iter().filter(|extension| !is_host_extension(extension)).cloned().collect()
     };

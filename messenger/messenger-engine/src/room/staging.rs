@@ -38,7 +38,9 @@ pub(super) struct Staged {
 
 enum Made {
     /// openmls keeps one of one's own.
-    Here { welcome: Option<(DeviceKey, Vec<u8>)> },
+    Here {
+        welcome: Option<(DeviceKey, Vec<u8>)>,
+    },
     There(Box<StagedCommit>),
 }
 
@@ -153,11 +155,7 @@ impl Group {
     ///
     /// # Errors
     /// [`GroupError`]: it is not staged. The epoch is unchanged.
-    pub fn merge(
-        &mut self,
-        id: CommitId,
-        now: Now,
-    ) -> Result<(Changed, Option<(DeviceKey, Vec<u8>)>), GroupError> {
+    pub fn merge(&mut self, id: CommitId, now: Now) -> Result<(Changed, Option<(DeviceKey, Vec<u8>)>), GroupError> {
         let staged = self.staged.remove(&id).ok_or_else(|| GroupError::rule("a commit that was staged", "another"))?;
         let Staged { commit, added, made, .. } = staged;
         let myself_removed = commit.change.removes.contains(&self.leaf());

@@ -14,9 +14,7 @@ mod vouchers;
 use minicbor::{Decode, Encode};
 
 pub use mark::{Author, MAX_READ, Mark, Target, is_emoji};
-pub use order::{
-    Acknowledged, Claimed, Granted, Head, QuotedAck, Signature, SignedGrant, SignedHead, Whereabouts,
-};
+pub use order::{Acknowledged, Claimed, Granted, Head, QuotedAck, Signature, SignedGrant, SignedHead, Whereabouts};
 pub use room::{RoomFrame, RoomPlaintext};
 pub use talk::{Ack, Progress, Resume, TalkFrame, capability};
 pub use views::{Contradiction, MAX_CHECKPOINT_BYTES, MAX_CONTRADICTIONS, MAX_PROOF, MAX_VIEWS, PolicyView, Views};

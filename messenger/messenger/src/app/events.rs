@@ -237,8 +237,16 @@ impl App {
             }
             Some(before) => {
                 let came: Vec<_> = room.members.iter().filter(|who| !before.members.contains(who)).cloned().collect();
+                let host = (before.host != room.host).then(|| room.host.clone());
                 for who in came {
                     self.conversation_mut(&entry).note(format!("{who} came in"), now);
+                }
+                if let Some(host) = host {
+                    let words = match host == me {
+                        true => "You are the host now: ask people in with /invite".to_owned(),
+                        false => format!("{host} is the host now"),
+                    };
+                    self.conversation_mut(&entry).note(words, now);
                 }
             }
         }

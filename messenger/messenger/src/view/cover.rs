@@ -120,8 +120,10 @@ fn confirm(frame: &mut Frame<'_>, area: Rect, entry: &Entry, app: &App, theme: T
             let room = app.rooms.get(id);
             let name = room.map(|room| harmless_line(&room.name)).unwrap_or_default();
             let mine = room.is_some_and(|room| room.host == app.me.identifier && room.closed.is_none());
-            let what =
-                if mine { "You are its host: it closes for everybody." } else { "The conversation goes with it." };
+            let what = match mine {
+                true => "You are its host: another member will be. The conversation goes with it.",
+                false => "The conversation goes with it.",
+            };
             (" Leave ", format!("Leave # {name}?"), what)
         }
         Entry::Knock(_) | Entry::Invitation(_) => return,

@@ -2,8 +2,8 @@
 
 use identity::endorsement::MAX_ENDORSEMENT_BYTES;
 use messenger_engine::wire::{
-    self, Ack, Author, Channel, Contradiction, Mark, PolicyView, Progress, Resume, RoomFrame, TalkFrame, Target, Views,
-    Vouchers,
+    self, Ack, Author, Channel, Claimed, Contradiction, Granted, Head, Mark, PolicyView, Progress, QuotedAck, Resume,
+    RoomFrame, SignedGrant, SignedHead, TalkFrame, Target, Views, Vouchers, Whereabouts,
 };
 
 use super::frames::judge;

@@ -147,8 +147,9 @@ impl Face {
             Some(Cover::Confirm { entry }) => {
                 let what = match entry {
                     Entry::Person(who) => format!("Remove {who}? The conversation goes with it."),
-                    _ => "Leave the room? The conversation goes with it; if you host it, it closes for everybody."
-                        .to_owned(),
+                    _ => {
+                        "Leave the room? The conversation goes with it; if you host it, another member will.".to_owned()
+                    }
                 };
                 // It stays open for the answer.
                 return vec![format!("{what} y or n:")];
