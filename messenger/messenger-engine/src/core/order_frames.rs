@@ -34,7 +34,7 @@ impl Core {
             RoomFrame::Ack { head, ack } => self.acknowledged(id, (&head, &ack), device, now),
             RoomFrame::Go { head, commit, acks } => self.told_to_go(id, (head, commit, acks), device, now),
             RoomFrame::Claim { claim, signature } => self.claimed(id, (&claim, &signature), device, now),
-            RoomFrame::Grant { grant, commit } => self.granted(id, grant, commit.as_deref(), now),
+            RoomFrame::Grant { grant, commit } => self.granted(id, *grant, commit.as_deref(), now),
             RoomFrame::Beat { whereabouts, signature } => self.beaten(id, person, (&whereabouts, &signature), now),
             _ => {}
         }

@@ -187,7 +187,7 @@ impl Core {
                 let by = grant.ballot;
                 let claim = Claimed { room, parent: grant.parent.0, term: by.term, leaf: by.leaf.0 };
                 let commit = grant.staged.as_ref().and_then(|staged| message_of(inside, staged.commit.id));
-                Some(RoomFrame::Grant { grant: inside.sign_grant(&grant, claim, leaf)?, commit })
+                Some(RoomFrame::Grant { grant: Box::new(inside.sign_grant(&grant, claim, leaf)?), commit })
             }
             Message::Beat { .. } => None,
         })
@@ -207,7 +207,7 @@ impl Core {
     fn merge(&mut self, id: RoomId, commit: &Commit, now: Now) {
         let Some(inside) = self.inside(id) else { return };
         let (leaves, host) = (inside.leaves(), inside.group.host().device);
-        let (changed, welcome) = match inside.group.merge(commit.id, now) {
+        let changed = match inside.group.merge(commit.id, now) {
             Ok(merged) => merged,
             Err(error) => {
                 self.room_trouble(id, "this device could not follow a change that was decided", &error);
@@ -233,7 +233,7 @@ impl Core {
             self.member_gone(id, &person);
         }
         self.room_changed(id);
-        if let Some((guest, welcome)) = welcome {
+        if let Some((guest, welcome)) = changed.welcome {
             self.say(guest, &RoomFrame::Welcome { room: id.0, welcome, epoch: commit.id.0 });
         }
         self.take_early(id, now);

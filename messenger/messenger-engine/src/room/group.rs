@@ -33,6 +33,8 @@ pub struct Changed {
     pub added: Vec<Person>,
     /// Who left or was removed.
     pub removed: Vec<Person>,
+    /// The welcome for who entered, if the commit was made here.
+    pub welcome: Option<(DeviceKey, Vec<u8>)>,
     /// Whether one was removed oneself: the group cannot be used any more.
     pub myself_removed: bool,
 }

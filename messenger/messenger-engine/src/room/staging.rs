@@ -150,12 +150,11 @@ impl Group {
         self.staged.get(&id).map(|staged| &staged.message[..])
     }
 
-    /// Goes to the new epoch with a commit that is decided. Returns what changed, and if it was made here and lets somebody
-    /// in, the welcome for her.
+    /// Goes to the new epoch with a commit that is decided.
     ///
     /// # Errors
     /// [`GroupError`]: it is not staged. The epoch is unchanged.
-    pub fn merge(&mut self, id: CommitId, now: Now) -> Result<(Changed, Option<(DeviceKey, Vec<u8>)>), GroupError> {
+    pub fn merge(&mut self, id: CommitId, now: Now) -> Result<Changed, GroupError> {
         let staged = self.staged.remove(&id).ok_or_else(|| GroupError::rule("a commit that was staged", "another"))?;
         let Staged { commit, added, made, .. } = staged;
         let myself_removed = commit.change.removes.contains(&self.leaf());
@@ -179,7 +178,7 @@ impl Group {
             self.members.push((LeafNodeIndex::new(leaf.0), person.clone()));
         }
         self.members.sort_by_key(|(index, _)| index.u32());
-        Ok((Changed { added, removed, myself_removed }, welcome))
+        Ok(Changed { added, removed, welcome, myself_removed })
     }
 
     fn check_commit(

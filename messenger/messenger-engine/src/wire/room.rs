@@ -138,7 +138,7 @@ pub enum RoomFrame {
     Grant {
         /// What is granted.
         #[n(0)]
-        grant: SignedGrant,
+        grant: Box<SignedGrant>,
         /// The commit that its sender has staged, as an MLSMessage.
         #[cbor(n(1), with = "minicbor::bytes")]
         commit: Option<Vec<u8>>,

@@ -112,8 +112,8 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         RoomFrame::Ack { head: head(), ack: ack.clone() },
         RoomFrame::Go { head: head(), commit: vec![3; 5_000], acks: vec![ack; 32] },
         RoomFrame::Claim { claim: claim(), signature: [7; 64] },
-        RoomFrame::Grant { grant: grant(None), commit: None },
-        RoomFrame::Grant { grant: grant(Some(head())), commit: Some(vec![3; 5_000]) },
+        RoomFrame::Grant { grant: Box::new(grant(None)), commit: None },
+        RoomFrame::Grant { grant: Box::new(grant(Some(head()))), commit: Some(vec![3; 5_000]) },
         RoomFrame::Beat {
             whereabouts: Whereabouts { room: ROOM, number: 7, epoch: [5; 32], digest: [4; 16] },
             signature: [7; 64],

@@ -109,8 +109,7 @@ fn a_removed_members_keys_open_nothing_that_follows() {
     let (joining, key_package) = Joining::new(room, &bob).unwrap();
     let guest = host.verify_guest(&key_package, bob.device(), &*credentials, now).unwrap();
     let entry = host.make(Wanted::Enter(Box::new(guest)), &alice).unwrap();
-    let (_, welcome) = host.merge(entry.id, now).unwrap();
-    let welcome = welcome.unwrap().1;
+    let welcome = host.merge(entry.id, now).unwrap().welcome.unwrap().1;
     let mut member = joining.enter((&welcome, entry.id), alice.device(), &*credentials, now).unwrap();
     assert_eq!(host.code(), member.code());
 
@@ -120,12 +119,12 @@ fn a_removed_members_keys_open_nothing_that_follows() {
 
     let removal = host.make(Wanted::Remove(vec![bob.device()]), &alice).unwrap();
     let commit = host.staged_message(removal.id).unwrap().to_vec();
-    assert_eq!(host.merge(removal.id, now).unwrap().0.removed.len(), 1);
+    assert_eq!(host.merge(removal.id, now).unwrap().removed.len(), 1);
     let after = host.seal(&text(2), &alice).unwrap();
     assert!(member.open(&after, alice.device()).is_err(), "without the commit");
     assert_eq!(member.stage(&commit, &*credentials, now).unwrap(), removal);
     assert_eq!(member.epoch(), 1, "staged, and not merged");
-    assert!(member.merge(removal.id, now).unwrap().0.myself_removed);
+    assert!(member.merge(removal.id, now).unwrap().myself_removed);
     assert!(member.open(&after, alice.device()).is_err(), "with the commit");
     assert!(member.seal(&text(3), &bob).is_err(), "and he cannot speak");
 }
@@ -143,8 +142,7 @@ fn texts_of_a_past_epoch_are_opened_for_ten_seconds() {
         let (joining, key_package) = Joining::new(room, guest).unwrap();
         let entering = host.verify_guest(&key_package, guest.device(), &*credentials, now).unwrap();
         let entry = host.make(Wanted::Enter(Box::new(entering)), &alice).unwrap();
-        let (_, welcome) = host.merge(entry.id, now).unwrap();
-        let welcome = welcome.unwrap().1;
+        let welcome = host.merge(entry.id, now).unwrap().welcome.unwrap().1;
         joining.enter((&welcome, entry.id), alice.device(), &*credentials, now).unwrap()
     };
     let mut member = enter(&mut host, &bob, began);
