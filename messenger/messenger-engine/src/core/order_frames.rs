@@ -27,6 +27,7 @@ impl Core {
         }
         if is_member {
             inside.heard.insert(device, now.instant);
+            inside.hosting.remove.remove(&device);
         }
         match frame {
             RoomFrame::Propose { commit, .. } => self.handed_in(id, &commit, now),

@@ -39,7 +39,7 @@ impl Core {
             self.rooms.remove(&id);
             return;
         }
-        self.drop_room(id, "you were removed, because the others had lost you or by the host", now);
+        self.drop_room(id, "the others had lost this device, or the host removed it", now);
     }
 
     /// Gives a room up that may go on elsewhere: its keys are forgotten, and this device asks to be let in again.

@@ -231,11 +231,6 @@ impl Core {
             RoomFrame::Decline { reason, .. } => self.declined(id, &person, &crate::clip(&reason), now),
             RoomFrame::Welcome { welcome, epoch, .. } => self.welcomed(id, &person, session, (&welcome, epoch), now),
             RoomFrame::Leave { .. } => self.member_leaves(id, &person, now),
-            RoomFrame::Closed { reason, .. } => {
-                if self.rooms.get(&id).and_then(Room::asked_by).is_some_and(|host| host.device == person.device) {
-                    self.close_room(id, &crate::clip(&reason), now);
-                }
-            }
             RoomFrame::Return { .. } => self.wants_back(id, &person, session),
             // Whoever counts this device as a member of a room it knows nothing of learns that it is none.
             RoomFrame::Beat { .. } if !self.rooms.contains_key(&id) => {
@@ -306,6 +301,7 @@ impl Core {
                 None => {
                     self.host_lost_device(id, person, now);
                     self.tend_room(id, now);
+                    self.look_for_quorum(id, now);
                 }
             }
         }

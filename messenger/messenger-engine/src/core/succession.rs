@@ -93,7 +93,7 @@ impl Core {
     }
 
     /// Where no quorum is heard, nothing can be decided: the person is told, nothing more is sealed, and in the end one leaves.
-    fn look_for_quorum(&mut self, id: RoomId, now: Now) {
+    pub(super) fn look_for_quorum(&mut self, id: RoomId, now: Now) {
         let Some(inside) = self.inside(id) else { return };
         let present = inside.present(now);
         if is_quorum::<AllRules>(&present, &inside.order.epoch().members) {

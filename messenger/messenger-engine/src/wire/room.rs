@@ -67,16 +67,6 @@ pub enum RoomFrame {
         #[cbor(n(0), with = "minicbor::bytes")]
         room: [u8; 16],
     },
-    /// Host to a guest or to somebody behind: you are not in the room.
-    #[n(7)]
-    Closed {
-        /// The room.
-        #[cbor(n(0), with = "minicbor::bytes")]
-        room: [u8; 16],
-        /// Why, for people; at most 256 bytes.
-        #[n(1)]
-        reason: String,
-    },
     /// Member to host: an MLSMessage holding a commit to be offered (rule R-04).
     #[n(8)]
     Propose {
@@ -171,7 +161,6 @@ impl RoomFrame {
             | Self::Decline { room, .. }
             | Self::Welcome { room, .. }
             | Self::Leave { room }
-            | Self::Closed { room, .. }
             | Self::Propose { room, .. }
             | Self::Return { room } => *room,
             Self::Offer { head, .. } | Self::Ack { head, .. } | Self::Go { head, .. } => head.head.room,
@@ -189,7 +178,6 @@ impl RoomFrame {
             Self::Decline { .. } => "decline",
             Self::Welcome { .. } => "welcome",
             Self::Leave { .. } => "leave",
-            Self::Closed { .. } => "closed",
             Self::Propose { .. } => "propose",
             Self::Offer { .. } => "offer",
             Self::Ack { .. } => "ack",

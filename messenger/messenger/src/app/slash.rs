@@ -129,7 +129,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("/remove [bob@example.org]", "remove a contact (this one, if none is named)"),
     ("/room create NAME", "open a room with yourself as host"),
     ("/invite bob@example.org", "ask somebody who is online into this room"),
-    ("/leave", "leave this room; if you host it, another member will"),
+    ("/leave", "leave this room; it goes on without you"),
     ("/accept, /decline", "answer the first who knocks or invites"),
     ("/again", "send again what was not delivered"),
     ("/knock", "send it as a stranger would: they are asked whether to accept"),

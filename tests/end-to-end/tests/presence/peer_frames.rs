@@ -106,7 +106,6 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         RoomFrame::Decline { room: ROOM, reason: reason() },
         RoomFrame::Welcome { room: ROOM, welcome: vec![2; 100_000], epoch: [5; 32] },
         RoomFrame::Leave { room: ROOM },
-        RoomFrame::Closed { room: ROOM, reason: reason() },
         RoomFrame::Propose { room: ROOM, commit: vec![3; 5_000] },
         RoomFrame::Offer { head: head(), commit: vec![3; 5_000], grants: vec![grant(None), grant(Some(head()))] },
         RoomFrame::Ack { head: head(), ack: ack.clone() },

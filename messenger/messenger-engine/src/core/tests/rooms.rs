@@ -283,7 +283,7 @@ fn what_a_member_has_not_signed_counts_for_nothing() {
     world.inject("carol", "bob", RoomFrame::Go { head: head.clone(), commit: commit.clone(), acks: acks.clone() });
     acks.iter_mut().for_each(|ack| ack.signature[0] ^= 1);
     world.inject("carol", "bob", RoomFrame::Go { head: head.clone(), commit: commit.clone(), acks });
-    world.inject("carol", "bob", RoomFrame::Closed { room: room.0, reason: "so there".into() });
+    world.inject("carol", "bob", RoomFrame::Decline { room: room.0, reason: "so there".into() });
     let mut forged = head.clone();
     forged.head.commit = [9; 32];
     world.inject("carol", "bob", RoomFrame::Offer { head: forged.clone(), commit, grants: Vec::new() });
