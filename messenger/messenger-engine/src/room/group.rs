@@ -1,6 +1,6 @@
 //! One device's view of a room's MLS group: openmls, and around it everything that openmls leaves to the application.
 //!
-//! Every message from outside passes here and through [`staging`](super::staging): parsed, checked against the room's
+//! Every message from outside passes here and through `staging`: parsed, checked against the room's
 //! rules, its certificates verified, and merged only when it is decided.
 
 use std::collections::BTreeMap;
