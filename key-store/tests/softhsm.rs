@@ -43,7 +43,8 @@ fn keys_in_a_token_sign_and_sessions_recover() {
         .unwrap();
 
     // A key that is not there is made in the token, once; one of another kind is not taken for it.
-    let made = |label: &str, algorithm| TokenKey::open_or_make(uri(label, &right).parse().unwrap(), algorithm, [7; 16]);
+    let made =
+        |label: &str, algorithm| TokenKey::open_or_make(uri(label, &right).parse().unwrap(), algorithm, [7; 16], true);
     for (label, algorithm) in [
         ("new", TokenAlgorithm::Ed25519),
         ("new 256", TokenAlgorithm::EcdsaP256),

@@ -100,10 +100,11 @@ impl Home {
         identifier: &Identifier,
     ) -> Result<(K, AccountKey), HomeError> {
         if let KeyPlace::Token(uri) = place {
-            let device = in_token(&folder.join("key.uri"), uri, K::token_algorithm(kind)?, K::in_token)?;
+            let device = in_token(&folder.join("key.uri"), uri, (K::token_algorithm(kind)?, K::STAYS), K::in_token)?;
             let label = format!("{} account", uri.object().unwrap_or_default());
             let path = folder.join("account.uri");
-            let account = in_token(&path, &uri.with_object(&label), TokenAlgorithm::EcdsaP256, AccountKey::in_token)?;
+            let account =
+                in_token(&path, &uri.with_object(&label), (TokenAlgorithm::EcdsaP256, false), AccountKey::in_token)?;
             return Ok((device, account));
         }
         let (key, account) = (K::generate(kind)?, AccountKey::generate()?);
@@ -320,12 +321,12 @@ pub(super) fn is_kept(folder: &Path, place: &KeyPlace) -> bool {
 fn in_token<T>(
     path: &Path,
     uri: &TokenUri,
-    algorithm: TokenAlgorithm,
+    (algorithm, opens): (TokenAlgorithm, bool),
     take: fn(TokenKey) -> Result<T, KeyError>,
 ) -> Result<T, HomeError> {
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(KeyError::Random)?;
-    let made = TokenKey::open_or_make(uri.clone(), algorithm, id);
+    let made = TokenKey::open_or_make(uri.clone(), algorithm, id, opens);
     let (key, _) = made.map_err(|source| HomeError::Token { path: path.to_owned(), source: Box::new(source) })?;
     files::write_atomic(path, format!("{}\n", uri.to_uri()).as_bytes())?;
     Ok(take(key)?)

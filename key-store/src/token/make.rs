@@ -13,15 +13,21 @@ use super::{
 
 impl TokenKey {
     /// The key that the URI names, or, if there is none, one that the token makes under that label and never gives out.
-    /// `id` is fresh; it becomes CKA_ID, unless the URI has one. Whether it was made is told.
+    /// `id` is fresh; it becomes CKA_ID, unless the URI has one. One that `opens` may be used for key agreement, too, as mails
+    /// are opened with it (RFC 5753). Whether it was made is told.
     ///
     /// # Errors
     /// See [`TokenError`]; the token may be one that makes no such keys.
-    pub fn open_or_make(uri: TokenUri, algorithm: TokenAlgorithm, id: [u8; 16]) -> Result<(Self, bool), TokenError> {
+    pub fn open_or_make(
+        uri: TokenUri,
+        algorithm: TokenAlgorithm,
+        id: [u8; 16],
+        opens: bool,
+    ) -> Result<(Self, bool), TokenError> {
         let made = match Self::open(uri.clone()) {
             Ok(key) => return expected(key, algorithm).map(|key| (key, false)),
             Err(TokenError::Found { expected: ONE_PRIVATE_KEY, found, .. }) if found == "0" => {
-                make(&uri, algorithm, id)
+                make(&uri, algorithm, id, opens)
             }
             Err(error) => Err(error),
         };
@@ -41,7 +47,7 @@ fn expected(key: TokenKey, algorithm: TokenAlgorithm) -> Result<TokenKey, TokenE
     Err(found(key.uri(), expected, format!("{:?}", key.algorithm())))
 }
 
-fn make(uri: &TokenUri, algorithm: TokenAlgorithm, id: [u8; 16]) -> Result<(), TokenError> {
+fn make(uri: &TokenUri, algorithm: TokenAlgorithm, id: [u8; 16], opens: bool) -> Result<(), TokenError> {
     let label = uri.object().ok_or_else(|| found(uri, "a label (object=) for the new key", "none".to_owned()))?;
     let module = module(uri)?;
     // It stays open: the last session that closes takes the log-in with it.
@@ -60,7 +66,9 @@ fn make(uri: &TokenUri, algorithm: TokenAlgorithm, id: [u8; 16]) -> Result<(), T
     let public = [Attribute::Private(false), Attribute::Verify(true), Attribute::EcParams(curve(algorithm))];
     let private =
         [Attribute::Private(true), Attribute::Sensitive(true), Attribute::Extractable(false), Attribute::Sign(true)];
-    let (public, private) = ([&named[..], &public[..]].concat(), [&named[..], &private[..]].concat());
+    let derive = (opens && algorithm != TokenAlgorithm::Ed25519).then_some(Attribute::Derive(true));
+    let (public, mut private) = ([&named[..], &public[..]].concat(), [&named[..], &private[..]].concat());
+    private.extend(derive);
     session.generate_key_pair(&mechanism, &public, &private).map(drop).map_err(failed)
 }
 

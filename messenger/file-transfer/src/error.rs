@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::{MAX_DEPTH, MAX_ENTRIES, MAX_MANIFEST_BYTES, MAX_PATH_BYTES, MAX_SIZE};
+use crate::{MAX_DEPTH, MAX_ENTRIES, MAX_FOLDERS, MAX_MANIFEST_BYTES, MAX_PATH_BYTES, MAX_SIZE};
 
 /// Why something cannot be given.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,9 @@ pub enum GiveError {
     /// Too many files.
     #[error("expected at most {MAX_ENTRIES} files in {0}, found more; pack them into one file first")]
     Entries(PathBuf),
+    /// Too many folders.
+    #[error("expected at most {MAX_FOLDERS} folders in {0}, found more; pack them into one file first")]
+    Folders(PathBuf),
     /// Their paths are too many or too long together.
     #[error(
         "expected paths of at most {MAX_MANIFEST_BYTES} bytes together in {0}, found more; pack them into one file first"
@@ -40,6 +43,9 @@ pub enum GiveError {
     /// It is not as it was when it was offered.
     #[error("{0} was changed since it was offered; offer it once more")]
     Changed(PathBuf),
+    /// It is not wanted any more.
+    #[error("the reading was broken off")]
+    Halted,
     /// There is no such file in what was offered, or no such place in it.
     #[error("expected a place in what was offered, found byte {offset} of file {entry}")]
     Place {
@@ -63,7 +69,9 @@ pub enum TakeError {
         source: io::Error,
     },
     /// It is full, or nearly so. What has come is kept.
-    #[error("the disk is full: {needed} bytes more are needed at {path}, {free} are free; make room, and let it go on")]
+    #[error(
+        "the disk is full: {needed} bytes more are needed at {path}, {free} are free; make room, and let it be offered once more: what has come is kept"
+    )]
     Full {
         /// Where.
         path: PathBuf,

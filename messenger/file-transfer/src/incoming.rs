@@ -8,11 +8,17 @@ use crate::partial::{Growing, Partial};
 use crate::paths::Paths;
 use crate::place::{expect_room, put, sync_folder, write_error};
 use crate::{
-    Entry, Hash, MAX_DEPTH, MAX_ENTRIES, MAX_MANIFEST_BYTES, MAX_PATH_BYTES, MAX_SIZE, Offer, SafeName, TakeError,
+    Entry, Hash, MAX_DEPTH, MAX_ENTRIES, MAX_FOLDERS, MAX_MANIFEST_BYTES, MAX_PATH_BYTES, MAX_SIZE, Offer, SafeName,
+    TakeError,
 };
 
 /// After so many bytes it is looked whether there is still room.
 const LOOK: u64 = 64 * 1024 * 1024;
+
+/// What a file or a folder takes on a disk at least, whatever its size.
+const ENTRY: u64 = 4096;
+/// A smaller file of an earlier offer is not asked about, which takes a round trip, but taken once more.
+const WORTH_ASKING: u64 = 256 * 1024;
 
 /// What is missing of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +39,8 @@ pub struct Incoming {
     into: PathBuf,
     name: SafeName,
     offer: Offer,
+    /// Whose it is: nobody goes on with what another one began.
+    from: String,
     /// Of a folder, once its files are known.
     partial: Option<Partial>,
     files: Vec<File>,
@@ -58,7 +66,7 @@ impl Incoming {
     ///
     /// # Errors
     /// [`TakeError`]: the offer is larger than anything may be, there is no room for it, or nothing can be written there.
-    pub fn begin(into: &Path, offer: &Offer) -> Result<Self, TakeError> {
+    pub fn begin(into: &Path, offer: &Offer, from: &str) -> Result<Self, TakeError> {
         limit("a size", MAX_SIZE, offer.bytes)?;
         limit("a folder of so many files", MAX_ENTRIES, offer.files)?;
         let into = fs::canonicalize(into).map_err(|source| write_error(into, source))?;
@@ -67,6 +75,7 @@ impl Incoming {
             into,
             name: name.clone(),
             offer: offer.clone(),
+            from: from.to_owned(),
             partial: None,
             files: Vec::new(),
             paths: Paths::default(),
@@ -76,13 +85,19 @@ impl Incoming {
             unlooked: 0,
         };
         if offer.folder {
-            expect_room(&incoming.into, offer.bytes)?;
             return Ok(incoming);
         }
         incoming.files.push(File { path: offer.name.clone(), place: paths.place(&offer.name), size: offer.bytes });
-        let mark = [name.as_str().as_bytes(), b"\0", &offer.bytes.to_be_bytes()].concat();
+        let mark = [from.as_bytes(), b"\0", name.as_str().as_bytes(), b"\0", &offer.bytes.to_be_bytes()].concat();
         incoming.go_on(&mark)?;
         Ok(incoming)
+    }
+
+    /// The list of the files that a folder has comes from its beginning: what came of it before broke off.
+    pub fn list_anew(&mut self) {
+        if self.offer.folder && self.partial.is_none() {
+            (self.files, self.paths, self.listed) = (Vec::new(), Paths::default(), (0, 0));
+        }
     }
 
     /// Takes a page of the files that a folder has; the one after the last is empty.
@@ -107,6 +122,7 @@ impl Incoming {
                 return Err(self.otherwise());
             }
             let place = self.paths.place(&path);
+            limit("a folder of so many folders", MAX_FOLDERS, self.paths.count() as u64)?;
             self.files.push(File { path, place, size });
         }
         Ok(())
@@ -117,7 +133,7 @@ impl Incoming {
         if (self.files.len() as u64, self.listed.0) != (self.offer.files, self.offer.bytes) {
             return Err(self.otherwise());
         }
-        let mut mark = self.name.as_str().as_bytes().to_vec();
+        let mut mark = [self.from.as_bytes(), b"\0", self.name.as_str().as_bytes()].concat();
         for file in &self.files {
             mark.extend([&[0], file.path.as_bytes(), &[0], &file.size.to_be_bytes()].concat());
         }
@@ -135,19 +151,13 @@ impl Incoming {
     /// Finds what has come before.
     fn go_on(&mut self, mark: &[u8]) -> Result<(), TakeError> {
         let partial = Partial::open(&self.into, &self.name, mark, self.offer.folder)?;
-        if self.offer.folder {
-            // Only what was whole and right got its name.
-            let is_whole = |file: &&File| {
-                let found = partial.path().join(&file.place).symlink_metadata();
-                found.is_ok_and(|found| found.is_file() && found.len() == file.size)
-            };
-            let whole = self.files.iter().take_while(is_whole);
-            self.whole = whole.fold((0, 0), |(files, bytes), file| (files + 1, bytes + file.size));
-        }
+        let kept = if self.offer.folder { self.kept(partial.path()) } else { 0 };
         self.partial = Some(partial);
         self.grow()?;
-        let room = expect_room(&self.into, self.offer.bytes - self.done());
-        if room.is_err() && self.done() == 0 {
+        let there = kept.max(self.done());
+        let inodes = ENTRY * (self.files.len() + self.paths.count()) as u64;
+        let room = expect_room(&self.into, self.offer.bytes.saturating_sub(there).saturating_add(inodes));
+        if room.is_err() && there == 0 {
             // Nothing of it is there to be gone on with.
             self.growing = None;
             if let Some(partial) = self.partial.take() {
@@ -157,15 +167,31 @@ impl Incoming {
         room
     }
 
+    /// How many bytes of a folder are there: files that came whole, and the one that broke off.
+    fn kept(&self, partial: &Path) -> u64 {
+        let named = |file: &&File| is_whole(&partial.join(&file.place), file.size);
+        let mut kept = (0, 0);
+        for file in self.files.iter().take_while(named) {
+            kept = (kept.0 + 1, kept.1 + file.size);
+        }
+        let broken_off = part(partial, kept.0).symlink_metadata().map_or(0, |found| found.len());
+        let most = self.files.get(kept.0).map_or(0, |file| file.size);
+        kept.1 + broken_off.min(most)
+    }
+
     /// The file at which it is, if there is one.
     fn grow(&mut self) -> Result<Option<&mut Growing>, TakeError> {
         let (Some(partial), Some(file)) = (&self.partial, self.files.get(self.whole.0)) else { return Ok(None) };
         if self.growing.is_none() {
             let path = match self.offer.folder {
-                // No harmless name begins with a point.
-                true => partial.path().join(format!(".{}.part", self.whole.0)),
+                true => part(partial.path(), self.whole.0),
                 false => partial.path().to_owned(),
             };
+            let named = partial.path().join(&file.place);
+            if self.offer.folder && file.size >= WORTH_ASKING && !path.exists() && is_whole(&named, file.size) {
+                // It came whole of an earlier offer, and may be another one by now: its hash is asked for.
+                fs::rename(&named, &path).map_err(|source| write_error(&named, source))?;
+            }
             self.growing = Some(Growing::open(&path, file.size)?);
         }
         Ok(self.growing.as_mut())
@@ -270,6 +296,16 @@ impl Incoming {
             partial.discard();
         }
     }
+}
+
+/// Where the file of this number grows. No harmless name begins with a point.
+fn part(partial: &Path, number: usize) -> PathBuf {
+    partial.join(format!(".{number}.part"))
+}
+
+/// Whether a file is there that was right once: only such a one got its name.
+fn is_whole(named: &Path, size: u64) -> bool {
+    named.symlink_metadata().is_ok_and(|found| found.is_file() && found.len() == size)
 }
 
 fn limit(what: &'static str, limit: u64, found: u64) -> Result<(), TakeError> {

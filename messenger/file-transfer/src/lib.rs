@@ -29,6 +29,8 @@ pub use outgoing::{Outgoing, Reading};
 
 /// The most files in a folder.
 pub const MAX_ENTRIES: u64 = 100_000;
+/// The most folders in a folder, those with files in them and those above these.
+pub const MAX_FOLDERS: u64 = 10_000;
 /// The longest path of a file in a folder (bytes of UTF-8).
 pub const MAX_PATH_BYTES: usize = 1024;
 /// How many folders deep a file may lie, itself counted.

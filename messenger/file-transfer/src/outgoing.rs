@@ -10,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::marks::{Marks, STEP};
 use crate::{
-    Entry, GiveError, Hash, MAX_DEPTH, MAX_ENTRIES, MAX_MANIFEST_BYTES, MAX_PATH_BYTES, MAX_SIZE, Offer, SafeName,
+    Entry, GiveError, Hash, MAX_DEPTH, MAX_ENTRIES, MAX_FOLDERS, MAX_MANIFEST_BYTES, MAX_PATH_BYTES, MAX_SIZE, Offer,
+    SafeName,
 };
 
 /// How much is read at once where only the hash is wanted.
@@ -26,10 +27,24 @@ pub struct Outgoing {
     marks: Arc<Mutex<Marks>>,
 }
 
-/// A file, and where it is if its name is no UTF-8.
+/// A file, where it is if its name is no UTF-8, and which state of it was looked at.
 struct Found {
     entry: Entry,
+    state: FileState,
     odd: Option<PathBuf>,
+}
+
+/// What a file that was changed, or put in another one's place, does not keep: which one it is, and when it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileState {
+    inode: u64,
+    written: (i64, i64),
+}
+
+impl FileState {
+    fn of(found: &fs::Metadata) -> Self {
+        Self { inode: found.ino(), written: (found.mtime(), found.mtime_nsec()) }
+    }
 }
 
 impl Outgoing {
@@ -49,7 +64,8 @@ impl Outgoing {
             looked.folder(&place, &mut PathBuf::new(), 1)?;
             looked.files.sort_by(|one, other| one.entry.path.cmp(&other.entry.path));
         } else if found.is_file() {
-            looked.add(&place, Found { entry: Entry { path: name.clone(), size: found.len() }, odd: None })?;
+            let entry = Entry { path: name.clone(), size: found.len() };
+            looked.add(&place, Found { entry, state: FileState::of(&found), odd: None })?;
         } else {
             return Err(GiveError::Kind(place));
         }
@@ -82,8 +98,8 @@ impl Outgoing {
     /// Reads a file from an offset on. What is before it is read for its hash, unless that was done not long ago.
     ///
     /// # Errors
-    /// [`GiveError`]: it cannot be read, was changed, or there is no such place in it.
-    pub fn open(&self, entry: u64, offset: u64) -> Result<Reading, GiveError> {
+    /// [`GiveError`]: it cannot be read, was changed, there is no such place in it, or it was `enough` before that was reached.
+    pub fn open(&self, entry: u64, offset: u64, enough: &dyn Fn() -> bool) -> Result<Reading, GiveError> {
         let place = || GiveError::Place { entry, offset };
         let found = usize::try_from(entry).ok().and_then(|entry| self.files.get(entry)).ok_or_else(place)?;
         let left = found.entry.size.checked_sub(offset).ok_or_else(place)?;
@@ -105,12 +121,13 @@ impl Outgoing {
             at,
             left: left + (offset - at),
             size: found.entry.size,
+            looked_at: found.state,
             state,
             marks: self.marks.clone(),
         };
         reading.expect_size()?;
         reading.file.seek(SeekFrom::Start(at)).map_err(|source| read_error(&reading.path, source))?;
-        reading.skip_to(offset)?;
+        reading.skip_to(offset, enough)?;
         Ok(reading)
     }
 }
@@ -121,6 +138,7 @@ struct Looked {
     files: Vec<Found>,
     bytes: u64,
     paths: usize,
+    folders: u64,
     left_out: u64,
 }
 
@@ -131,6 +149,10 @@ impl Looked {
         if depth > MAX_DEPTH {
             return Err(GiveError::Path(here));
         }
+        self.folders += 1;
+        if self.folders > MAX_FOLDERS + 1 {
+            return Err(GiveError::Folders(top.to_owned()));
+        }
         for found in fs::read_dir(&here).map_err(|source| read_error(&here, source))? {
             let found = found.map_err(|source| read_error(&here, source))?;
             let kind = found.file_type().map_err(|source| read_error(&found.path(), source))?;
@@ -138,10 +160,11 @@ impl Looked {
             if kind.is_dir() {
                 self.folder(top, inside, depth + 1)?;
             } else if kind.is_file() {
-                let size = found.metadata().map_err(|source| read_error(&found.path(), source))?.len();
+                let about = found.metadata().map_err(|source| read_error(&found.path(), source))?;
                 let odd = inside.to_str().is_none().then(|| inside.clone());
                 let path = inside.to_string_lossy().into_owned();
-                self.add(top, Found { entry: Entry { path, size }, odd })?;
+                let entry = Entry { path, size: about.len() };
+                self.add(top, Found { entry, state: FileState::of(&about), odd })?;
             } else {
                 self.left_out += 1;
             }
@@ -179,6 +202,7 @@ pub struct Reading {
     at: u64,
     left: u64,
     size: u64,
+    looked_at: FileState,
     state: Sha256,
     marks: Arc<Mutex<Marks>>,
 }
@@ -222,9 +246,12 @@ impl Reading {
         }
     }
 
-    fn skip_to(&mut self, offset: u64) -> Result<(), GiveError> {
+    fn skip_to(&mut self, offset: u64, enough: &dyn Fn() -> bool) -> Result<(), GiveError> {
         let mut buffer = vec![0; CHUNK];
         while self.at < offset {
+            if enough() {
+                return Err(GiveError::Halted);
+            }
             let most = usize::try_from((offset - self.at).min(CHUNK as u64)).expect("at most a chunk");
             self.read(&mut buffer[..most])?;
         }
@@ -233,7 +260,7 @@ impl Reading {
 
     fn expect_size(&self) -> Result<(), GiveError> {
         let found = self.file.metadata().map_err(|source| read_error(&self.path, source))?;
-        match found.is_file() && found.size() == self.size {
+        match found.is_file() && found.size() == self.size && FileState::of(&found) == self.looked_at {
             true => Ok(()),
             false => Err(GiveError::Changed(self.path.clone())),
         }

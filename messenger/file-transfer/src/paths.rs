@@ -37,6 +37,11 @@ impl Paths {
         self.free(&folder, name)
     }
 
+    /// How many folders were given a place.
+    pub(crate) fn count(&self) -> usize {
+        self.folders.len()
+    }
+
     /// Folders that were given a place, those above before those below.
     pub(crate) fn folders(&self) -> Vec<&PathBuf> {
         let mut folders: Vec<_> = self.folders.values().collect();

@@ -43,7 +43,7 @@ fn bring(from: &Outgoing, to: &mut Incoming, mut most: usize) -> Result<bool, Ta
         to.page(Vec::new())?;
     }
     while let Some(Position::Files { entry, offset }) = to.left() {
-        let mut reading = from.open(entry, offset).unwrap();
+        let mut reading = from.open(entry, offset, &|| false).unwrap();
         let mut buffer = [0; CHUNK];
         while to.expects() > 0 {
             let read = reading.read(&mut buffer[..most.min(CHUNK)]).unwrap();
@@ -60,7 +60,7 @@ fn bring(from: &Outgoing, to: &mut Incoming, mut most: usize) -> Result<bool, Ta
 }
 
 fn all(from: &Outgoing, into: &Path) -> PathBuf {
-    let mut to = Incoming::begin(into, from.offer()).unwrap();
+    let mut to = Incoming::begin(into, from.offer(), "alice").unwrap();
     assert!(bring(from, &mut to, usize::MAX).unwrap());
     assert_eq!(to.done(), from.offer().bytes);
     to.complete().unwrap()
@@ -121,19 +121,19 @@ fn what_broke_off_goes_on_where_it_was_in_this_process_and_in_another() {
     write(from.join("two/2"), &content);
     for name in ["two", "two/1"] {
         let outgoing = Outgoing::look(&from.join(name)).unwrap();
-        let mut to = Incoming::begin(into, outgoing.offer()).unwrap();
+        let mut to = Incoming::begin(into, outgoing.offer(), "alice").unwrap();
         assert!(!bring(&outgoing, &mut to, 2_500_000).unwrap());
         assert_eq!(to.left(), Some(Position::Files { entry: 0, offset: 2_500_000 }));
         assert!(!bring(&outgoing, &mut to, 1_000_000).unwrap(), "in the same process");
         drop(to);
         // Another process knows nothing but what is on the disk.
         let outgoing = Outgoing::look(&from.join(name)).unwrap();
-        let mut to = Incoming::begin(into, outgoing.offer()).unwrap();
+        let mut to = Incoming::begin(into, outgoing.offer(), "alice").unwrap();
         if outgoing.offer().folder {
             assert_eq!((to.left(), to.done()), (Some(Position::Manifest), 0));
             assert!(!bring(&outgoing, &mut to, 1_000_000).unwrap());
             drop(to);
-            to = Incoming::begin(into, outgoing.offer()).unwrap();
+            to = Incoming::begin(into, outgoing.offer(), "alice").unwrap();
             assert!(!bring(&outgoing, &mut to, 0).unwrap());
             assert_eq!(to.left(), Some(Position::Files { entry: 1, offset: 500_000 }), "the first is whole");
         } else {
@@ -147,11 +147,66 @@ fn what_broke_off_goes_on_where_it_was_in_this_process_and_in_another() {
     assert_eq!(names(into), ["1", "two"]);
 }
 
+/// Content of the same paths and sizes may be another one: only a hash that is compared now makes a file whole.
+#[test]
+fn what_came_whole_of_an_earlier_offer_counts_only_if_it_is_still_the_same_and_of_the_same_giver() {
+    let Place { from, into, .. } = &place();
+    let tree = from.join("tree");
+    let [first, second] = ["1", "2"].map(|name| write(tree.join(name), &[7; 300_000]));
+    let outgoing = Outgoing::look(&tree).unwrap();
+    let mut to = Incoming::begin(into, outgoing.offer(), "alice").unwrap();
+    assert!(!bring(&outgoing, &mut to, 400_000).unwrap());
+    drop(to);
+    // Somebody else with the same manifest begins anew.
+    let mut to = Incoming::begin(into, outgoing.offer(), "mallory").unwrap();
+    assert!(!bring(&outgoing, &mut to, 0).unwrap());
+    assert_eq!(to.left(), Some(Position::Files { entry: 0, offset: 0 }));
+    to.discard();
+    // The first one was written since, to the same length.
+    fs::write(&first, [8; 300_000]).unwrap();
+    let outgoing = Outgoing::look(&tree).unwrap();
+    let mut to = Incoming::begin(into, outgoing.offer(), "alice").unwrap();
+    assert!(matches!(bring(&outgoing, &mut to, usize::MAX), Err(TakeError::Hash(_))));
+    drop(to);
+    let mut to = Incoming::begin(into, outgoing.offer(), "alice").unwrap();
+    assert!(bring(&outgoing, &mut to, usize::MAX).unwrap());
+    let came = to.complete().unwrap();
+    assert_eq!([fs::read(came.join("1")).unwrap(), fs::read(came.join("2")).unwrap()], [[8; 300_000], [7; 300_000]]);
+    assert_eq!(fs::read(second).unwrap(), [7; 300_000]);
+}
+
+#[test]
+fn a_list_that_breaks_off_comes_from_its_beginning() {
+    let Place { into, .. } = &place();
+    let offer = Offer { name: "tea".into(), folder: true, files: 2, bytes: 0 };
+    let entry = |path: &str| Entry { path: path.into(), size: 0 };
+    let mut to = Incoming::begin(into, &offer, "alice").unwrap();
+    to.page(vec![entry("a")]).unwrap();
+    to.list_anew();
+    to.page(vec![entry("a"), entry("b")]).unwrap();
+    to.page(Vec::new()).unwrap();
+    assert_eq!(to.left(), Some(Position::Files { entry: 0, offset: 0 }));
+}
+
+#[test]
+fn folders_are_counted_and_reading_for_a_hash_can_be_broken_off() {
+    let Place { from, into, .. } = &place();
+    let offer = Offer { name: "tea".into(), folder: true, files: MAX_ENTRIES, bytes: 0 };
+    let mut to = Incoming::begin(into, &offer, "alice").unwrap();
+    let deep = |n: u64| Entry { path: format!("{n}/{}f", "a/".repeat(MAX_DEPTH - 2)), size: 0 };
+    let taken = (0..1000).try_for_each(|n| to.page(vec![deep(n)]));
+    assert!(matches!(taken, Err(TakeError::Limit { .. })));
+    drop(to);
+    assert!(names(into).is_empty());
+    let outgoing = Outgoing::look(&write(from.join("tea"), &[7; 1_000_000])).unwrap();
+    assert!(matches!(outgoing.open(0, 900_000, &|| true), Err(GiveError::Halted)));
+}
+
 #[test]
 fn the_same_twice_at_once_do_not_write_into_each_other() {
     let Place { from, into, .. } = &place();
     let outgoing = Outgoing::look(&write(from.join("tea"), &[7; 5000])).unwrap();
-    let [mut one, mut other] = [(); 2].map(|()| Incoming::begin(into, outgoing.offer()).unwrap());
+    let [mut one, mut other] = [(); 2].map(|()| Incoming::begin(into, outgoing.offer(), "alice").unwrap());
     assert!(!bring(&outgoing, &mut one, 2000).unwrap());
     assert!(bring(&outgoing, &mut other, usize::MAX).unwrap());
     assert!(bring(&outgoing, &mut one, usize::MAX).unwrap());
@@ -164,7 +219,7 @@ fn the_same_twice_at_once_do_not_write_into_each_other() {
 fn lies_about_sizes_and_hashes_leave_nothing() {
     let Place { into, .. } = &place();
     let offer = |folder, files, bytes| Offer { name: "tea".into(), folder, files, bytes };
-    let mut to = Incoming::begin(into, &offer(false, 1, 10)).unwrap();
+    let mut to = Incoming::begin(into, &offer(false, 1, 10), "alice").unwrap();
     assert!(matches!(to.page(Vec::new()), Err(TakeError::Order { .. })));
     to.write(&[1; 9]).unwrap();
     assert!(matches!(to.finish(&[0; 32]), Err(TakeError::Order { .. })), "a byte is missing");
@@ -184,16 +239,16 @@ fn lies_about_sizes_and_hashes_leave_nothing() {
         vec![entry("a", 10)],
         vec![entry("a", u64::MAX), entry("b", 11)],
     ] {
-        let mut to = Incoming::begin(into, &offer(true, 2, 10)).unwrap();
+        let mut to = Incoming::begin(into, &offer(true, 2, 10), "alice").unwrap();
         let taken = to.page(entries.clone()).and_then(|()| to.page(Vec::new()));
         assert!(matches!(taken, Err(TakeError::Announced { .. })), "{entries:?}");
     }
     for bad in [entry(&"x".repeat(MAX_PATH_BYTES + 1), 1), entry(&vec!["a"; MAX_DEPTH + 1].join("/"), 1)] {
-        let mut to = Incoming::begin(into, &offer(true, 2, 10)).unwrap();
+        let mut to = Incoming::begin(into, &offer(true, 2, 10), "alice").unwrap();
         assert!(matches!(to.page(vec![bad]), Err(TakeError::Limit { .. })));
     }
-    assert!(Incoming::begin(into, &offer(true, MAX_ENTRIES + 1, 0)).is_err());
-    assert!(Incoming::begin(into, &offer(false, 1, MAX_SIZE + 1)).is_err());
+    assert!(Incoming::begin(into, &offer(true, MAX_ENTRIES + 1, 0), "alice").is_err());
+    assert!(Incoming::begin(into, &offer(false, 1, MAX_SIZE + 1), "alice").is_err());
     assert!(names(into).is_empty());
 }
 
@@ -201,25 +256,25 @@ fn lies_about_sizes_and_hashes_leave_nothing() {
 fn what_does_not_fit_or_cannot_be_written_is_refused_before_it_begins() {
     let Place { into, .. } = &place();
     let huge = Offer { name: "huge".into(), folder: false, files: 1, bytes: 1 << 52 };
-    let refused = Incoming::begin(into, &huge).err().unwrap();
+    let refused = Incoming::begin(into, &huge, "alice").err().unwrap();
     assert!(matches!(refused, TakeError::Full { .. }), "{refused}");
-    assert!(Incoming::begin(&into.join("nowhere"), &huge).is_err());
+    assert!(Incoming::begin(&into.join("nowhere"), &huge, "alice").is_err());
     let file = write(into.join("file"), b"");
-    assert!(Incoming::begin(&file, &Offer { bytes: 1, ..huge }).is_err());
+    assert!(Incoming::begin(&file, &Offer { bytes: 1, ..huge }, "alice").is_err());
 }
 
 #[test]
 fn links_in_the_way_lead_nowhere() {
     let Place { from, into, .. } = &place();
     let outgoing = Outgoing::look(&write(from.join("tea"), b"tea")).unwrap();
-    let mut to = Incoming::begin(into, outgoing.offer()).unwrap();
+    let mut to = Incoming::begin(into, outgoing.offer(), "alice").unwrap();
     assert!(!bring(&outgoing, &mut to, 0).unwrap());
     let partial = names(into).pop().unwrap();
     drop(to);
     fs::remove_file(into.join(&partial)).unwrap();
     let target = write(from.join("target"), b"untouched");
     symlink(&target, into.join(&partial)).unwrap();
-    assert!(Incoming::begin(into, outgoing.offer()).is_err());
+    assert!(Incoming::begin(into, outgoing.offer(), "alice").is_err());
     // One of the name itself is something of that name.
     fs::remove_file(into.join(&partial)).unwrap();
     symlink(&target, into.join("tea")).unwrap();
@@ -232,19 +287,19 @@ fn what_changed_since_it_was_offered_is_not_given() {
     let Place { from, .. } = &place();
     let tea = write(from.join("tea"), &[7; 5000]);
     let outgoing = Outgoing::look(&tea).unwrap();
-    assert!(matches!(outgoing.open(1, 0), Err(GiveError::Place { .. })));
-    assert!(matches!(outgoing.open(0, 5001), Err(GiveError::Place { .. })));
-    let mut reading = outgoing.open(0, 0).unwrap();
+    assert!(matches!(outgoing.open(1, 0, &|| false), Err(GiveError::Place { .. })));
+    assert!(matches!(outgoing.open(0, 5001, &|| false), Err(GiveError::Place { .. })));
+    let mut reading = outgoing.open(0, 0, &|| false).unwrap();
     fs::write(&tea, [7; 4000]).unwrap();
     let mut buffer = [0; 8192];
     assert_eq!(reading.read(&mut buffer).unwrap(), 4000);
     assert!(matches!(reading.read(&mut buffer), Err(GiveError::Changed(_))));
-    assert!(matches!(outgoing.open(0, 0), Err(GiveError::Changed(_))));
+    assert!(matches!(outgoing.open(0, 0, &|| false), Err(GiveError::Changed(_))));
     fs::write(&tea, [7; 6000]).unwrap();
-    assert!(matches!(outgoing.open(0, 0), Err(GiveError::Changed(_))));
+    assert!(matches!(outgoing.open(0, 0, &|| false), Err(GiveError::Changed(_))));
     fs::remove_file(&tea).unwrap();
     symlink("/etc/passwd", &tea).unwrap();
-    assert!(outgoing.open(0, 0).is_err());
+    assert!(outgoing.open(0, 0, &|| false).is_err());
 }
 
 #[test]
@@ -264,7 +319,7 @@ fn a_hash_goes_on_from_what_was_read_before() {
     let content: Vec<u8> = (0..2_500_000_u32).map(|at| (at % 199) as u8).collect();
     let outgoing = Outgoing::look(&write(from.join("tea"), &content)).unwrap();
     for offset in [0, 1, 1_048_576, 2_000_000, 2_499_999, 2_500_000, 3] {
-        let mut reading = outgoing.open(0, offset).unwrap();
+        let mut reading = outgoing.open(0, offset, &|| false).unwrap();
         let (mut read, mut buffer) = (Vec::<u8>::new(), vec![0; 70_000]);
         loop {
             match reading.read(&mut buffer).unwrap() {
@@ -285,7 +340,7 @@ fn of_a_sparse_file_its_size_alone_is_large() {
     fs::File::create(&huge).unwrap().set_len(100 << 30).unwrap();
     let outgoing = Outgoing::look(&huge).unwrap();
     assert_eq!(outgoing.offer().bytes, 100 << 30);
-    let mut reading = outgoing.open(0, 0).unwrap();
+    let mut reading = outgoing.open(0, 0, &|| false).unwrap();
     let mut buffer = vec![1; 1 << 16];
     assert_eq!(reading.read(&mut buffer).unwrap(), 1 << 16);
     assert!(buffer.iter().all(|byte| *byte == 0));

@@ -104,13 +104,15 @@ impl History {
             transaction.query_row("SELECT keeps FROM conversations WHERE id = ?", [place], |row| row.get(0))?;
         let mut added = 0;
         if keeps {
-            let again = "UPDATE entries SET state = ?, at = ? WHERE conversation = ? AND run = ? AND number = ? AND sender IS ?";
+            let again = "UPDATE entries SET state = ?, at = ? WHERE conversation = ? AND run = ? AND number = ? AND sender IS NULL";
             let insert =
                 "INSERT INTO entries (conversation, at, sender, run, number, state, text) VALUES (?, ?, ?, ?, ?, ?, ?)";
             let (mut again, mut insert) = (transaction.prepare_cached(again)?, transaction.prepare_cached(insert)?);
             for one in new {
                 let (number, state) = (one.number.cast_signed(), one.state.code());
-                if again.execute((state, one.at, place, run, number, one.sender))? == 0 {
+                // One's own may be sent again under its number. The number of another's is that of a run of hers, of which there
+                // may have been several; what came twice of those was told from the first by whoever shows it.
+                if one.sender.is_some() || again.execute((state, one.at, place, run, number))? == 0 {
                     insert.execute((place, one.at, one.sender, run, number, state, one.text))?;
                     added += 1;
                 }

@@ -15,6 +15,8 @@ pub(crate) struct Transfer {
     pub(crate) number: u32,
     pub(crate) with: Identifier,
     pub(crate) direction: Direction,
+    /// Whether it was offered in a room: then who offers it has to be said.
+    pub(crate) in_room: bool,
     /// As sent: whoever shows it makes it harmless.
     pub(crate) name: String,
     pub(crate) folder: bool,
@@ -261,6 +263,7 @@ impl App {
                 let (place, shown) = (self.downloads().display().to_string(), self.shown_downloads());
                 let (number, with) = (self.number_file(), from.clone());
                 let file = Transfer {
+                    in_room: room.is_some(),
                     folder,
                     files,
                     bytes: Some(bytes),
@@ -349,6 +352,7 @@ impl Transfer {
             number,
             with,
             direction,
+            in_room: false,
             name,
             folder: false,
             files: 1,

@@ -267,7 +267,9 @@ fn report(event: &Event) -> Option<String> {
             };
             let state = json!(state);
             let state = state.as_str().unwrap_or_default();
-            let reason = reason.as_ref().map(|reason| format!(": {}", harmless_line(reason))).unwrap_or_default();
+            // What failed here names files.
+            let reason = reason.as_ref().filter(|_| *direction == Direction::Out);
+            let reason = reason.map(|reason| format!(": {}", harmless_line(reason))).unwrap_or_default();
             format!("a file {way} {with}: {state}{reason}")
         }
         Event::Contradiction { message, evidence, remedy, .. } => {
@@ -302,6 +304,9 @@ fn object(event: &Event) -> Value {
     {
         object.remove("name");
         object.remove("path");
+        if matches!(event, Event::FileState { direction: Direction::In, .. }) {
+            object.remove("reason");
+        }
     }
     object
 }

@@ -7,7 +7,7 @@
 pub(crate) mod commands;
 mod recording;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ::history::{Conversation, Entry, Folder, History, HistoryError, KeyPlace};
 use device::Home;
@@ -29,6 +29,9 @@ const WHAT: &str = "your history";
 pub(crate) struct Keeper {
     folder: Folder,
     history: Option<History>,
+    /// Of what texts are kept, as far as this run knows and has told: what another program switched on meanwhile is kept from
+    /// the next start on.
+    asked: BTreeSet<Conversation>,
     /// Entries from here on came in this run.
     since: i64,
     under_way: UnderWay,
@@ -59,7 +62,15 @@ impl Keeper {
     }
 
     fn closed(folder: Folder) -> Self {
-        Self { folder, history: None, since: 0, under_way: UnderWay::default(), expired: 0, told: None }
+        Self {
+            folder,
+            history: None,
+            asked: BTreeSet::new(),
+            since: 0,
+            under_way: UnderWay::default(),
+            expired: 0,
+            told: None,
+        }
     }
 
     /// Makes a history; on disk when this returns.
@@ -73,6 +84,7 @@ impl Keeper {
         history.expire(now)?;
         self.expired = now;
         self.since = history.next()?;
+        self.asked = history.keeping()?.into_keys().collect();
         self.history = Some(history);
         Ok(())
     }
@@ -94,8 +106,14 @@ impl Keeper {
     }
 
     /// Keeps what is said there from now on, or no longer.
-    pub(crate) fn keep(&self, conversation: &Conversation, title: &str, keeps: bool) -> Result<(), HistoryError> {
-        self.opened()?.keep(conversation, title, keeps)
+    pub(crate) fn keep(&mut self, conversation: &Conversation, title: &str, keeps: bool) -> Result<(), HistoryError> {
+        self.opened()?.keep(conversation, title, keeps)?;
+        if keeps {
+            self.asked.insert(conversation.clone());
+        } else {
+            self.asked.remove(conversation);
+        }
+        Ok(())
     }
 
     /// For so many days.

@@ -58,13 +58,13 @@ impl Keeper {
         let mine = |number, text| New { at: now, sender: None, number, state: State::Sending, text };
         match command {
             Command::Send { to, text, id, .. } => {
-                let Some(place) = kept(history, to)? else { return Ok(()) };
+                let Some(place) = kept(history, to)?.filter(|place| self.asked.contains(place)) else { return Ok(()) };
                 let id = *id.get_or_insert_with(draw_id);
                 history.add(&place, &mine(id, text)).map(drop)
             }
             Command::RoomSend { room, text, id } => {
                 let place = Conversation::Room(room.to_string());
-                if !history.keeps(&place)? {
+                if !self.asked.contains(&place) || !history.keeps(&place)? {
                     return Ok(());
                 }
                 let id = *id.get_or_insert_with(draw_id);
@@ -81,7 +81,7 @@ impl Keeper {
 
     fn await_change(&mut self, to: &str, of: u64, change: Change, id: &mut Option<u64>) -> Result<(), HistoryError> {
         let Some(history) = &self.history else { return Ok(()) };
-        let Some(place) = kept(history, to)? else { return Ok(()) };
+        let Some(place) = kept(history, to)?.filter(|place| self.asked.contains(place)) else { return Ok(()) };
         let id = *id.get_or_insert_with(draw_id);
         self.under_way.0.insert((place, id), (of, change));
         if self.under_way.0.len() > MAX_UNDER_WAY {
@@ -94,9 +94,19 @@ impl Keeper {
         let Some(history) = &mut self.history else { return Ok(()) };
         let theirs = |number: u64| Number { mine: false, number };
         match event {
-            Event::Message { id, from, text, .. } => history.add(&with(from), &their(from, *id, text, now)).map(drop),
+            Event::Message { id, from, text, .. } => {
+                let place = with(from);
+                match self.asked.contains(&place) {
+                    true => history.add(&place, &their(from, *id, text, now)).map(drop),
+                    false => Ok(()),
+                }
+            }
             Event::RoomMessage { room, id, from, text } => {
-                history.add(&Conversation::Room(room.to_string()), &their(from, *id, text, now)).map(drop)
+                let place = Conversation::Room(room.to_string());
+                match self.asked.contains(&place) {
+                    true => history.add(&place, &their(from, *id, text, now)).map(drop),
+                    false => Ok(()),
+                }
             }
             Event::Edited { from, id, text } => history.edit(&with(from), theirs(*id), text, now).map(drop),
             Event::DeleteRequested { from, id } => history.mark_deleted(&with(from), theirs(*id), now).map(drop),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use command_line::say;
 use identity::Identifier;
-use messenger_engine::{Command, DeliveryState, Engine, Event, Events, TransferId, TransferState};
+use messenger_engine::{Command, DeliveryState, Direction, Engine, Event, Events, TransferId, TransferState};
 use serde_json::json;
 
 use super::{LEAVING, ONLINE, State, get_online, invisible, kept, recipient, usage};
@@ -131,7 +131,8 @@ async fn give(
 
 /// Takes in how one stands.
 fn note(event: Event, states: &mut States) {
-    if let Event::FileState { transfer, name, state, reason, .. } = event {
+    // What others offer meanwhile is not what was to be sent.
+    if let Event::FileState { transfer, name, state, reason, direction: Direction::Out, .. } = event {
         states.insert(transfer, (name, state, reason));
     }
 }

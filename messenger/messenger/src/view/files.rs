@@ -21,7 +21,8 @@ pub(super) fn rows(file: &Transfer, clock: &str, columns: usize, theme: Theme) -
         Direction::In => ("↓", theme.theirs()),
         Direction::Out => ("↑", theme.mine()),
     };
-    let about = format!(" · {} · {clock}", about(file));
+    let from = if file.in_room { format!(" · from {}", file.with) } else { String::new() };
+    let about = format!("{from} · {} · {clock}", about(file));
     let lead = format!("{sign} {} ", file.number);
     // Both ends of a name tell what it is: the end is the kind.
     let room = columns.saturating_sub(width(&lead)).clamp(8, NAME_COLUMNS);

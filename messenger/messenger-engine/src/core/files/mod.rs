@@ -37,6 +37,8 @@ pub use task::{FetchEnd, FileTask, ServeEnd};
 const AT_ONCE: usize = 4;
 /// How many offers of one person may wait for an answer.
 const MAX_UNANSWERED: usize = 32;
+/// How many of one person's may be taken at a time: others have to find a place, too.
+const MAX_OF_ONE: usize = 64;
 /// How many transfers there may be that one has offered oneself, or taken.
 const MAX_OWN: usize = 256;
 
@@ -194,6 +196,7 @@ impl Files {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.transfers
             .values()
+            .filter(|one| !one.is_held())
             .filter_map(|one| if let Role::Taking(taking) = &one.role { taking.again } else { None })
             .min()
     }

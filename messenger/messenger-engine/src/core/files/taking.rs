@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{AT_ONCE, Ending, FetchEnd, FileTask, MAX_OWN, MAX_UNANSWERED, Role};
+use super::{AT_ONCE, Ending, FetchEnd, FileTask, MAX_OF_ONE, MAX_OWN, MAX_UNANSWERED, Role};
 use crate::api::{Direction, Event, RoomId, TransferId, TransferState};
 use crate::core::{Action, Core, SessionId};
 use crate::time::Now;
@@ -48,10 +48,15 @@ impl Core {
         if self.files.transfers.contains_key(&transfer) {
             return Err("its number is that of another transfer");
         }
-        let waits =
-            |one: &&super::Transfer| one.with == from && matches!(&one.role, Role::Taking(taking) if !taking.accepted);
-        if self.files.transfers.values().filter(waits).count() >= MAX_UNANSWERED {
-            return Err("too many offers of yours wait for an answer");
+        if self.me.bot && link.bot {
+            return Err("bots do not answer bots");
+        }
+        let taken = |accepted: bool| {
+            let of_hers = self.files.transfers.values().filter(|one| one.with == from);
+            of_hers.filter(|one| matches!(&one.role, Role::Taking(taking) if taking.accepted == accepted)).count()
+        };
+        if taken(false) >= MAX_UNANSWERED || taken(true) >= MAX_OF_ONE {
+            return Err("too many offers of yours are not over yet");
         }
         let Outline { name, folder, files, bytes, media_type, room } = what.clone();
         self.files.add(transfer, from.clone(), Some(session), what, Role::Taking(Taking::default()));
@@ -65,7 +70,7 @@ impl Core {
         let Some(one) = self.files.transfers.get_mut(&transfer) else {
             return self.no_such_transfer("file_accept", transfer);
         };
-        let what = one.what.clone();
+        let (what, from) = (one.what.clone(), one.with.to_string());
         match &mut one.role {
             Role::Taking(taking) if !taking.accepted && full => {
                 let message = format!("{MAX_OWN} transfers to this device are not over yet");
@@ -73,7 +78,7 @@ impl Core {
             }
             Role::Taking(taking) if !taking.accepted => {
                 taking.accepted = true;
-                self.actions.push_back(Action::File(FileTask::Begin { transfer, into, what }));
+                self.actions.push_back(Action::File(FileTask::Begin { transfer, into, what, from }));
                 self.file_changed(transfer);
             }
             _ => self.error(
@@ -104,6 +109,9 @@ impl Core {
     pub fn file_begun(&mut self, transfer: TransferId, begun: Result<FetchEnd, String>, now: Now) {
         let Some(one) = self.files.transfers.get_mut(&transfer) else { return };
         let Role::Taking(taking) = &mut one.role else { return };
+        if !taking.accepted || taking.left.is_some() {
+            return;
+        }
         match begun {
             Ok(FetchEnd::Left(left)) => {
                 taking.left = Some(left);

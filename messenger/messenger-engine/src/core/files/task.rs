@@ -21,6 +21,8 @@ pub enum FileTask {
         into: String,
         /// What comes.
         what: Outline,
+        /// From whom: nobody goes on with what another one began.
+        from: String,
     },
     /// Send what the other side has asked for, on a stream of its own; answer with [`crate::core::Core::file_served`].
     Serve {

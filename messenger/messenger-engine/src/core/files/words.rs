@@ -21,7 +21,12 @@ impl Core {
         now: Now,
     ) {
         if let FileWord::Offer { what } = word {
-            let refused = refused.filter(|_| !self.is_offered_in_room(session, &what));
+            // What is offered in a room comes from its members alone.
+            let refused = match (what.room.is_some(), self.is_offered_in_room(session, &what)) {
+                (true, true) => None,
+                (true, false) => refused.or(Some("you are not in that room")),
+                (false, _) => refused,
+            };
             return self.show((session, number), (None, id), |core| match refused {
                 Some(reason) => Err(reason),
                 None => core.file_offered(session, transfer, what),
@@ -65,7 +70,7 @@ impl Core {
         let giving = matches!(one.role, Role::Giving(_));
         let ending = match end {
             End::Done if giving => Ending::new(TransferState::Done),
-            End::Refused if giving => Ending::new(TransferState::Refused),
+            End::Refused if giving && one.state().0 == TransferState::Offered => Ending::new(TransferState::Refused),
             End::Cancelled => Ending::new(TransferState::Cancelled).by(Side::Them),
             End::Failed | End::Done | End::Refused => Ending::new(TransferState::Failed),
         };

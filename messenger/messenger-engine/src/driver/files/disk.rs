@@ -9,8 +9,8 @@ pub(in crate::driver) trait Source: Send + Sync {
     /// The path and the size of a file, by its place in the manifest.
     fn entry(&self, entry: u64) -> Option<Entry>;
 
-    /// Reads a file from an offset on.
-    fn open(&self, entry: u64, offset: u64) -> Result<Box<dyn Reading>, String>;
+    /// Reads a file from an offset on. What is before it may have to be read for its hash, unless it is `enough`.
+    fn open(&self, entry: u64, offset: u64, enough: &dyn Fn() -> bool) -> Result<Box<dyn Reading>, String>;
 }
 
 /// A file that is read.
@@ -24,6 +24,9 @@ pub(in crate::driver) trait Reading: Send {
 
 /// What is taken.
 pub(in crate::driver) trait Sink: Send {
+    /// The manifest comes from its beginning.
+    fn list_anew(&mut self);
+
     /// Takes a page of the manifest; the one after the last is empty.
     fn page(&mut self, entries: Vec<Entry>) -> Result<(), String>;
 
@@ -53,5 +56,6 @@ pub(in crate::driver) trait Sink: Send {
 pub(in crate::driver) trait Disk: Send + Sync {
     fn look(&self, path: &str) -> Result<Box<dyn Source>, String>;
 
-    fn begin(&self, into: &str, what: &Outline) -> Result<Box<dyn Sink>, String>;
+    /// Makes ready for what somebody offers; what has come of it before, from the same person, is gone on with.
+    fn begin(&self, into: &str, what: &Outline, from: &str) -> Result<Box<dyn Sink>, String>;
 }

@@ -97,6 +97,9 @@ fn write<B: AsRef<[u8]>>(
     let mut sink = sink.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     // It was forgotten meanwhile.
     let Some(sink) = sink.as_mut() else { return FetchEnd::Left(wanted) };
+    if wanted == Wanted::Manifest {
+        sink.list_anew();
+    }
     let mut unpacker = Unpacker::new(wanted);
     let mut take = |bytes: &[u8]| -> Result<bool, String> {
         unpacker.take(bytes, &mut **sink)?;

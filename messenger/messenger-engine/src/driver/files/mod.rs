@@ -42,7 +42,7 @@ type Taken = Arc<Mutex<Option<Box<dyn Sink>>>>;
 /// What tasks report.
 pub(super) enum Report {
     Looked { transfer: TransferId, found: Result<Arc<dyn Source>, String> },
-    Begun { transfer: TransferId, sink: Result<(Box<dyn Sink>, FetchEnd), String> },
+    Begun { transfer: TransferId, serial: u64, sink: Result<(Box<dyn Sink>, FetchEnd), String> },
     Moved { transfer: TransferId, request: u64, done: u64 },
     Served { transfer: TransferId, request: u64, end: ServeEnd },
     Fetched { transfer: TransferId, request: u64, end: FetchEnd },
@@ -55,6 +55,9 @@ pub(super) struct Desk {
     sources: HashMap<TransferId, Arc<dyn Source>>,
     sinks: HashMap<TransferId, Taken>,
     running: HashMap<TransferId, CancellationToken>,
+    /// What is made ready for, and which attempt that is: a number may be given to another transfer meanwhile.
+    beginning: HashMap<TransferId, u64>,
+    serial: u64,
     /// Streams that were asked for and have not come.
     expected: HashMap<TransferId, (u64, Connection, oneshot::Sender<Came>)>,
 }
@@ -67,6 +70,8 @@ impl Desk {
             sources: HashMap::new(),
             sinks: HashMap::new(),
             running: HashMap::new(),
+            beginning: HashMap::new(),
+            serial: 0,
             expected: HashMap::new(),
         }
     }
@@ -77,13 +82,16 @@ impl Desk {
             FileTask::Look { transfer, path } => {
                 self.block(move |disk| Report::Looked { transfer, found: disk.look(&path).map(Arc::from) });
             }
-            FileTask::Begin { transfer, into, what } => {
+            FileTask::Begin { transfer, into, what, from } => {
+                self.serial += 1;
+                let serial = self.serial;
+                self.beginning.insert(transfer, serial);
                 self.block(move |disk| {
                     let begin = |mut sink: Box<dyn Sink>| {
                         let begun = end_of(&mut *sink);
                         (sink, begun)
                     };
-                    Report::Begun { transfer, sink: disk.begin(&into, &what).map(begin) }
+                    Report::Begun { transfer, serial, sink: disk.begin(&into, &what, &from).map(begin) }
                 });
             }
             FileTask::Serve { transfer, request, wanted, .. } => self.serve(transfer, request, wanted, connection),
@@ -155,6 +163,7 @@ impl Desk {
             halt.cancel();
         }
         self.sources.remove(&transfer);
+        self.beginning.remove(&transfer);
         self.expected.remove(&transfer);
         if let Some(sink) = self.sinks.remove(&transfer) {
             // Waits for whoever still writes.
@@ -200,16 +209,24 @@ impl Desk {
                 }
                 core.file_looked_at(transfer, outline, now);
             }
-            Report::Begun { transfer, sink } => match sink {
-                Ok((sink, _)) if !core.transfers(transfer) => {
-                    tokio::task::spawn_blocking(move || sink.forget(false));
+            Report::Begun { transfer, serial, sink } => {
+                let awaited = self.beginning.get(&transfer) == Some(&serial);
+                if awaited {
+                    self.beginning.remove(&transfer);
                 }
-                Ok((sink, begun)) => {
-                    self.sinks.insert(transfer, Arc::new(Mutex::new(Some(sink))));
-                    core.file_begun(transfer, Ok(begun), now);
+                match sink {
+                    // It is over. What had come before stays: only who takes it may say that it is not wanted.
+                    Ok((sink, _)) if !awaited => {
+                        tokio::task::spawn_blocking(move || sink.forget(true));
+                    }
+                    Ok((sink, begun)) => {
+                        self.sinks.insert(transfer, Arc::new(Mutex::new(Some(sink))));
+                        core.file_begun(transfer, Ok(begun), now);
+                    }
+                    Err(reason) if awaited => core.file_begun(transfer, Err(reason), now),
+                    Err(_) => {}
                 }
-                Err(reason) => core.file_begun(transfer, Err(reason), now),
-            },
+            }
             Report::Moved { transfer, request, done } => core.file_moved(transfer, request, done, now),
             Report::Served { transfer, request, end } => core.file_served(transfer, request, end, now),
             Report::Fetched { transfer, request, end } => core.file_fetched(transfer, request, end, now),

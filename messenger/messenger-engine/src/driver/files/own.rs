@@ -15,10 +15,10 @@ impl Disk for OwnDisk {
         Ok(Box::new(Outgoing::look(Path::new(path)).map_err(not_given)?))
     }
 
-    fn begin(&self, into: &str, what: &Outline) -> Result<Box<dyn Sink>, String> {
+    fn begin(&self, into: &str, what: &Outline, from: &str) -> Result<Box<dyn Sink>, String> {
         let Outline { name, folder, files, bytes, .. } = what.clone();
         let offer = Offer { name, folder, files, bytes };
-        Ok(Box::new(Incoming::begin(Path::new(into), &offer).map_err(not_taken)?))
+        Ok(Box::new(Incoming::begin(Path::new(into), &offer, from).map_err(not_taken)?))
     }
 }
 
@@ -41,8 +41,8 @@ impl Source for Outgoing {
         Some(Entry { path, size })
     }
 
-    fn open(&self, entry: u64, offset: u64) -> Result<Box<dyn Reading>, String> {
-        Ok(Box::new(self.open(entry, offset).map_err(not_given)?))
+    fn open(&self, entry: u64, offset: u64, enough: &dyn Fn() -> bool) -> Result<Box<dyn Reading>, String> {
+        Ok(Box::new(self.open(entry, offset, enough).map_err(not_given)?))
     }
 }
 
@@ -57,6 +57,10 @@ impl Reading for file_transfer::Reading {
 }
 
 impl Sink for Incoming {
+    fn list_anew(&mut self) {
+        self.list_anew();
+    }
+
     fn page(&mut self, entries: Vec<Entry>) -> Result<(), String> {
         let entries = entries.into_iter().map(|Entry { path, size }| file_transfer::Entry { path, size });
         self.page(entries.collect()).map_err(not_taken)

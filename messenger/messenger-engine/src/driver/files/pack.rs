@@ -24,15 +24,16 @@ impl From<Enough> for Unpacked {
 /// What goes next, and how many bytes of a file are in it.
 pub(super) type Piece = (Vec<u8>, usize);
 
-/// Hands on what is wanted, piece by piece.
+/// Hands on what is wanted, piece by piece, until it is `enough`.
 pub(super) fn pack(
     source: &dyn Source,
     wanted: Wanted,
+    enough: &dyn Fn() -> bool,
     mut hand_on: impl FnMut(Piece) -> Result<(), Enough>,
 ) -> Result<(), Unpacked> {
     match wanted {
         Wanted::Manifest => manifest(source, &mut hand_on),
-        Wanted::Files { entry, offset } => files(source, (entry, offset), &mut hand_on),
+        Wanted::Files { entry, offset } => files(source, (entry, offset), enough, &mut hand_on),
     }
 }
 
@@ -59,6 +60,7 @@ fn manifest(source: &dyn Source, hand_on: &mut impl FnMut(Piece) -> Result<(), E
 fn files(
     source: &dyn Source,
     (first, mut offset): (u64, u64),
+    enough: &dyn Fn() -> bool,
     hand_on: &mut impl FnMut(Piece) -> Result<(), Enough>,
 ) -> Result<(), Unpacked> {
     let files = source.outline().files;
@@ -66,7 +68,7 @@ fn files(
         return Err(Unpacked::Failed(format!("expected a request for one of {files} files, found the {first}th")));
     }
     for entry in first..files {
-        let mut reading = source.open(entry, std::mem::take(&mut offset)).map_err(Unpacked::Failed)?;
+        let mut reading = source.open(entry, std::mem::take(&mut offset), enough).map_err(Unpacked::Failed)?;
         loop {
             let mut piece = vec![0; PIECE];
             let read = reading.read(&mut piece).map_err(Unpacked::Failed)?;

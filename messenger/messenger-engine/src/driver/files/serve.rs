@@ -64,8 +64,12 @@ impl Serving {
         stream.write_all(&[&[Channel::Files.byte()], head.as_slice()].concat()).await.map_err(cut)?;
         let (hand_on, mut pieces) = mpsc::channel(AHEAD);
         let (source, wanted) = (Arc::clone(&self.source), self.wanted);
+        // However this ends, the thread does not read on.
+        let stop = CancellationToken::new();
+        let _stops = stop.clone().drop_guard();
         tokio::task::spawn_blocking(move || {
-            let packed = pack(&*source, wanted, |piece| hand_on.blocking_send(Ok(piece)).map_err(|_| Enough));
+            let hand = |piece| hand_on.blocking_send(Ok(piece)).map_err(|_| Enough);
+            let packed = pack(&*source, wanted, &|| stop.is_cancelled(), hand);
             if let Err(Unpacked::Failed(reason)) = packed {
                 // Whoever does not listen any more need not know.
                 let _ = hand_on.blocking_send(Err(reason));
@@ -107,7 +111,8 @@ impl Progress {
         let done = match serving.wanted {
             Wanted::Manifest => 0,
             Wanted::Files { entry, offset } => {
-                let before = (0..entry).filter_map(|entry| serving.source.entry(entry)).map(|entry| entry.size);
+                // Which one is asked for is the other side's word: none behind the last is looked for.
+                let before = (0..entry).map_while(|entry| serving.source.entry(entry)).map(|entry| entry.size);
                 before.fold(offset, u64::saturating_add)
             }
         };

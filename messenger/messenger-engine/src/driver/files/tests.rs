@@ -37,7 +37,7 @@ impl Memory {
     /// Everything that goes on a stream for this.
     fn packed(&self, wanted: Wanted) -> Result<Vec<u8>, String> {
         let mut stream = Vec::new();
-        let all = pack(self, wanted, |(piece, _)| {
+        let all = pack(self, wanted, &|| false, |(piece, _)| {
             stream.extend(piece);
             Ok(())
         });
@@ -60,7 +60,7 @@ impl Source for Memory {
         Some(Entry { path: path.clone(), size: bytes.len() as u64 })
     }
 
-    fn open(&self, entry: u64, offset: u64) -> Result<Box<dyn Reading>, String> {
+    fn open(&self, entry: u64, offset: u64, _: &dyn Fn() -> bool) -> Result<Box<dyn Reading>, String> {
         let (_, bytes) = self.files.get(usize::try_from(entry).unwrap()).ok_or("no such file")?;
         let at = usize::try_from(offset).unwrap();
         if at > bytes.len() { Err("too far".into()) } else { Ok(Box::new(Cursor { bytes: bytes.clone(), at })) }
@@ -112,6 +112,10 @@ impl Taken {
 }
 
 impl Sink for Taken {
+    fn list_anew(&mut self) {
+        self.coming.clear();
+    }
+
     fn page(&mut self, entries: Vec<Entry>) -> Result<(), String> {
         if !entries.is_empty() {
             self.coming.extend(entries);
@@ -211,7 +215,7 @@ fn a_large_manifest_comes_in_pages() {
 fn who_does_not_want_more_is_handed_no_more() {
     let source = Memory::file(&random(1_000_000));
     let mut pieces = 0;
-    let enough = pack(&source, BEGINNING, |_| {
+    let enough = pack(&source, BEGINNING, &|| false, |_| {
         pieces += 1;
         if pieces == 2 { Err(Enough) } else { Ok(()) }
     });

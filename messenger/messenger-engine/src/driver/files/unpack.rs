@@ -73,7 +73,11 @@ impl Unpacker {
             if let Ok(hash) = <[u8; HASH_BYTES]>::try_from(self.part.as_slice()) {
                 self.part.clear();
                 sink.finish(hash)?;
-                self.over = sink.left().is_none();
+                // Of what is there already only the hash is asked for, in a stream of its own.
+                self.over = !matches!(sink.left(), Some(Wanted::Files { offset: 0, .. }));
+                if self.over && sink.left().is_some() {
+                    return Ok(());
+                }
             }
         }
         Ok(())
