@@ -56,12 +56,14 @@ fn the_same_number_is_the_same_text_within_a_run_and_no_other() {
     assert!(history.progress(&bob(), 1, State::Delivered).unwrap());
     assert!(!history.progress(&bob(), 1, State::Unknown).unwrap(), "what arrived has arrived");
     assert!(history.add(&bob(), &theirs(1, "their own number")).unwrap());
+    // Theirs are of runs of theirs, which nobody tells apart here: each is another text.
+    assert!(history.add(&bob(), &theirs(1, "the same of another run of theirs")).unwrap());
     drop(history);
     let mut history = open(&folder).unwrap();
     history.begin_run().unwrap();
     assert!(history.add(&bob(), &text(1, "of another run")).unwrap());
     let page = history.page(&bob(), None, 10).unwrap();
-    assert_eq!(texts(&page), ["hi", "their own number", "of another run"]);
+    assert_eq!(texts(&page), ["hi", "their own number", "the same of another run of theirs", "of another run"]);
     assert_eq!(page[0].state, State::Delivered);
 }
 

@@ -387,4 +387,12 @@ fn in_a_room_it_is_offered_to_every_member_and_nobody_else_may() {
         world.inject_talk("alice", "bob", word(number, TransferId([7; 16]), offer));
         assert_eq!(offers(&mut world), 0);
     }
+    // A contact may offer, but in no room where she is not.
+    world.command("bob", Command::AddContact { who: address("alice") });
+    world.forget_all();
+    let offer = |room| FileWord::Offer { what: Outline { room, ..outline("tea") } };
+    world.inject_talk("alice", "bob", word(4, TransferId([7; 16]), offer(Some([9; 16].into()))));
+    assert_eq!(offers(&mut world), 0);
+    world.inject_talk("alice", "bob", word(5, TransferId([7; 16]), offer(None)));
+    assert_eq!(offers(&mut world), 1);
 }
