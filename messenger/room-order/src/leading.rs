@@ -113,8 +113,8 @@ impl<R: Rules> Member<R> {
         newcomers(&commit.change).map(|to| Output::Welcome { to, epoch: epoch.clone() }).collect()
     }
 
-    pub(crate) fn claim(&mut self) -> Vec<Output> {
-        let highest = self.promised.term.max(self.epoch.host.term);
+    pub(crate) fn claim(&mut self, above: u32) -> Vec<Output> {
+        let highest = self.promised.term.max(self.epoch.host.term).max(above);
         // A lost host is given up then: nobody can claim more than the last term.
         let Some(term) = highest.checked_add(1) else {
             return vec![Output::Refused(Refused::Promised { expected: self.promised, found: self.promised })];
@@ -132,7 +132,7 @@ impl<R: Rules> Member<R> {
         Grant { from: self.me, parent: self.epoch.id, ballot, staged: self.staged.clone() }
     }
 
-    /// a higher ballot is promised to whoever claims it while the host is lost here too.
+    /// a higher ballot is promised to the host, and to whoever claims it while she is lost here too.
     pub(crate) fn take_claim(&mut self, claim: Claim) -> Result<Vec<Output>, Refused> {
         let Claim { parent, ballot } = claim;
         if let Some(go) = self.decision_after(parent) {
@@ -146,7 +146,8 @@ impl<R: Rules> Member<R> {
         if ballot < self.promised || barred {
             return Err(Refused::Promised { expected: self.promised, found: ballot });
         }
-        if !self.host_lost {
+        // The host claims where a promise to somebody else, who lost her for a moment, bars her own ballot.
+        if !self.host_lost && ballot.leaf != self.epoch.host.leaf {
             return Err(Refused::HostIsHere);
         }
         if ballot > self.promised {

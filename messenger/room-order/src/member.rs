@@ -28,6 +28,8 @@ pub enum Input {
     HostBack,
     /// It is this member's turn to take the host's place.
     Claim,
+    /// The same, with a term above this one, which somebody else is known to have claimed.
+    ClaimAbove(u32),
     /// It is time to tell the others where one is.
     Beat,
 }
@@ -161,7 +163,8 @@ impl<R: Rules> Member<R> {
             Input::Propose(commit) => self.propose(commit),
             Input::Receive(message) => self.receive(message),
             Input::Waited(ballot) => Ok(self.waited(ballot)),
-            Input::Claim => Ok(self.claim()),
+            Input::Claim => Ok(self.claim(0)),
+            Input::ClaimAbove(term) => Ok(self.claim(term)),
             Input::Beat => Ok(vec![self.beat()]),
             Input::HostLost => {
                 self.host_lost = true;

@@ -134,7 +134,8 @@ impl<R: Rules> Member<R> {
     fn see(&mut self, ballot: Ballot, id: CommitId) -> Result<Vec<Output>, Refused> {
         let first = match self.seen.get(&ballot) {
             Some(seen) => seen.id,
-            None if self.seen.len() >= MAX_BALLOTS => return Err(Refused::TooManyBallots),
+            // The host's own ballot has its place whatever others fill the rest with.
+            None if self.seen.len() >= MAX_BALLOTS && ballot != self.epoch.host => return Err(Refused::TooManyBallots),
             None => {
                 self.seen.insert(ballot, Seen { id, acks: BTreeMap::new(), waited: false });
                 id

@@ -23,6 +23,8 @@ pub(super) const TURN: Duration = Duration::from_secs(1);
 pub(super) const MAX_ALARMS: usize = 16;
 /// How often somebody who is behind is helped on.
 const HELP: Duration = Duration::from_secs(1);
+/// How far above the host's term claims of others are looked at: nobody drives the terms to their end.
+const TERMS: u32 = 1024;
 /// How long a claim has before another one.
 pub(super) const CLAIM: Duration = Duration::from_secs(8);
 
@@ -167,6 +169,23 @@ impl Inside {
         heard.copied().unwrap_or(self.next_beat) + SILENT
     }
 
+    /// Whether this device claims when it is its turn: the host is lost, or it is the host and what it has offered was not
+    /// acknowledged in time by who is heard, because of a promise to somebody who had lost the host for a moment.
+    pub(super) fn would_claim(&self) -> bool {
+        let me = self.group.leaf();
+        let barred = || {
+            let late = self.order.ballots().any(|(ballot, waited)| waited && ballot.leaf == me);
+            self.group.is_host() && late && self.order.staged().is_some()
+        };
+        self.leaving.is_none() && (self.host_lost.is_some() || barred())
+    }
+
+    /// The highest term that others have claimed in this epoch.
+    pub(super) fn highest_claim(&self) -> u32 {
+        let limit = self.order.epoch().host.term.saturating_add(TERMS);
+        self.claims.values().map(|claim| claim.ballot.term).filter(|term| *term <= limit).max().unwrap_or(0)
+    }
+
     /// Whether this device is told of a past decision, or of where one is: each is, once a second.
     pub(super) fn may_help(&mut self, device: DeviceKey, now: Now) -> bool {
         self.helped.retain(|_, at| now.instant < *at + HELP);
@@ -186,7 +205,7 @@ impl Inside {
     pub(super) fn next_deadline(&self) -> Instant {
         let waited = self.seen.values().map(|seen| *seen + W);
         let silent = (!self.group.is_host() && self.host_lost.is_none()).then(|| self.host_silent_at());
-        let claim = self.host_lost.filter(|_| self.leaving.is_none()).map(|_| self.next_claim);
+        let claim = self.would_claim().then_some(self.next_claim);
         waited.chain(silent).chain(claim).chain(self.leaving).fold(self.next_beat, Instant::min)
     }
 }

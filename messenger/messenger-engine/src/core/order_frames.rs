@@ -12,7 +12,7 @@ use super::inside::Inside;
 use super::ordering::ack_of;
 use super::proofs::{Leaves, ballot};
 use crate::api::RoomId;
-use crate::room::{DeviceKey, MAX_MEMBERS, Person, commit_name, is_signed};
+use crate::room::{Credentials, DeviceKey, GroupError, MAX_MEMBERS, Person, commit_name, is_signed};
 use crate::time::Now;
 use crate::wire::{Acknowledged, Claimed, QuotedAck, RoomFrame, SignedGrant, SignedHead, Whereabouts};
 
@@ -74,15 +74,20 @@ impl Core {
         let leaves = inside.leaves();
         let grants = if grants.len() <= MAX_MEMBERS { grants } else { &[] };
         let rightful = inside.may_offer(head, grants, &leaves);
+        // What was promised to a higher ballot is not taken back: no reason to keep the commit.
+        if ballot(&head.head) < inside.order.promised() {
+            return;
+        }
         if commit_name(&message).0 != head.head.commit || !rightful || !inside.proofs.keep_head(head) {
             return;
         }
-        match inside.group.stage(&message, &*credentials, now) {
+        match inside.stage_needed(&message, &*credentials, now) {
             Ok(commit) => {
                 let quoted: BTreeSet<Grant> = grants.iter().map(|grant| grant_of(grant, &commit)).collect();
                 let offer = Offer { ballot: ballot(&head.head), commit, grants: quoted };
                 self.order(id, Input::Receive(Message::Offer(offer)), Some(device), now);
             }
+            Err(error @ GroupError::Full { .. }) => tracing::warn!(%id, %error, "an offer"),
             Err(error) => {
                 let reason = format!("this device refused a change of the room: {error}");
                 self.error("room", reason.clone(), "ask the host whom or what she changed");
@@ -99,7 +104,10 @@ impl Core {
             return;
         }
         if parent == inside.order.epoch().id {
-            inside.proofs.keep_head(head);
+            // What could not be quoted is not counted either.
+            if !inside.proofs.keep_head(head) {
+                return;
+            }
             inside.proofs.keep_ack(&head.head, ack);
         }
         let ack = ack_of(&head.head, ack.from);
@@ -128,8 +136,9 @@ impl Core {
             if !quorum || !inside.proofs.keep_head(&head) {
                 return;
             }
-            commit = match inside.group.stage(&message, &*credentials, now) {
+            commit = match inside.stage_needed(&message, &*credentials, now) {
                 Ok(commit) => commit,
+                Err(error @ GroupError::Full { .. }) => return tracing::warn!(%id, %error, "a decision"),
                 Err(error) => {
                     let reason = format!("this device refused a change on which the others agreed: {error}");
                     self.error("room", reason.clone(), "ask the host whom or what she changed");
@@ -172,17 +181,22 @@ impl Core {
             return;
         }
         let mut wanted = grant_of(&grant, &named(CommitId([0; 32]), parent));
+        // Each member grants a claim of this device's once. Nothing is kept for anything else.
+        let mine = wanted.ballot.leaf == inside.group.leaf() && wanted.ballot == inside.order.promised();
+        if !mine || inside.proofs.grant(wanted.from).is_some() {
+            return;
+        }
         if let (Some(head), Some(staged)) = (&grant.granted.staged, &mut wanted.staged) {
             let Some(message) = message.filter(|message| commit_name(message).0 == head.head.commit) else { return };
             match inside.group.stage(message, &*credentials, now) {
                 Ok(commit) => staged.commit = commit,
                 Err(error) => return tracing::debug!(%id, %error, "a commit in a grant"),
             }
-            inside.proofs.keep_head(head);
+            if !inside.proofs.keep_head(head) {
+                return;
+            }
         }
-        if wanted.ballot == inside.order.promised() {
-            inside.proofs.keep_grant(grant);
-        }
+        inside.proofs.keep_grant(grant);
         self.order(id, Input::Receive(Message::Grant(wanted)), None, now);
     }
 
@@ -231,6 +245,16 @@ impl Core {
 }
 
 impl Inside {
+    /// Stages what somebody has the right to offer, or what is decided.
+    fn stage_needed(&mut self, message: &[u8], credentials: &dyn Credentials, now: Now) -> Result<Commit, GroupError> {
+        let Self { group, order, proofs, .. } = self;
+        if group.staged_message(commit_name(message)).is_none() {
+            let staged = order.staged().map(|staged| staged.commit.id);
+            group.make_room(|commit| Some(commit) == staged || proofs.has_go(commit));
+        }
+        group.stage(message, credentials, now)
+    }
+
     /// Who was who in the current epoch or in one whose decision is kept.
     fn leaves_of(&self, epoch: CommitId) -> Option<Leaves> {
         if epoch == self.order.epoch().id {

@@ -75,21 +75,26 @@ impl Core {
     /// the person is warned, once, and a host who is accused counts as lost.
     fn alarm(&mut self, id: RoomId, alarm: &Alarm) {
         let Some(inside) = self.inside(id) else { return };
-        if inside.alarms.len() >= MAX_ALARMS || !inside.alarms.insert(alarm.clone()) {
-            return;
-        }
+        // A leaf is a device in its own epoch alone: whoever entered later may have it now.
+        let (Alarm::TwoOffers { one: known, .. } | Alarm::Forked { mine: known, .. }) = alarm;
+        let leaves = inside.proofs.leaves_before(*known).cloned().unwrap_or_else(|| inside.leaves());
         if let Alarm::TwoOffers { ballot, .. } = alarm
-            && ballot.leaf == inside.order.epoch().host.leaf
+            && leaves.device(ballot.leaf) == Some(inside.group.host().device)
         {
             inside.accused = Some(inside.group.host().device);
         }
+        if inside.alarms.len() >= MAX_ALARMS || !inside.alarms.insert(alarm.clone()) {
+            return;
+        }
         let Some(room) = self.rooms.get(&id).filter(|room| room.is_open()) else { return };
         let Part::Inside(inside) = &room.part else { return };
-        let leaves = inside.group.leaves();
         let name = |leaf: &Leaf| {
-            let device = leaves.iter().find(|(at, _)| at == leaf).map(|(_, device)| *device);
+            let device = leaves.device(*leaf);
             let person = inside.group.members().find(|person| Some(person.device) == device);
-            person.map_or_else(|| format!("leaf {}", leaf.0), |person| person.identifier.to_string())
+            person.map_or_else(
+                || "somebody who is in the room no longer".to_owned(),
+                |person| person.identifier.to_string(),
+            )
         };
         let message = match alarm {
             Alarm::TwoOffers { ballot, .. } => format!(
@@ -169,8 +174,8 @@ impl Core {
                 Some(decision) => Some(decision.go.clone()),
                 None => {
                     let acks = inside.proofs.acks(go.ballot, go.commit.id, go.acks.iter().copied());
-                    let head = inside.proofs.head(go.ballot, go.commit.id).cloned();
-                    let commit = message_of(inside, go.commit.id);
+                    let head = inside.proofs.head(go.ballot, go.commit.id).filter(|_| acks.len() == go.acks.len());
+                    let (head, commit) = (head.cloned(), message_of(inside, go.commit.id));
                     let frame = head.zip(commit).map(|(head, commit)| RoomFrame::Go { head, commit, acks });
                     if let Some(frame) = &frame {
                         inside.proofs.keep_go(go.commit.id, frame.clone());
@@ -207,6 +212,11 @@ impl Core {
     fn merge(&mut self, id: RoomId, commit: &Commit, now: Now) {
         let Some(inside) = self.inside(id) else { return };
         let (leaves, host) = (inside.leaves(), inside.group.host().device);
+        if !inside.proofs.has_go(commit.id) {
+            // Nobody could be told: this device would go on alone.
+            tracing::warn!(%id, "a decision that cannot be proven");
+            return self.leave_room(id, "this device could not prove to the others what was decided", now);
+        }
         let changed = match inside.group.merge(commit.id, now) {
             Ok(merged) => merged,
             Err(error) => {

@@ -8,8 +8,8 @@ use room_order::{Ballot, CommitId, Leaf};
 use crate::room::DeviceKey;
 use crate::wire::{Head, QuotedAck, RoomFrame, Signature, SignedGrant, SignedHead};
 
-/// How many heads of one epoch are kept: two for each ballot that is.
-const MAX_HEADS: usize = 2 * room_order::MAX_BALLOTS;
+/// How many heads of one epoch are kept that one leaf has signed: nobody uses up what is there for the others'.
+const HEADS_OF_ONE: usize = 16;
 /// How many decisions of past epochs are kept. Each holds a commit.
 const MAX_PAST: usize = 16;
 
@@ -36,7 +36,6 @@ pub(super) struct Decision {
     /// The epoch it ended.
     pub(super) parent: CommitId,
     /// The commit, and the epoch it began.
-    #[cfg(test)]
     pub(super) commit: CommitId,
     /// Who was who in the epoch it ended.
     pub(super) leaves: Leaves,
@@ -67,7 +66,8 @@ fn key(head: &Head) -> (Ballot, CommitId) {
 impl Proofs {
     /// Keeps a head whose signature holds. Returns whether it was kept or known.
     pub(super) fn keep_head(&mut self, head: &SignedHead) -> bool {
-        if self.heads.len() < MAX_HEADS {
+        let leaf = Leaf(head.head.leaf);
+        if self.heads.keys().filter(|(ballot, _)| ballot.leaf == leaf).count() < HEADS_OF_ONE {
             self.heads.entry(key(&head.head)).or_insert_with(|| head.clone());
         }
         self.heads.contains_key(&key(&head.head))
@@ -110,6 +110,11 @@ impl Proofs {
         self.gos.insert(commit, go);
     }
 
+    /// Whether a go is kept for a commit of this epoch.
+    pub(super) fn has_go(&self, commit: CommitId) -> bool {
+        self.gos.contains_key(&commit)
+    }
+
     /// The epoch has ended by this commit.
     pub(super) fn decided(&mut self, parent: CommitId, commit: CommitId, leaves: Leaves) {
         let go = self.gos.remove(&commit);
@@ -119,19 +124,18 @@ impl Proofs {
             if self.past.len() == MAX_PAST {
                 self.past.pop_front();
             }
-            self.past.push_back(Decision {
-                parent,
-                #[cfg(test)]
-                commit,
-                leaves,
-                go,
-            });
+            self.past.push_back(Decision { parent, commit, leaves, go });
         }
     }
 
     /// The decision that ended an epoch of this name.
     pub(super) fn after(&self, parent: CommitId) -> Option<&Decision> {
         self.past.iter().find(|decision| decision.parent == parent)
+    }
+
+    /// Who was who in the epoch that this commit ended.
+    pub(super) fn leaves_before(&self, commit: CommitId) -> Option<&Leaves> {
+        self.past.iter().find(|decision| decision.commit == commit).map(|decision| &decision.leaves)
     }
 
     /// Whether a device was in one of the epochs of which the decision is kept.

@@ -82,14 +82,20 @@ impl Core {
         }
     }
 
-    /// it is this device's turn. Nobody claims alone what only a quorum can grant.
+    /// it is this device's turn, or the host's whose own ballot is barred by a promise. Nobody claims alone what only a
+    /// quorum can grant.
     fn claim_if_due(&mut self, id: RoomId, now: Now) {
         let Some(inside) = self.inside(id) else { return };
-        if inside.host_lost.is_none() || inside.next_claim > now.instant || inside.leaving.is_some() {
+        if !inside.would_claim() || inside.next_claim > now.instant {
+            return;
+        }
+        if !is_quorum::<AllRules>(&inside.present(now), &inside.order.epoch().members) {
+            inside.next_claim = now.instant + TURN;
             return;
         }
         inside.next_claim = now.instant + CLAIM + TURN * inside.turn();
-        self.order(id, Input::Claim, None, now);
+        let above = inside.highest_claim();
+        self.order(id, Input::ClaimAbove(above), None, now);
     }
 
     /// Where no quorum is heard, nothing can be decided: the person is told, nothing more is sealed, and in the end one leaves.

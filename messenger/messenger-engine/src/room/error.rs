@@ -19,6 +19,12 @@ pub enum GroupError {
         /// What came.
         found: String,
     },
+    /// No room for another commit of this epoch; nothing is said of the commit itself.
+    #[error("expected at most {max} commits for one epoch, found more")]
+    Full {
+        /// How many are kept.
+        max: usize,
+    },
     /// For another epoch than the current one.
     #[error("expected a message of epoch {expected}, found one of {found}")]
     Epoch {

@@ -121,7 +121,7 @@ impl Group {
             return Ok(staged.commit.clone());
         }
         if self.staged.len() >= MAX_STAGED {
-            return Err(GroupError::rule("at most 8 commits for one epoch", "more"));
+            return Err(GroupError::Full { max: MAX_STAGED });
         }
         let mls = protocol_message(message)?;
         self.expect_epoch(mls.epoch().as_u64())?;
@@ -137,6 +137,18 @@ impl Group {
         let staged = Staged { commit: commit.clone(), message: message.to_vec(), added, made: Made::There(mls) };
         self.staged.insert(id, staged);
         Ok(commit)
+    }
+
+    /// Makes room for a commit which somebody has the right to offer, or which is decided: where as many as can be are kept,
+    /// one of somebody else's is dropped that may be.
+    pub fn make_room(&mut self, needed: impl Fn(CommitId) -> bool) {
+        let may_go =
+            |(id, staged): (&CommitId, &Staged)| (matches!(staged.made, Made::There(_)) && !needed(*id)).then_some(*id);
+        if self.staged.len() >= MAX_STAGED
+            && let Some(id) = self.staged.iter().find_map(may_go)
+        {
+            self.staged.remove(&id);
+        }
     }
 
     /// The commit made here by which this device becomes the host in this ballot, if there is one.

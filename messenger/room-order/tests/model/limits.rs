@@ -1,6 +1,10 @@
 //! What one member says must not harm another, however far it lies outside what rooms come to.
 
-use room_order::{AllRules, Ballot, Claim, Input, Leaf, Message, Output};
+use std::collections::BTreeSet;
+
+use room_order::{
+    Ack, AllRules, Ballot, Change, Claim, Commit, CommitId, Input, Leaf, MAX_BALLOTS, Message, Offer, Output, Refused,
+};
 
 use crate::world::World;
 
@@ -15,4 +19,36 @@ fn after_the_last_term_nobody_claims_and_no_promise_is_taken_back() {
     let outputs = member.step(Input::Claim);
     assert!(matches!(outputs[..], [Output::Refused(_)]), "{outputs:?}");
     assert_eq!(member.promised(), last);
+}
+
+#[test]
+fn ballots_of_others_take_no_place_from_the_hosts() {
+    let world = World::<AllRules>::new(3, 0);
+    let mut member = world.member(Leaf(2)).expect("three are inside").clone();
+    let (host, parent) = (member.epoch().host, member.epoch().id);
+    let ack = |term: u32| {
+        let (from, ballot) = (Leaf(1), Ballot { term: host.term + term, leaf: Leaf(1) });
+        Input::Receive(Message::Ack(Ack { from, parent, ballot, id: CommitId([9; 32]) }))
+    };
+    for term in 1..=MAX_BALLOTS as u32 {
+        assert!(member.step(ack(term)).is_empty());
+    }
+    assert_eq!(member.step(ack(MAX_BALLOTS as u32 + 1)), [Output::Refused(Refused::TooManyBallots)]);
+    let commit = Commit { id: CommitId([7; 32]), parent, committer: host.leaf, change: Change::default() };
+    let offer = Offer { ballot: host, commit, grants: BTreeSet::new() };
+    let outputs = member.step(Input::Receive(Message::Offer(offer)));
+    assert!(matches!(outputs[..], [Output::Send { message: Message::Ack(_), .. }]), "{outputs:?}");
+}
+
+/// a promise to who lost the host for a moment outlives that; the host's own claim is granted all the same.
+#[test]
+fn who_has_not_lost_the_host_grants_her_claim_and_nobody_elses() {
+    let world = World::<AllRules>::new(3, 0);
+    let mut member = world.member(Leaf(2)).expect("three are inside").clone();
+    let (host, parent) = (member.epoch().host, member.epoch().id);
+    let claim =
+        |leaf: Leaf| Input::Receive(Message::Claim(Claim { parent, ballot: Ballot { term: host.term + 1, leaf } }));
+    assert_eq!(member.step(claim(Leaf(1))), [Output::Refused(Refused::HostIsHere)]);
+    let outputs = member.step(claim(host.leaf));
+    assert!(matches!(outputs[..], [Output::Send { message: Message::Grant(_), .. }]), "{outputs:?}");
 }

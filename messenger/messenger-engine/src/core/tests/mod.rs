@@ -10,6 +10,7 @@ mod endorsement;
 mod files;
 mod gossip;
 mod histories;
+mod hostile_members;
 mod hostile_resumption;
 mod keeping;
 mod marks;

@@ -90,7 +90,8 @@ fn who_left_cannot_read_what_follows() {
     assert!(room_texts(&world.events("bob")).is_empty());
 }
 
-fn leaf(name: &str) -> MyLeaf {
+/// Somebody's key.
+pub(super) fn leaf(name: &str) -> MyLeaf {
     let seed: Vec<u8> = name.bytes().cycle().take(32).collect();
     let key = ed25519_dalek::SigningKey::from_bytes(&seed.try_into().unwrap());
     let device = DeviceKey(key.verifying_key().to_bytes());
@@ -265,7 +266,7 @@ fn one_device_cannot_fill_the_rooms_of_another() {
 }
 
 /// The last frame of a kind that went over a wire.
-fn tapped(world: &World, of_kind: impl Fn(&RoomFrame) -> bool) -> RoomFrame {
+pub(super) fn tapped(world: &World, of_kind: impl Fn(&RoomFrame) -> bool) -> RoomFrame {
     let frames = world.tapped.iter().rev().filter(|(_, channel, _)| *channel == Channel::Rooms);
     let mut frames = frames.filter_map(|(_, _, bytes)| decode::<RoomFrame>(&bytes[4..]).unwrap());
     frames.find(of_kind).expect("such a frame was sent")

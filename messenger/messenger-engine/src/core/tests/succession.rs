@@ -96,6 +96,37 @@ fn a_host_whose_program_is_silent_is_replaced_and_comes_back() {
     assert_eq!(view(&world.events("carol")).2.len(), 3);
 }
 
+/// a promise to who lost the host for a moment stays one, and the host claims above it.
+#[test]
+fn a_host_who_was_lost_to_one_member_for_a_moment_goes_on() {
+    let mut world = World::of(&["alice", "bob", "carol", "dave"]);
+    let room = world.room(&["alice", "bob", "carol"]);
+    world.be_deaf("alice", "bob");
+    world.pass(Duration::from_secs(7));
+    let order = &world.core("bob").inside(room).unwrap().order;
+    assert_ne!(order.promised(), order.epoch().host, "bob has claimed");
+    world.be_heard("alice", "bob");
+    world.pass(Duration::from_secs(3));
+    assert_eq!(host(&world, "bob", room), address("alice"), "nobody else has lost her");
+    world.network = false;
+    // Had she lost the host before bob, she would have granted him what he claimed.
+    world.end("bob", "carol");
+    world.end("alice", "carol");
+    world.leave("carol");
+    world.network = true;
+    world.pass(Duration::from_secs(40));
+    for name in ["alice", "bob"] {
+        assert_eq!(view(&world.events(name)).2, ["alice", "bob"].map(address), "{name}");
+        assert_eq!(host(&world, name, room), address("alice"), "{name}");
+    }
+    world.command("alice", Command::RoomInvite { room, who: address("dave") });
+    world.command("dave", Command::RoomAccept { room });
+    world.pass(Duration::from_secs(8));
+    for name in ["alice", "bob", "dave"] {
+        assert_eq!(view(&world.events(name)).2.len(), 3, "{name}");
+    }
+}
+
 /// R-15, as far as the program follows it: nothing is said where nothing can be decided.
 #[test]
 fn who_reaches_no_quorum_is_told_and_leaves_after_a_minute() {

@@ -8,7 +8,7 @@ use crate::time::Now;
 
 impl World {
     /// The core of somebody to whom something happens.
-    pub(super) fn core(&mut self, name: &str) -> &mut Core {
+    pub(in crate::core::tests) fn core(&mut self, name: &str) -> &mut Core {
         let now = self.now().instant;
         let node = self.node(name);
         node.alarm.happened(now);

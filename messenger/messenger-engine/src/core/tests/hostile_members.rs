@@ -1,0 +1,110 @@
+//! A member who signs what she likes: she stops nobody else, makes nobody leave, and puts nothing on anybody else's account.
+
+use std::time::Duration;
+
+use room_order::Ballot;
+
+use super::rooms::{leaf, tapped, view};
+use super::world::{World, address};
+use crate::api::{Command, Event, RoomId};
+use crate::room::{Wanted, sign};
+use crate::wire::{Acknowledged, Claimed, Granted, Head, QuotedAck, RoomFrame, SignedGrant, SignedHead};
+
+/// An acknowledgement, in somebody's own name, of an offer that is hers too.
+fn own_ack(name: &str, head: Head) -> RoomFrame {
+    let (key, from) = (leaf(name), head.leaf);
+    let acknowledged = Acknowledged { head: head.clone(), from };
+    let ack = QuotedAck { from, signature: sign(&acknowledged, &key).unwrap() };
+    RoomFrame::Ack { head: SignedHead { signature: sign(&head, &key).unwrap(), head }, ack }
+}
+
+fn lets_in(world: &mut World, host: &str, room: RoomId, guest: &str) {
+    world.command(host, Command::RoomInvite { room, who: address(guest) });
+    world.command(guest, Command::RoomAccept { room });
+    world.pass(Duration::from_secs(8));
+}
+
+fn is_left(events: &[Event]) -> bool {
+    events.iter().any(|event| matches!(event, Event::RoomClosed { .. } | Event::RoomLeft { .. }))
+}
+
+#[test]
+fn grants_that_nobody_asked_for_make_nobody_leave() {
+    let mut world = World::of(&["alice", "bob", "carol", "dave"]);
+    let room = world.room(&["alice", "bob", "carol"]);
+    let parent = world.core_of("bob").in_room(room).unwrap().1.0;
+    let carol = leaf("carol");
+    for term in 2..10 {
+        let ballot = Ballot { term, leaf: room_order::Leaf(2) };
+        let group = &mut world.core("carol").inside(room).unwrap().group;
+        let commit = group.make(Wanted::Host(ballot), &carol).unwrap().id;
+        let message = group.staged_message(commit).unwrap().to_vec();
+        let head = Head { room: room.0, parent, term, leaf: 2, commit: commit.0 };
+        let staged = Some(SignedHead { signature: sign(&head, &carol).unwrap(), head });
+        let claim = Claimed { room: room.0, parent, term, leaf: 2 };
+        let granted = Granted { claim, from: 2, staged };
+        let grant = Box::new(SignedGrant { signature: sign(&granted, &carol).unwrap(), granted });
+        for to in ["alice", "bob"] {
+            world.inject("carol", to, RoomFrame::Grant { grant: grant.clone(), commit: Some(message.clone()) });
+        }
+    }
+    world.forget_events();
+    lets_in(&mut world, "alice", room, "dave");
+    for name in ["alice", "bob", "carol", "dave"] {
+        let events = world.events(name);
+        assert_eq!(view(&events).2.len(), 4, "{name}");
+        assert!(!is_left(&events), "{name}: {events:?}");
+    }
+}
+
+#[test]
+fn acknowledgements_of_what_nobody_offered_stop_nothing() {
+    let mut world = World::of(&["alice", "bob", "carol", "dave"]);
+    let room = world.room(&["alice", "bob", "carol"]);
+    let parent = world.core_of("bob").in_room(room).unwrap().1.0;
+    for term in 2..130 {
+        let head = Head { room: room.0, parent, term, leaf: 2, commit: [9; 32] };
+        for to in ["alice", "bob"] {
+            world.inject("carol", to, own_ack("carol", head.clone()));
+        }
+    }
+    world.forget_events();
+    lets_in(&mut world, "alice", room, "dave");
+    let (_, epoch, _) = world.core_of("alice").in_room(room).unwrap();
+    for name in ["alice", "bob", "carol", "dave"] {
+        assert_eq!(view(&world.events(name)).2.len(), 4, "{name}");
+        assert_eq!(world.core_of(name).in_room(room).unwrap().1, epoch, "{name}");
+    }
+}
+
+/// a leaf is somebody in its own epoch alone.
+#[test]
+fn nobody_is_named_for_what_was_signed_by_who_had_her_leaf_before() {
+    let mut world = World::of(&["alice", "bob", "carol", "dave"]);
+    let room = world.room(&["alice", "bob", "carol"]);
+    world.command("alice", Command::RoomLeave { room });
+    // The last epoch that alice hosted.
+    let RoomFrame::Ack { head, .. } =
+        tapped(&world, |frame| matches!(frame, RoomFrame::Ack { head, .. } if head.head.leaf == 0))
+    else {
+        unreachable!()
+    };
+    lets_in(&mut world, "bob", room, "dave");
+    let inside = world.core("carol").inside(room).unwrap();
+    assert_eq!(inside.leaves().device(room_order::Leaf(0)), Some(leaf("dave").device()));
+    // The one who entered at the leaf of the one who left hosts the room now.
+    world.command("bob", Command::RoomLeave { room });
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.core_of("carol").in_room(room).unwrap().2.identifier.as_str(), address("dave"));
+    world.forget_events();
+    if world.wires("alice", "carol") == 0 {
+        world.send("alice", "carol", "hello", 1);
+    }
+    world.inject("alice", "carol", own_ack("alice", Head { commit: [9; 32], ..head.head }));
+    let events = world.events("carol");
+    let warned =
+        |event: &&Event| matches!(event, Event::Error { message, .. } if message.contains("two different changes"));
+    let Some(Event::Error { message, .. }) = events.iter().find(warned) else { panic!("{events:?}") };
+    assert!(message.contains("somebody who is in the room no longer"), "{message}");
+    assert!(world.core("carol").inside(room).unwrap().accused.is_none());
+}
