@@ -167,8 +167,8 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
 fn what_devices_say_is_made_of_the_frames_in_the_cddl() {
     let Some(python) = super::python() else { return };
     let judged = judge(&python, "peer.cddl", &frames()).unwrap();
-    let kinds =
-        (0..=7).map(|kind| format!("talk-frame {kind}")).chain((0..=7).map(|kind| format!("room-frame {kind}")));
+    let of_rooms = (0..=3).chain([6]).chain(8..=15).map(|kind| format!("room-frame {kind}"));
+    let kinds = (0..=7).map(|kind| format!("talk-frame {kind}")).chain(of_rooms);
     for kind in kinds {
         assert!(judged[&kind].as_u64().is_some_and(|count| count > 0), "{kind} was not judged: {judged}");
     }
