@@ -4,12 +4,8 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use identity::UnixTime;
-use identity::testing::{Authority, private_key};
-use identity::tls::PersonVerifier;
 use messenger_engine::{Command, DeliveryState, Event, TransferId, TransferState};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -17,9 +13,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio_util::bytes::Bytes;
 
-use super::message::{Two, person};
+use super::message::{Two, alice_and_bob};
 use crate::measure::{Pair, Part, Scale, paired};
-use crate::quic::{Credential, Ends, Verifiers};
+use crate::quic::Ends;
 
 const ROUNDS: usize = 5;
 const BYTES: usize = 256 * 1024 * 1024;
@@ -149,17 +145,7 @@ struct Bare {
 
 impl Bare {
     async fn new() -> Self {
-        let now = UnixTime::now();
-        let authority = Authority::new(5, now);
-        let verifier = Arc::new(PersonVerifier::new(authority.trust()));
-        let verifiers = Verifiers { of_clients: verifier.clone(), of_servers: verifier };
-        let credential = |address: &str| {
-            let (chain, key) = authority.issue_person(&person(address), now);
-            Credential { chain, key: private_key(&key) }
-        };
-        let ends = Ends::new();
-        let (alice, bob) = (credential("alice@example.org"), credential("bob@example.org"));
-        let (dialled, accepted) = ends.handshake(&alice, &bob, &verifiers).await;
+        let (ends, dialled, accepted) = alice_and_bob().await;
         Self { dialled, accepted, _ends: ends }
     }
 

@@ -192,6 +192,22 @@ impl Exchange for Talk {
     }
 }
 
+/// A bare connection between two people's devices, without an engine: who dialled and who accepted.
+pub(super) async fn alice_and_bob() -> (Ends, quinn::Connection, quinn::Connection) {
+    let now = UnixTime::now();
+    let authority = Authority::new(4, now);
+    let verifier = Arc::new(PersonVerifier::new(authority.trust()));
+    let verifiers = Verifiers { of_clients: verifier.clone(), of_servers: verifier };
+    let credential = |address: &str| {
+        let (chain, key) = authority.issue_person(&person(address), now);
+        Credential { chain, key: private_key(&key) }
+    };
+    let ends = Ends::new();
+    let (alice, bob) = (credential("alice@example.org"), credential("bob@example.org"));
+    let (dialled, accepted) = ends.handshake(&alice, &bob, &verifiers).await;
+    (ends, dialled, accepted)
+}
+
 pub(super) fn person(address: &str) -> Identifier {
     Identifier::parse(address).expect("an address")
 }
@@ -220,17 +236,7 @@ pub(super) struct Bare {
 
 impl Bare {
     pub(super) async fn new() -> Self {
-        let now = UnixTime::now();
-        let authority = Authority::new(4, now);
-        let verifier = Arc::new(PersonVerifier::new(authority.trust()));
-        let verifiers = Verifiers { of_clients: verifier.clone(), of_servers: verifier };
-        let credential = |address: &str| {
-            let (chain, key) = authority.issue_person(&person(address), now);
-            Credential { chain, key: private_key(&key) }
-        };
-        let ends = Ends::new();
-        let (alice, bob) = (credential("alice@example.org"), credential("bob@example.org"));
-        let (dialled, accepted) = ends.handshake(&alice, &bob, &verifiers).await;
+        let (ends, dialled, accepted) = alice_and_bob().await;
         tokio::spawn(async move {
             let (mut send, mut receive) = accepted.accept_bi().await.expect("alice opens a stream");
             let mut frame = [0; FRAME];

@@ -5,13 +5,8 @@
 //! acknowledgement is. The bare side makes, reads and checks nothing of what is in its frames, shows nobody a text, keeps none
 //! to be sent again: that is what the row compares.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
-use identity::{
-    UnixTime,
-    testing::{Authority, private_key},
-    tls::PersonVerifier,
-};
 use messenger_engine::{
     DeliveryState, Event,
     session::WINDOW,
@@ -20,10 +15,10 @@ use messenger_engine::{
 use quinn::{Connection, RecvStream, SendStream};
 use tokio::{runtime::Runtime, sync::Semaphore};
 
-use super::{ROUNDS, TEXT, Talk, person};
+use super::{ROUNDS, TEXT, Talk, alice_and_bob};
 use crate::{
     measure::{Pair, Scale, paired},
-    quic::{Credential, Ends, Verifiers},
+    quic::Ends,
 };
 
 /// Messages in one round.
@@ -101,17 +96,7 @@ struct OneWay {
 
 impl OneWay {
     async fn new() -> Self {
-        let now = UnixTime::now();
-        let authority = Authority::new(4, now);
-        let verifier = Arc::new(PersonVerifier::new(authority.trust()));
-        let verifiers = Verifiers { of_clients: verifier.clone(), of_servers: verifier };
-        let credential = |address: &str| {
-            let (chain, key) = authority.issue_person(&person(address), now);
-            Credential { chain, key: private_key(&key) }
-        };
-        let ends = Ends::new();
-        let (alice, bob) = (credential("alice@example.org"), credential("bob@example.org"));
-        let (dialled, accepted) = ends.handshake(&alice, &bob, &verifiers).await;
+        let (ends, dialled, accepted) = alice_and_bob().await;
         let text = TalkFrame::Text { number: 1 << 16, id: 1 << 52, text: TEXT.to_owned(), reply: None };
         let frame = encode(&text, Channel::Talk).expect("a short text");
         // The stream is there for the other end with its first byte.
