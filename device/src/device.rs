@@ -72,9 +72,14 @@ impl<K> Locked<K> {
 
     /// The public key in the leaf, which is not verified here; none if it does not parse.
     pub fn public_key(&self) -> Option<Vec<u8>> {
-        let leaf = Certificate::parse(self.chain.first()?).ok()?;
-        Some(leaf.tbs().spki().subject_public_key.raw_bytes().to_vec())
+        public_key_in(&self.chain)
     }
+}
+
+/// The public key in the leaf of a chain, which is not verified; none if it does not parse.
+pub(crate) fn public_key_in(chain: &[CertificateDer<'static>]) -> Option<Vec<u8>> {
+    let leaf = Certificate::parse(chain.first()?).ok()?;
+    Some(leaf.tbs().spki().subject_public_key.raw_bytes().to_vec())
 }
 
 /// The record `enrolment.toml`: everything about an enrolment that opens nothing.

@@ -86,6 +86,12 @@ async fn a_key_that_another_takes_the_place_of_is_kept_and_revoking_ends_one_alo
     for one in [&first, &second] {
         assert!(kept.contains(&one.device.key.public_bits()));
     }
+    // Whoever revokes what others have of hers knows them as her own.
+    let mut known = home.earlier_mail_keys(&alice()).unwrap();
+    known.sort();
+    let mut kept = kept;
+    kept.sort();
+    assert_eq!(known, kept);
     // Without a device, the account for mail is the one that watches.
     let owner = Owner::from(third.device.clone());
     let WatchReport::Clean(seen) = watch(&home, &owner).await else { panic!("expected a clean watch") };

@@ -132,6 +132,7 @@ impl Revoke {
         if context.home.has_mailbox(identifier)? {
             own.extend(context.home.locked_mailbox(identifier)?.public_key());
         }
+        own.extend(context.home.earlier_mail_keys(identifier)?);
         let mut person = Person::new(&context.output, self.code.clone());
         let authority = self.authority.as_deref();
         let mut owner = Owner::prove(&context.home, identifier, authority, clock::now(), &mut person).await?;

@@ -23,7 +23,7 @@ impl History {
     /// Erases; how many texts are gone. That a conversation is kept stays, if it is.
     ///
     /// # Errors
-    /// No such conversation, or it cannot be written: nothing was erased.
+    /// No such conversation, or it cannot be written: nothing was erased. [`HistoryError::Remains`]: it was, and old pages stay.
     pub fn erase(&mut self, what: Erase<'_>) -> Result<u64, HistoryError> {
         let place = what.of.map(|of| self.known(of)).transpose()?;
         let gone =
@@ -71,13 +71,13 @@ impl History {
 
     /// Nothing of what was erased is left in the files.
     fn leave_nothing(&self) -> Result<(), HistoryError> {
-        self.connection.execute_batch("VACUUM")?;
-        self.empty_journal()
+        let emptied = self.connection.execute_batch("VACUUM").is_ok() && matches!(self.empty_journal(), Ok(true));
+        if emptied { Ok(()) } else { Err(HistoryError::Remains(self.path.clone())) }
     }
 
-    fn empty_journal(&self) -> Result<(), HistoryError> {
-        // Another program that reads now keeps the journal until it ends; its last connection empties it.
-        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        Ok(())
+    /// Whether it could be: another program that reads at this moment keeps it.
+    fn empty_journal(&self) -> Result<bool, HistoryError> {
+        let busy: bool = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        Ok(!busy)
     }
 }

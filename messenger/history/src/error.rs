@@ -64,6 +64,9 @@ pub enum HistoryError {
     /// No room on the disk.
     #[error("the disk is full: nothing was written")]
     Full,
+    /// What was erased is gone from the history, and not yet from the file.
+    #[error("it is erased, but old pages with it may still be in {0}")]
+    Remains(PathBuf),
     /// It may not be written.
     #[error("{0} cannot be written: the folder or the disk is read-only")]
     ReadOnly(PathBuf),
@@ -116,6 +119,7 @@ impl HistoryError {
             }
             Self::Newer { .. } => "use the newer messenger",
             Self::Full => "make room on the disk",
+            Self::Remains(_) => "make room on the disk, end other programs that read the history, and erase once more",
             Self::ReadOnly(_) => "make the folder writable for you",
             Self::Io { .. } | Self::Database(_) => "look whether the folder can be read and written",
             Self::Needle => "look for a word, or its beginning",

@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use key_store::{Passphrase, PassphraseError};
+use key_store::{KeyringItem, Passphrase, PassphraseError};
 
 use crate::key::{Kept, Key, KeyPlace, write_atomic};
 use crate::store::History;
@@ -118,10 +118,22 @@ impl Folder {
         let before = self.kept()?;
         let key = before.open(&path, passphrase)?;
         let lock = self.alone()?;
-        // That it is this history's: the only way to it is not to be replaced by another one's.
-        History::open(&self.path.join(DATABASE), &key, lock)?;
-        write_atomic(&path, key.keep(place, random)?.as_bytes())?;
-        before.forget()
+        // That it is this history's: the only way to it is not to be replaced by another one's. Nobody else has it meanwhile.
+        let held = History::open(&self.path.join(DATABASE), &key, lock)?;
+        if self.kept()? != before {
+            return Err(HistoryError::InUse(self.path.clone()));
+        }
+        let file = key.keep(place, random)?;
+        if let Err(error) = write_atomic(&path, file.as_bytes()) {
+            // What leads nowhere is not to lie in the keyring.
+            if let Ok(item) = file.trim().parse::<KeyringItem>() {
+                let _ = item.remove();
+            }
+            return Err(error);
+        }
+        let forgotten = before.forget();
+        drop(held);
+        forgotten
     }
 
     /// Throws the key away, and then all that it opens. None is no error.

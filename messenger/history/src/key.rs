@@ -32,6 +32,7 @@ pub enum KeyPlace<'a> {
 pub(crate) struct Key(Zeroizing<[u8; 32]>);
 
 /// Where a key lies, as its file says.
+#[derive(PartialEq, Eq)]
 pub(crate) enum Kept {
     Keyring(KeyringItem),
     Sealed(String),

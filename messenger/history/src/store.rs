@@ -81,7 +81,9 @@ pub(crate) fn connect(path: &Path, key: &Key) -> Result<Connection, HistoryError
     let connection = Connection::open_with_flags(path, flags).map_err(|error| at(path, error))?;
     // It would write to standard error, which is a terminal that somebody looks at; errors say as much.
     connection.execute_batch("PRAGMA cipher_log_level = NONE")?;
-    connection.execute_batch(&key.pragma())?;
+    // An error of SQLite's would quote the statement, and so the key.
+    let opened = connection.execute_batch(&key.pragma());
+    opened.map_err(|_| HistoryError::Database("the database took no key".to_owned()))?;
     Ok(connection)
 }
 

@@ -22,6 +22,21 @@ fn in_clear(folder: &Folder) -> Vec<u8> {
 }
 
 #[test]
+fn what_cannot_be_taken_out_of_the_file_yet_is_said() {
+    let (_home, folder, mut history) = begun();
+    history.add(&bob(), &text(1, SECRET)).unwrap();
+    // Another program reads at this moment.
+    let reader = open(&folder).unwrap();
+    reader.connection.execute_batch("BEGIN; SELECT count(*) FROM entries").unwrap();
+    history.connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let all = Erase { of: None, before: None };
+    assert!(matches!(history.erase(all), Err(HistoryError::Remains(_))));
+    assert_eq!(history.page(&bob(), None, 10).unwrap(), [], "it is erased all the same");
+    drop(reader);
+    assert_eq!(history.erase(all).unwrap(), 0);
+}
+
+#[test]
 fn what_is_erased_is_nowhere_any_more() {
     let (_home, folder, mut history) = begun();
     for n in 0..200 {

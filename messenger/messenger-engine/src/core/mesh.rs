@@ -84,6 +84,7 @@ impl Core {
         // The host looks for who was lost as well (rule R-17).
         let lost = |inside: &'_ Inside| -> Vec<Person> {
             let wanted = inside.lost.values().filter(|_| inside.group.is_host());
+            let wanted = wanted.filter(|(person, _)| !self.is_blocked(&person.identifier));
             wanted.map(|(person, _)| person.clone()).collect()
         };
         insides

@@ -69,6 +69,9 @@ impl Core {
 
     /// Somebody who was lost asks to be let in again.
     pub(super) fn wants_back(&mut self, id: RoomId, person: &Person, session: SessionId) {
+        if self.is_blocked(&person.identifier) {
+            return;
+        }
         let Some(inside) = self.inside(id) else { return };
         let known = inside.lost.get(&person.device).is_some_and(|(lost, _)| lost.identifier == person.identifier);
         if known && inside.group.is_host() && inside.leaving.is_none() {
@@ -78,6 +81,9 @@ impl Core {
 
     /// Whether an invitation is into a room that this device was dropped from, by somebody who was in it: then it is accepted.
     pub(super) fn comes_back(&mut self, id: RoomId, host: &Person, now: Now) -> bool {
+        if self.is_blocked(&host.identifier) {
+            return false;
+        }
         let Some(Room { part, .. }) = self.rooms.get_mut(&id) else { return false };
         match part {
             Part::Dropped(dropped) if dropped.fellows.contains(&host.device) => {

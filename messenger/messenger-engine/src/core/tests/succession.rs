@@ -96,6 +96,26 @@ fn a_host_whose_program_is_silent_is_replaced_and_comes_back() {
     assert_eq!(view(&world.events("carol")).2.len(), 3);
 }
 
+#[test]
+fn who_is_blocked_meanwhile_is_not_let_in_again_and_who_was_lost_follows_nobody_whom_she_blocked() {
+    for (who, whom) in [("bob", "alice"), ("alice", "bob")] {
+        let mut world = World::of(&["alice", "bob", "carol"]);
+        let room = world.room(&["alice", "bob", "carol"]);
+        for other in ["bob", "carol"] {
+            world.be_deaf("alice", other);
+        }
+        world.pass(Duration::from_secs(14));
+        assert_eq!(host(&world, "bob", room), address("bob"));
+        for other in ["bob", "carol"] {
+            world.end("alice", other);
+        }
+        world.command(who, Command::Block { who: address(whom) });
+        world.pass(Duration::from_secs(90));
+        assert_eq!(host(&world, "carol", room), address("bob"));
+        assert_eq!(view(&world.events("carol")).2, ["bob", "carol"].map(address), "{who} has blocked {whom}");
+    }
+}
+
 /// a promise to who lost the host for a moment stays one, and the host claims above it.
 #[test]
 fn a_host_who_was_lost_to_one_member_for_a_moment_goes_on() {
