@@ -26,7 +26,7 @@ pub fn is_apart(test: &str) -> Result<bool, Failure> {
     apart::is_inside(test, &MOUNTS)
 }
 
-/// A small disk with a server on it. It ends with the world that it was mounted in.
+/// A small disk, with a server on it or what somebody takes. It ends with the world that it was mounted in.
 #[derive(Debug)]
 pub struct Disk {
     folder: PathBuf,
@@ -38,9 +38,17 @@ impl Disk {
     /// # Errors
     /// It cannot be mounted.
     pub fn mounted(folder: &Path) -> Result<Self, Failure> {
+        Self::of_megabytes(16, folder)
+    }
+
+    /// The same, with so many megabytes.
+    ///
+    /// # Errors
+    /// It cannot be mounted.
+    pub fn of_megabytes(size: u32, folder: &Path) -> Result<Self, Failure> {
         std::fs::create_dir(folder).context("making the folder of a disk")?;
         let mut command = guard::guarded(Path::new("mount"))?;
-        command.args(["-t", "tmpfs", "-o", "size=16m,mode=700", "tmpfs"]).arg(folder);
+        command.args(["-t", "tmpfs", "-o", &format!("size={size}m,mode=700"), "tmpfs"]).arg(folder);
         process::run("mount", command, PATIENCE)?.expect(0, "mount")?;
         Ok(Self { folder: folder.to_owned() })
     }
