@@ -193,7 +193,7 @@ fn tell(scenario: &Scenario, outcome: &Outcome, as_json: bool) {
         return;
     }
     match outcome {
-        Outcome::Connects { first_text: Figures { p50, p95, count }, set_up } => {
+        Outcome::Connects { first_text: Figures { p50, p95, count }, set_up, .. } => {
             let set_up = set_up.map(|set_up| format!("; setting up took {:.1?} of it", set_up.p50)).unwrap_or_default();
             println!("{}: connects; p50 {p50:.1?}, p95 {p95:.1?} of {count}{set_up}", scenario.name);
         }

@@ -153,7 +153,8 @@ mod tests {
     use crate::scenario;
 
     fn outcome(millis: u64) -> Outcome {
-        Outcome::Connects { first_text: Figures::of(vec![Duration::from_millis(millis)]).unwrap(), set_up: None }
+        let first_text = Figures::of(vec![Duration::from_millis(millis)]).unwrap();
+        Outcome::Connects { first_text, set_up: None, next_text: None }
     }
 
     fn empty() -> tempfile::NamedTempFile {

@@ -23,6 +23,8 @@ pub enum Outcome {
         first_text: Figures,
         /// How much longer the first text takes than the next one: what setting up the connection costs.
         set_up: Option<Figures>,
+        /// How long that next text takes, over the connection that stands: a round trip between the two programs.
+        next_text: Option<Figures>,
     },
     /// None was, for this reason.
     Refused {
@@ -70,7 +72,7 @@ pub fn play(people: &mut People, scenario: &Scenario, calls: usize) -> Result<Ou
 
 /// New messengers for every call: no router remembers anything of the one before.
 fn set_up(people: &People, topology: &Topology, scenario: &Scenario, calls: usize) -> Result<Outcome, Failure> {
-    let (mut times, mut set_up) = (Vec::new(), Vec::new());
+    let (mut times, mut set_up, mut round_trips) = (Vec::new(), Vec::new(), Vec::new());
     for call in 0..calls {
         let mut pair = people.online(topology, scenario.directories)?;
         await_ports(&scenario.plan, topology)?;
@@ -79,6 +81,7 @@ fn set_up(people: &People, topology: &Topology, scenario: &Scenario, calls: usiz
             let (next, over_it) = pair.text()?;
             expect_delivered(next, "over a connection that stands")?;
             set_up.push(took.saturating_sub(over_it));
+            round_trips.push(over_it);
         }
         pair.quit()?;
         match fate {
@@ -89,7 +92,7 @@ fn set_up(people: &People, topology: &Topology, scenario: &Scenario, calls: usiz
             }
         }
     }
-    connects(times, set_up)
+    connects(times, set_up, round_trips)
 }
 
 /// Waits until the routers that open ports have done so, and the devices have heard of it.
@@ -137,7 +140,7 @@ fn without_directory(
     expect_delivered(fate, "at the end, without the directory")?;
     times.push(took);
     pair.quit()?;
-    connects(times, Vec::new())
+    connects(times, Vec::new(), Vec::new())
 }
 
 /// A text is on its way in the moment in which a device changes; whatever becomes of it, alice is told the truth.
@@ -166,7 +169,7 @@ fn switched(people: &People, topology: &Topology, who: Who) -> Result<Outcome, F
     }
     pair.quit()?;
     match fate {
-        Fate::Delivered if again => connects(vec![took], Vec::new()),
+        Fate::Delivered if again => connects(vec![took], Vec::new(), Vec::new()),
         Fate::Delivered | Fate::Unknown | Fate::NotDelivered(_) => Ok(Outcome::Interrupted { again }),
     }
 }
@@ -201,7 +204,7 @@ fn expect_delivered(fate: Fate, when: &str) -> Result<(), Failure> {
     Err(Failure::new(format!("expected a text {when} to be delivered, found {fate:?}")))
 }
 
-fn connects(times: Vec<Duration>, set_up: Vec<Duration>) -> Result<Outcome, Failure> {
+fn connects(times: Vec<Duration>, set_up: Vec<Duration>, next: Vec<Duration>) -> Result<Outcome, Failure> {
     let first_text = Figures::of(times).ok_or_else(|| Failure::new("expected at least one call, found none"))?;
-    Ok(Outcome::Connects { first_text, set_up: Figures::of(set_up) })
+    Ok(Outcome::Connects { first_text, set_up: Figures::of(set_up), next_text: Figures::of(next) })
 }
