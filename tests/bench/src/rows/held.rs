@@ -12,10 +12,11 @@ use directory_protocol::client::{client_config, transport};
 use directory_protocol::{Announcement, DirectoryClient, DirectoryEvent};
 use futures_util::{StreamExt as _, stream};
 use identity::testing::{Authority, private_key};
-use quinn::{Connection, Endpoint};
+use quinn::{ClientConfig, Connection, Endpoint};
 use rand::RngExt as _;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use self::server::Server;
 pub(crate) use self::server::part;
@@ -29,7 +30,7 @@ const PEOPLE: usize = 2_000;
 const PEOPLE_FULL: usize = 20_000;
 const BEFORE: usize = 200;
 /// Sockets that they have together.
-const SOCKETS: usize = 16;
+const SOCKETS: usize = 256;
 /// Handshakes at once.
 const AT_ONCE: usize = 32;
 /// What takes memory for a moment has given it back by then.
@@ -49,6 +50,8 @@ const ATTEMPTS: usize = 20;
 /// As the messenger tries again: how long an attempt may take, and pauses that double, each between half and one and a half of it.
 const ATTEMPT: Duration = Duration::from_secs(10);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// How often a long wait is told of.
+const TOLD: Duration = Duration::from_secs(10);
 
 /// What a person holds to be there.
 enum Held {
@@ -56,8 +59,8 @@ enum Held {
     Bare { connection: Connection, _stream: (quinn::SendStream, quinn::RecvStream) },
 }
 
-/// The people, and how they get in. Some thousands share a socket: files and ports do not bound how many there are, and what the
-/// kernel keeps for a socket is enough for them.
+/// The people, and how they get in. Some hundreds share a socket: files and ports do not bound how many there are, and what
+/// the kernel keeps for a socket is enough for them.
 struct People {
     authority: Authority,
     endpoints: Vec<Endpoint>,
@@ -74,47 +77,26 @@ impl People {
     /// One who is new.
     fn certified(&self, number: usize) -> Person {
         let (chain, key) = self.authority.issue_person(&person(&format!("p{number}@example.org")), server::begin());
-        Person { credential: Credential { chain, key: private_key(&key) }, endpoint: number % SOCKETS }
+        let credential = Credential { chain, key: private_key(&key) };
+        let config = if self.bare {
+            let mut config = quic::client(&credential, &handshake::bare(&self.authority));
+            config.transport_config(Arc::new(transport()));
+            config
+        } else {
+            let Credential { chain, key } = credential;
+            client_config(chain, key, self.authority.trust()).expect("the key fits the certificate")
+        };
+        Person { config, endpoint: number % self.endpoints.len() }
     }
 
     /// Connected and, at a directory, announced; why not in words.
     async fn come(&self, who: &Person, address: SocketAddr) -> Result<Held, String> {
-        let (endpoint, credential) = (&self.endpoints[who.endpoint], &who.credential);
+        let (endpoint, config) = (&self.endpoints[who.endpoint], who.config.clone());
         if self.bare {
-            self.come_bare(endpoint, credential, address).await.map_err(|error| error.to_string())
+            come_bare(endpoint, config, address).await.map_err(|error| error.to_string())
         } else {
-            self.come_announced(endpoint, credential, address).await
+            come_announced(endpoint, config, address).await
         }
-    }
-
-    async fn come_bare(
-        &self,
-        endpoint: &Endpoint,
-        credential: &Credential,
-        address: SocketAddr,
-    ) -> Result<Held, Box<dyn std::error::Error>> {
-        let mut config = quic::client(credential, &handshake::bare(&self.authority));
-        config.transport_config(Arc::new(transport()));
-        let connection = endpoint.connect_with(config, address, server::NAME)?.await?;
-        let (mut send, mut receive) = connection.open_bi().await?;
-        send.write_all(b"here").await?;
-        receive.read_exact(&mut [0; 4]).await?;
-        Ok(Held::Bare { connection, _stream: (send, receive) })
-    }
-
-    async fn come_announced(
-        &self,
-        endpoint: &Endpoint,
-        Credential { chain, key }: &Credential,
-        address: SocketAddr,
-    ) -> Result<Held, String> {
-        let config =
-            client_config(chain.clone(), key.clone_key(), self.authority.trust()).map_err(|error| error.to_string())?;
-        let connecting = DirectoryClient::connect(endpoint, address, server::NAME, config);
-        let (client, events) = connecting.await.map_err(|error| error.to_string())?;
-        let announced = client.announce(Announcement::available(Vec::new())).await;
-        announced.map_err(|error| error.to_string())?;
-        Ok(Held::Directory { client, _events: events })
     }
 
     async fn all_come(&self, numbers: std::ops::Range<usize>, address: SocketAddr) -> Vec<Held> {
@@ -138,7 +120,8 @@ impl People {
     async fn come_back(&self, who: Person, address: SocketAddr) -> (Held, Duration) {
         let (began, (mut pause, longest)) = (Instant::now(), PAUSES);
         loop {
-            tokio::time::sleep(pause.mul_f64(rand::rng().random_range(0.5..1.5))).await;
+            let chance = rand::rng().random_range(0.5..1.5);
+            tokio::time::sleep(pause.mul_f64(chance)).await;
             if let Ok(Ok(held)) = tokio::time::timeout(ATTEMPT, self.come(&who, address)).await {
                 return (held, began.elapsed());
             }
@@ -149,8 +132,28 @@ impl People {
 
 /// Somebody who may come in, and by which socket.
 struct Person {
-    credential: Credential,
+    config: ClientConfig,
     endpoint: usize,
+}
+
+async fn come_bare(
+    endpoint: &Endpoint,
+    config: ClientConfig,
+    address: SocketAddr,
+) -> Result<Held, Box<dyn std::error::Error>> {
+    let connection = endpoint.connect_with(config, address, server::NAME)?.await?;
+    let (mut send, mut receive) = connection.open_bi().await?;
+    send.write_all(b"here").await?;
+    receive.read_exact(&mut [0; 4]).await?;
+    Ok(Held::Bare { connection, _stream: (send, receive) })
+}
+
+async fn come_announced(endpoint: &Endpoint, config: ClientConfig, address: SocketAddr) -> Result<Held, String> {
+    let connecting = DirectoryClient::connect(endpoint, address, server::NAME, config);
+    let (client, events) = connecting.await.map_err(|error| error.to_string())?;
+    let announced = client.announce(Announcement::available(Vec::new())).await;
+    announced.map_err(|error| error.to_string())?;
+    Ok(Held::Directory { client, _events: events })
 }
 
 impl Held {
@@ -192,6 +195,28 @@ pub(crate) fn memory(runtime: &Runtime, scale: Scale) -> Pair {
     Pair::new(ours, bare).noted(format!("{people} people each; resident memory of the server's process"))
 }
 
+/// How long each of so many takes who come back at once.
+async fn all_come_back(server: &Server, people: People, returning: usize) -> Vec<f64> {
+    let everybody: Vec<_> = (0..returning).map(|number| people.certified(number)).collect();
+    let (people, address) = (Arc::new(people), server.address());
+    let mut coming = JoinSet::new();
+    for who in everybody {
+        let people = Arc::clone(&people);
+        coming.spawn(async move { people.come_back(who, address).await });
+    }
+    // They stay, each of them, until the last is there.
+    let mut back = Vec::with_capacity(returning);
+    let (began, mut told) = (Instant::now(), Instant::now());
+    while let Some(held) = coming.join_next().await {
+        back.push(held.expect("nobody panics on the way"));
+        if told.elapsed() > TOLD {
+            told = Instant::now();
+            eprintln!("{} of {returning} are back after {:.0} s", back.len(), began.elapsed().as_secs_f64());
+        }
+    }
+    back.into_iter().map(|(_, took)| took.as_secs_f64()).collect()
+}
+
 /// What a directory has resident at the end, beside the beginning, while people come and go; then all come back to one that
 /// was started anew.
 pub(crate) fn hold(runtime: &Runtime, scale: Scale) -> Pair {
@@ -231,13 +256,7 @@ pub(crate) fn hold(runtime: &Runtime, scale: Scale) -> Pair {
     // The other half takes its time, too.
     eprintln!("{held}");
     let anew = Server::start("directory");
-    let coming = People::new(runtime, &anew);
-    let people: Vec<_> = (0..returning).map(|number| coming.certified(number)).collect();
-    let mut times = runtime.block_on(async {
-        let back = people.into_iter().map(|who| coming.come_back(who, anew.address()));
-        let back: Vec<_> = stream::iter(back).buffer_unordered(returning).collect().await;
-        back.into_iter().map(|(_, took)| took.as_secs_f64()).collect::<Vec<_>>()
-    });
+    let mut times = runtime.block_on(all_come_back(&anew, People::new(runtime, &anew), returning));
     times.sort_by(f64::total_cmp);
     let (half, all) = (times[times.len() / 2], times[times.len() - 1]);
     Pair::new(end / 1e6, beginning / 1e6).noted(format!(
