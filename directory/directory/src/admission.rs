@@ -150,7 +150,7 @@ mod tests {
         connections_per_address: 2,
         handshakes: 4,
         handshakes_per_address: 2,
-        handshakes_per_site: 4,
+        handshakes_per_site: 99,
         handshakes_before_retry: 3,
         ..Limits::DEFAULT
     };

@@ -87,7 +87,7 @@ async fn what_is_sent_again_is_nobodys_word() {
         bob.client.appear(Appearance::As(status), Details::default()).await.unwrap();
         alice.sees("bob", true).await;
     }
-    let elsewhere = tokio::net::UdpSocket::bind(common::LOOPBACK).await.unwrap();
+    let (elsewhere, hers) = (tokio::net::UdpSocket::bind(common::LOOPBACK).await.unwrap(), alice.client.clone());
     let again = async || {
         let sent = way.sent();
         assert!(sent.len() > 4, "a handshake and some words");
@@ -96,7 +96,7 @@ async fn what_is_sent_again_is_nobodys_word() {
         }
         // Who is let in after them shows that they have arrived.
         let carol = world.come("carol", &[]).await;
-        alice.client.ping().await.unwrap();
+        hers.ping().await.unwrap();
         carol.client.close();
     };
     again().await;

@@ -18,7 +18,6 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use self::server::Server;
-pub(crate) use self::server::part;
 use super::handshake;
 use super::message::person;
 use crate::measure::{Pair, Scale};
