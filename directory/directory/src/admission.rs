@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn one_site_does_not_take_all_handshakes() {
-        let limits = Limits { handshakes: 9, handshakes_per_site: 3, handshakes_before_retry: 9, connections: 9, ..LIMITS };
+        let limits =
+            Limits { handshakes: 9, handshakes_per_site: 3, handshakes_before_retry: 9, connections: 9, ..LIMITS };
         for (ours, theirs) in [("2001:db8:7:NN::1", "2001:db8:8::1"), ("192.0.2.NN", "198.51.100.1")] {
             let admission = Admission::new(limits);
             let address = |n: u32| ours.replace("NN", &n.to_string()).parse().unwrap();
@@ -225,7 +226,8 @@ mod tests {
     /// Nobody takes a site's places by sending in its name.
     #[test]
     fn a_site_with_many_unfinished_handshakes_proves_that_it_receives() {
-        let limits = Limits { handshakes: 99, handshakes_per_site: 8, handshakes_before_retry: 99, connections: 99, ..LIMITS };
+        let limits =
+            Limits { handshakes: 99, handshakes_per_site: 8, handshakes_before_retry: 99, connections: 99, ..LIMITS };
         let admission = Admission::new(limits);
         let address = |n: u16| IpAddr::from([0x2001, 0xdb8, 7, n, 0, 0, 0, 1]);
         let _begun: Vec<Pass> = (0..2).map(|n| admitted(admission.judge(address(n), false))).collect();

@@ -64,7 +64,10 @@ struct Session {
 }
 
 enum Stage {
-    Handshake { tls: Box<ServerConnection>, config: Arc<SessionConfig> },
+    Handshake {
+        tls: Box<ServerConnection>,
+        config: Arc<SessionConfig>,
+    },
     /// The certificates the client has shown.
     Complete(Box<[CertificateDer<'static>]>),
 }
@@ -258,7 +261,10 @@ mod tests {
         let client_keys = say(&mut *client, &mut server).unwrap();
         assert!(say(&mut server, &mut *client).is_none());
         assert!(!server.is_handshaking() && server.tls().is_none());
-        assert!(settings.upgrade().is_none(), "nor does it hold on to settings that others may have taken the place of");
+        assert!(
+            settings.upgrade().is_none(),
+            "nor does it hold on to settings that others may have taken the place of"
+        );
         let shown = server.peer_identity().unwrap().downcast::<Vec<CertificateDer<'static>>>().unwrap();
         assert_eq!(*shown, chain);
 
