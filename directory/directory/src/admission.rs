@@ -1,8 +1,8 @@
-//! Who may begin a handshake: bounds on connections, altogether and per address, checked before any cryptography.
+//! Who may begin a handshake: bounds on connections, altogether, per address and per site, checked before any cryptography.
 
 use crate::config::Limits;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What to do with an incoming connection.
@@ -27,6 +27,8 @@ struct Counted {
     all: usize,
     handshakes: usize,
     per_network: HashMap<IpAddr, Share>,
+    /// Handshakes alone: who is let in has a certificate, and of those one person has eight connections.
+    per_site: HashMap<IpAddr, usize>,
 }
 
 /// What is one network's of that.
@@ -48,18 +50,22 @@ impl Admission {
 
     /// Judges a new connection. `validated`: the address has proven that it receives.
     pub(crate) fn judge(&self, address: IpAddr, validated: bool) -> Verdict {
-        let network = network(address);
+        let (network, site) = (network(address), site(address));
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let share = counted.per_network.get(&network).copied().unwrap_or_default();
-        let Limits { connections_per_address, handshakes_per_address, .. } = self.limits;
-        let crowded = share.all >= connections_per_address || share.handshakes >= handshakes_per_address;
+        let of_site = counted.per_site.get(&site).copied().unwrap_or_default();
+        let Limits { connections_per_address, handshakes_per_address, handshakes_per_site, .. } = self.limits;
+        let crowded = share.all >= connections_per_address
+            || share.handshakes >= handshakes_per_address
+            || of_site >= handshakes_per_site;
         let full = counted.all >= self.limits.connections || counted.handshakes >= self.limits.handshakes;
         if full || (crowded && !network.is_loopback()) {
             return Verdict::Refused;
         }
         // Whoever sends in the name of others takes their places as long as nobody has to prove that she receives.
-        let few = handshakes_per_address.div_ceil(4);
-        let many = share.handshakes >= few && !network.is_loopback();
+        let many = (share.handshakes >= handshakes_per_address.div_ceil(4)
+            || of_site >= handshakes_per_site.div_ceil(4))
+            && !network.is_loopback();
         if !validated && (many || counted.handshakes >= self.limits.handshakes_before_retry) {
             return Verdict::Retry;
         }
@@ -68,6 +74,7 @@ impl Admission {
         let share = counted.per_network.entry(network).or_default();
         share.all += 1;
         share.handshakes += 1;
+        *counted.per_site.entry(site).or_default() += 1;
         Verdict::Admitted(Pass { counted: Arc::clone(&self.counted), network, in_handshake: true })
     }
 }
@@ -87,6 +94,13 @@ impl Pass {
             counted.handshakes -= 1;
             if let Some(share) = counted.per_network.get_mut(&self.network) {
                 share.handshakes -= 1;
+            }
+            let site = site(self.network);
+            if let Some(handshakes) = counted.per_site.get_mut(&site) {
+                *handshakes -= 1;
+                if *handshakes == 0 {
+                    counted.per_site.remove(&site);
+                }
             }
         }
     }
@@ -109,12 +123,22 @@ impl Drop for Pass {
 /// What counts as one address: an IPv4 address, or the IPv6 /64 a single household has.
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(ip) if !ip.is_loopback() => {
-            let [a, b, c, d, ..] = ip.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
+        IpAddr::V6(ip) if !ip.is_loopback() => prefix(ip, 64),
         other => other,
     }
+}
+
+/// What one customer of a provider may have of such: the IPv4 /24 or IPv6 /48 around an address. Sixty-five thousand networks in
+/// one hand are no more than that.
+fn site(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(ip) => prefix(ip, 48),
+        IpAddr::V4(ip) => Ipv4Addr::from_bits(ip.to_bits() & !0xff).into(),
+    }
+}
+
+fn prefix(ip: Ipv6Addr, bits: u32) -> IpAddr {
+    Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << (128 - bits))).into()
 }
 
 #[cfg(test)]
@@ -126,6 +150,7 @@ mod tests {
         connections_per_address: 2,
         handshakes: 4,
         handshakes_per_address: 2,
+        handshakes_per_site: 99,
         handshakes_before_retry: 3,
         ..Limits::DEFAULT
     };
@@ -178,6 +203,36 @@ mod tests {
         let _second = admitted(admission.judge(one, true));
         let _neighbours: Vec<Pass> =
             (0..2).map(|_| admitted(admission.judge(Ipv6Addr::LOCALHOST.into(), true))).collect();
+    }
+
+    #[test]
+    fn one_site_does_not_take_all_handshakes() {
+        let limits =
+            Limits { handshakes: 9, handshakes_per_site: 3, handshakes_before_retry: 9, connections: 9, ..LIMITS };
+        for (ours, theirs) in [("2001:db8:7:NN::1", "2001:db8:8::1"), ("192.0.2.NN", "198.51.100.1")] {
+            let admission = Admission::new(limits);
+            let address = |n: u32| ours.replace("NN", &n.to_string()).parse().unwrap();
+            let mut passes: Vec<Pass> = (1..4).map(|n| admitted(admission.judge(address(n), true))).collect();
+            assert!(matches!(admission.judge(address(4), true), Verdict::Refused), "each has its own network");
+            let _theirs = admitted(admission.judge(theirs.parse().unwrap(), true));
+            passes[0].established();
+            passes.push(admitted(admission.judge(address(4), true)));
+            assert!(matches!(admission.judge(address(5), true), Verdict::Refused));
+            drop(passes);
+            assert_eq!(admission.counted.lock().unwrap().per_site.len(), 1, "nothing is kept of who has gone");
+        }
+    }
+
+    /// Nobody takes a site's places by sending in its name.
+    #[test]
+    fn a_site_with_many_unfinished_handshakes_proves_that_it_receives() {
+        let limits =
+            Limits { handshakes: 99, handshakes_per_site: 8, handshakes_before_retry: 99, connections: 99, ..LIMITS };
+        let admission = Admission::new(limits);
+        let address = |n: u16| IpAddr::from([0x2001, 0xdb8, 7, n, 0, 0, 0, 1]);
+        let _begun: Vec<Pass> = (0..2).map(|n| admitted(admission.judge(address(n), false))).collect();
+        assert!(matches!(admission.judge(address(2), false), Verdict::Retry));
+        let _proven = admitted(admission.judge(address(2), true));
     }
 
     #[test]

@@ -167,6 +167,9 @@ pub struct Limits {
     /// Unfinished handshakes of one IPv4 address or IPv6 /64 network, so that no one of them takes all of these. Loopback is
     /// exempt.
     pub handshakes_per_address: usize,
+    /// Unfinished handshakes of one IPv4 /24 or IPv6 /48, so that whoever has many networks does not take all of them either.
+    /// Loopback is exempt.
+    pub handshakes_per_site: usize,
     /// Unfinished handshakes from which on every new address must first prove that it receives (QUIC Retry, RFC 9000
     /// section 8.1.2).
     pub handshakes_before_retry: usize,
@@ -192,6 +195,7 @@ impl Limits {
         connections: 100_000,
         handshakes: 1_024,
         handshakes_per_address: 64,
+        handshakes_per_site: 128,
         handshakes_before_retry: 256,
     };
 }

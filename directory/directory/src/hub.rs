@@ -6,11 +6,11 @@ use crate::cluster::{Cluster, ClusterConfig, ClusterError, ClusterInput, Cluster
 use crate::config::DirectoryConfig;
 use crate::figures::Figures;
 use crate::outbox::Outbox;
+use crate::state::numbered::Numbered;
 use crate::state::{ConnectionId, Counts, Entropy, Input, Output, Path, State};
 use directory_protocol::CloseCode;
 use directory_protocol::frame::Received;
 use identity::verify::Tenure;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
@@ -24,7 +24,7 @@ pub(crate) struct Hub {
 
 struct Core {
     mind: Mind,
-    links: HashMap<ConnectionId, Link>,
+    links: Numbered<ConnectionId, Link>,
     connected: u64,
     /// Kept to be reused: most inputs have one or two outputs.
     outputs: Vec<Output>,
@@ -96,7 +96,7 @@ impl Hub {
     fn of(mind: Mind) -> Self {
         let figures = Arc::<Figures>::default();
         let core =
-            Core { mind, links: HashMap::new(), connected: 0, outputs: Vec::new(), figures: Arc::clone(&figures) };
+            Core { mind, links: Numbered::default(), connected: 0, outputs: Vec::new(), figures: Arc::clone(&figures) };
         Self { core: Mutex::new(core), deadline_changed: Notify::new(), figures }
     }
 

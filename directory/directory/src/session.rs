@@ -38,7 +38,7 @@ impl SessionConfig {
         params.write(&mut parameters);
         let tls = ServerConnection::new(Arc::clone(&self.tls), Version::V1, parameters);
         let tls = tls.expect("TLS 1.3 has the initial suite, and there is no early data");
-        Session { config: self, stage: Stage::Handshake(Box::new(tls)), next: None }
+        Session { stage: Stage::Handshake { tls: Box::new(tls), config: self }, next: None }
     }
 }
 
@@ -58,27 +58,32 @@ impl crypto::ServerConfig for SessionConfig {
 
 /// The server's end of one connection.
 struct Session {
-    config: Arc<SessionConfig>,
     stage: Stage,
     /// Where the keys of the next update come from.
     next: Option<Secrets>,
 }
 
 enum Stage {
-    Handshake(Box<ServerConnection>),
+    Handshake {
+        tls: Box<ServerConnection>,
+        config: Arc<SessionConfig>,
+    },
     /// The certificates the client has shown.
     Complete(Box<[CertificateDer<'static>]>),
 }
 
 impl Session {
     fn tls(&self) -> Option<&ServerConnection> {
-        if let Stage::Handshake(tls) = &self.stage { Some(tls) } else { None }
+        if let Stage::Handshake { tls, .. } = &self.stage { Some(tls) } else { None }
     }
 }
 
 impl crypto::Session for Session {
     fn initial_keys(&self, dst_cid: &ConnectionId, _side: Side) -> Keys {
-        let keys = crypto::ServerConfig::initial_keys(&*self.config, QUIC, dst_cid);
+        let Stage::Handshake { config, .. } = &self.stage else {
+            unreachable!("they are asked for before the first packet, and by clients that are sent a Retry")
+        };
+        let keys = crypto::ServerConfig::initial_keys(&**config, QUIC, dst_cid);
         keys.unwrap_or_else(|UnsupportedVersion| unreachable!("a session begins with this version"))
     }
 
@@ -89,7 +94,7 @@ impl crypto::Session for Session {
 
     fn peer_identity(&self) -> Option<Box<dyn Any>> {
         let chain = match &self.stage {
-            Stage::Handshake(tls) => tls.peer_certificates()?,
+            Stage::Handshake { tls, .. } => tls.peer_certificates()?,
             Stage::Complete(chain) => chain,
         };
         Some(Box::new(owned(chain).into_vec()))
@@ -108,7 +113,7 @@ impl crypto::Session for Session {
     }
 
     fn read_handshake(&mut self, buf: &[u8]) -> Result<bool, TransportError> {
-        let Stage::Handshake(tls) = &mut self.stage else {
+        let Stage::Handshake { tls, .. } = &mut self.stage else {
             return Err(refusal(
                 AlertDescription::UnexpectedMessage,
                 "no TLS message follows the handshake".to_owned(),
@@ -131,7 +136,7 @@ impl crypto::Session for Session {
     }
 
     fn write_handshake(&mut self, buf: &mut Vec<u8>) -> Option<Keys> {
-        let Stage::Handshake(tls) = &mut self.stage else { return None };
+        let Stage::Handshake { tls, .. } = &mut self.stage else { return None };
         let change = tls.write_hs(buf);
         if change.is_none() && !tls.is_handshaking() {
             self.stage = Stage::Complete(owned(tls.peer_certificates().unwrap_or_default()));
@@ -248,12 +253,18 @@ mod tests {
     #[test]
     fn tls_ends_with_the_handshake_and_keys_go_on() {
         let (mut client, mut server, chain) = ends();
+        let Stage::Handshake { config, .. } = &server.stage else { panic!("it has not begun") };
+        let settings = Arc::downgrade(config);
         say(&mut *client, &mut server);
         let server_keys = say(&mut server, &mut *client).unwrap();
         assert!(server.is_handshaking() && server.transport_parameters().unwrap().is_some());
         let client_keys = say(&mut *client, &mut server).unwrap();
         assert!(say(&mut server, &mut *client).is_none());
         assert!(!server.is_handshaking() && server.tls().is_none());
+        assert!(
+            settings.upgrade().is_none(),
+            "nor does it hold on to settings that others may have taken the place of"
+        );
         let shown = server.peer_identity().unwrap().downcast::<Vec<CertificateDer<'static>>>().unwrap();
         assert_eq!(*shown, chain);
 
@@ -289,8 +300,9 @@ mod tests {
     #[test]
     fn other_versions_are_not_spoken() {
         let (_, server, _) = ends();
+        let Stage::Handshake { config, .. } = &server.stage else { panic!("it has not begun") };
         let id = ConnectionId::new(&[1; 8]);
-        assert!(server.config.initial_keys(QUIC, &id).is_ok());
-        assert!(server.config.initial_keys(0xff00_001d, &id).is_err());
+        assert!(config.initial_keys(QUIC, &id).is_ok());
+        assert!(config.initial_keys(0xff00_001d, &id).is_err());
     }
 }

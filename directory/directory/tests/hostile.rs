@@ -8,7 +8,7 @@ use common::{World, person};
 use directory::Rate;
 use directory_protocol::frame::{LENGTH_BYTES, encode};
 use directory_protocol::message::{Request, Status};
-use directory_protocol::{Announcement, Appearance, CloseCode};
+use directory_protocol::{Announcement, Appearance, CloseCode, Details};
 use std::time::Duration;
 
 const MIB: usize = 1 << 20;
@@ -70,6 +70,44 @@ async fn a_mebibyte_of_garbage_on_the_socket() {
     }
     alice.client.ping().await.unwrap();
     life_goes_on(&world).await;
+}
+
+/// Whoever has recorded what a device said can send it again, from anywhere. Nobody hears of it, while she is there or after.
+#[tokio::test]
+async fn what_is_sent_again_is_nobodys_word() {
+    let world = World::new();
+    let mut alice = world.come("alice", &["bob"]).await;
+    alice.sees("bob", false).await;
+    let way = common::way(world.address).await;
+    let config = world.device("bob", common::before_now(Duration::ZERO));
+    let bob = World::try_connect_to(way.address, config).await.unwrap();
+    common::is_there(&bob.client, &[person("alice")]).await.unwrap();
+    alice.sees("bob", true).await;
+    for status in [Status::Away, Status::Available] {
+        bob.client.appear(Appearance::As(status), Details::default()).await.unwrap();
+        alice.sees("bob", true).await;
+    }
+    let (elsewhere, hers) = (tokio::net::UdpSocket::bind(common::LOOPBACK).await.unwrap(), alice.client.clone());
+    let again = async || {
+        let sent = way.sent();
+        assert!(sent.len() > 4, "a handshake and some words");
+        for datagram in sent {
+            elsewhere.send_to(&datagram, world.address).await.unwrap();
+        }
+        // Who is let in after them shows that they have arrived.
+        let carol = world.come("carol", &[]).await;
+        hers.ping().await.unwrap();
+        carol.client.close();
+    };
+    again().await;
+    bob.client.ping().await.unwrap();
+    assert!(alice.events.try_recv().is_err(), "bob has not changed");
+    bob.client.close();
+    alice.sees("bob", false).await;
+    again().await;
+    assert!(alice.events.try_recv().is_err(), "bob does not come back");
+    let people = world.directory.counts().people;
+    assert!(people <= 2, "carol may not have gone yet, {people} are there");
 }
 
 /// Unknown, connected but hidden, gone: the answers are the same bytes.

@@ -12,10 +12,7 @@ use directory_protocol::{
     Announcement, Answer, Appearance, Audience, CloseCode, DirectoryClient, DirectoryEvent, Presence, Status,
 };
 use identity::testing::Authority;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-use tokio::net::UdpSocket;
-use tokio_util::task::AbortOnDropHandle;
 
 const CALL: [u8; 16] = [7; 16];
 
@@ -53,29 +50,6 @@ async fn presence_dies_with_the_connection() {
     assert_eq!(world.directory.counts().connections, 1);
 }
 
-/// The way to the directory for one device, which can be cut.
-async fn way(to: SocketAddr) -> (SocketAddr, AbortOnDropHandle<()>) {
-    let (near, far) = (UdpSocket::bind(LOOPBACK).await.unwrap(), UdpSocket::bind(LOOPBACK).await.unwrap());
-    far.connect(to).await.unwrap();
-    let address = near.local_addr().unwrap();
-    let carry = async move {
-        let (mut there, mut back, mut device) = ([0; 2_048], [0; 2_048], None);
-        loop {
-            tokio::select! {
-                came = near.recv_from(&mut there) => {
-                    let (length, from) = came.unwrap();
-                    device = Some(from);
-                    far.send(&there[..length]).await.unwrap();
-                }
-                came = far.recv(&mut back) => {
-                    near.send_to(&back[..came.unwrap()], device.unwrap()).await.unwrap();
-                }
-            }
-        }
-    };
-    (address, AbortOnDropHandle::new(tokio::spawn(carry)))
-}
-
 /// QUIC's clock is tokio's, which goes on by itself where nothing else is to be done.
 #[tokio::test]
 async fn whoever_vanishes_without_a_word_is_said_to_have_gone_before_45_seconds_are_over() {
@@ -85,14 +59,14 @@ async fn whoever_vanishes_without_a_word_is_said_to_have_gone_before_45_seconds_
     tokio::time::pause();
     // What is sent to who has vanished, to see whether she is there, must not count as a sign of hers.
     for after in [0, 1_000, 14_000, 100_000].map(Duration::from_millis) {
-        let (address, cut) = way(world.address).await;
+        let way = common::way(world.address).await;
         let endpoint = quinn::Endpoint::client(LOOPBACK).unwrap();
         let config = world.device("bob", before_now(Duration::ZERO));
-        let (client, _events) = DirectoryClient::connect(&endpoint, address, DIRECTORY, config).await.unwrap();
+        let (client, _events) = DirectoryClient::connect(&endpoint, way.address, DIRECTORY, config).await.unwrap();
         client.announce(Announcement::available(vec![person("alice")])).await.unwrap();
         alice.sees("bob", true).await;
         tokio::time::sleep(after).await;
-        drop(cut);
+        drop(way);
         let vanished = tokio::time::Instant::now();
         alice.sees("bob", false).await;
         assert!(vanished.elapsed() <= NOTICED, "{:?} after {after:?}", vanished.elapsed());

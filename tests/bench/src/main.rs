@@ -35,7 +35,6 @@ fn main() {
     if let (Some(part), Some(folder)) = (&arguments.part, &arguments.folder) {
         match part.split_once(':') {
             Some(("ca", smtp)) => rows::ca::servers::part(smtp, folder),
-            Some(("held", what)) => rows::held::part(what),
             _ => rows::log::part(part, folder),
         }
         return;

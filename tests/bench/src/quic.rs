@@ -2,28 +2,8 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use quinn::{
-    ClientConfig, Connection, Endpoint, ServerConfig,
-    crypto::rustls::{QuicClientConfig, QuicServerConfig},
-};
-use rustls::{
-    client::danger::ServerCertVerifier,
-    pki_types::{CertificateDer, PrivateKeyDer},
-    server::danger::ClientCertVerifier,
-};
-
-/// A person's certificate chain and key, as TLS takes them.
-pub(crate) struct Credential {
-    pub(crate) chain: Vec<CertificateDer<'static>>,
-    pub(crate) key: PrivateKeyDer<'static>,
-}
-
-/// The verifiers of both ends.
-#[derive(Clone)]
-pub(crate) struct Verifiers {
-    pub(crate) of_clients: Arc<dyn ClientCertVerifier>,
-    pub(crate) of_servers: Arc<dyn ServerCertVerifier>,
-}
+pub(crate) use bench_held::{Credential, Verifiers, client, server};
+use quinn::{Connection, Endpoint};
 
 /// One end that accepts and one that dials; they share a process but not a socket.
 pub(crate) struct Ends {
@@ -61,31 +41,4 @@ impl Ends {
         };
         tokio::join!(dial, accept)
     }
-}
-
-const ALPN: &[u8] = b"bench";
-
-pub(crate) fn server(credential: &Credential, verifiers: &Verifiers) -> ServerConfig {
-    let mut tls = rustls::ServerConfig::builder_with_provider(identity::tls::provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .expect("the provider has TLS 1.3")
-        .with_client_cert_verifier(verifiers.of_clients.clone())
-        .with_single_cert(credential.chain.clone(), credential.key.clone_key())
-        .expect("the key fits the certificate");
-    tls.alpn_protocols = vec![ALPN.to_vec()];
-    tls.send_tls13_tickets = 0;
-    ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).expect("TLS 1.3 has the initial suite")))
-}
-
-pub(crate) fn client(credential: &Credential, verifiers: &Verifiers) -> ClientConfig {
-    let mut tls = rustls::ClientConfig::builder_with_provider(identity::tls::provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .expect("the provider has TLS 1.3")
-        .dangerous()
-        .with_custom_certificate_verifier(verifiers.of_servers.clone())
-        .with_client_auth_cert(credential.chain.clone(), credential.key.clone_key())
-        .expect("the key fits the certificate");
-    tls.alpn_protocols = vec![ALPN.to_vec()];
-    tls.resumption = rustls::client::Resumption::disabled();
-    ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).expect("TLS 1.3 has the initial suite")))
 }

@@ -6,7 +6,7 @@ mod certtool;
 mod directory;
 mod file;
 mod handshake;
-pub(crate) mod held;
+mod held;
 mod history;
 pub(crate) mod log;
 mod message;

@@ -9,6 +9,7 @@ mod config;
 mod error;
 mod event;
 mod tasks;
+mod waiting;
 
 use crate::limits::NEGATIVE_DEADLINE;
 use crate::message::chunks;

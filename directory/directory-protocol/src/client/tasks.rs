@@ -2,15 +2,17 @@
 
 use super::error::{CloseReason, RequestError};
 use super::event::DirectoryEvent;
+use super::waiting::{Registered, Waiting};
 use super::{ANSWER_TIMEOUT, EVENTS};
 use crate::close::CloseCode;
-use crate::frame::{self, FrameBuffer};
+use crate::frame::{self, FrameBuffer, FrameError};
 use crate::message::{Presence, Request, Response};
 use identity::Identifier;
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// Frames that may wait to be sent before requests have to wait themselves.
 const OUTGOING_FRAMES: usize = 64;
@@ -26,14 +28,6 @@ pub(super) struct Shared {
     presence: Arc<Mutex<PresenceSeen>>,
     /// Held while the frames of one announcement are under way.
     pub(super) announcing: tokio::sync::Mutex<()>,
-}
-
-/// Requests under way, and the end of the connection once it is known.
-#[derive(Default)]
-struct Waiting {
-    next_id: u32,
-    answers: HashMap<u32, oneshot::Sender<Response>>,
-    closed: Option<CloseReason>,
 }
 
 /// Who was last said to be online; lets a new watch report everybody else as offline.
@@ -65,37 +59,28 @@ impl Shared {
     }
 
     /// Sends a request and waits for the answer with its id.
-    pub(super) async fn ask(&self, request: impl FnOnce(u32) -> Request) -> Result<Response, RequestError> {
-        let (id, answer) = self.register()?;
+    pub(super) async fn ask(self: &Arc<Self>, request: impl FnOnce(u32) -> Request) -> Result<Response, RequestError> {
+        let Registered { id, answer, look_after } =
+            lock(&self.waiting).register(Instant::now()).map_err(RequestError::Closed)?;
+        if look_after {
+            tokio::spawn(give_up_in_time(Arc::downgrade(self)));
+        }
         let waiting = Forget { shared: self, id };
         let frame = frame::encode(&request(id));
         self.outgoing.send(frame).await.map_err(|_| self.gone())?;
-        let answer = tokio::time::timeout(ANSWER_TIMEOUT, answer).await;
-        match &answer {
-            // Whoever answered has taken it out already.
-            Ok(_) => std::mem::forget(waiting),
-            Err(_) => drop(waiting),
-        }
+        let answer = answer.await;
+        // Whoever answered, or gave it up, has taken it out already.
+        std::mem::forget(waiting);
         match answer {
-            Ok(Ok(Response::Refused { error, wait_ms, .. })) => {
+            Ok(Response::Refused { error, wait_ms, .. }) => {
                 Err(RequestError::Refused { error, wait: Duration::from_millis(wait_ms.into()) })
             }
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(_)) => Err(self.gone()),
-            Err(_) => Err(RequestError::NoAnswer(ANSWER_TIMEOUT)),
+            Ok(response) => Ok(response),
+            Err(_) => Err(lock(&self.waiting)
+                .closed
+                .clone()
+                .map_or(RequestError::NoAnswer(ANSWER_TIMEOUT), RequestError::Closed)),
         }
-    }
-
-    fn register(&self) -> Result<(u32, oneshot::Receiver<Response>), RequestError> {
-        let mut waiting = lock(&self.waiting);
-        if let Some(reason) = &waiting.closed {
-            return Err(RequestError::Closed(reason.clone()));
-        }
-        let id = waiting.next_id;
-        waiting.next_id = id.wrapping_add(1);
-        let (answer, receiver) = oneshot::channel();
-        waiting.answers.insert(id, answer);
-        Ok((id, receiver))
     }
 
     /// Ends the connection because an answer was of the wrong kind.
@@ -117,15 +102,17 @@ impl Shared {
 
     /// Records the first reason for the end and wakes everybody who waits. Gives the reason on record.
     fn end(&self, reason: CloseReason) -> CloseReason {
-        let mut waiting = lock(&self.waiting);
-        waiting.answers.clear();
-        waiting.closed.get_or_insert(reason).clone()
+        lock(&self.waiting).end(reason)
     }
 
-    fn answer(&self, id: u32, response: Response) {
-        // An answer that nobody awaits any more is no error: the request was given up.
-        if let Some(waiting) = lock(&self.waiting).answers.remove(&id) {
-            waiting.send(response).ok();
+    /// Hands out answers that have come together. One that nobody awaits any more is no error: the request was given up.
+    fn answer(&self, answers: &mut Vec<(u32, Response)>) {
+        let mut waiting = lock(&self.waiting);
+        let found: Vec<_> =
+            answers.drain(..).filter_map(|(id, response)| Some((waiting.take(id)?, response))).collect();
+        drop(waiting);
+        for (asked, response) in found {
+            asked.send(response).ok();
         }
     }
 
@@ -171,7 +158,18 @@ struct Forget<'a> {
 
 impl Drop for Forget<'_> {
     fn drop(&mut self) {
-        lock(&self.shared.waiting).answers.remove(&self.id);
+        lock(&self.shared.waiting).take(self.id);
+    }
+}
+
+/// As long as somebody waits for an answer: lets those go whose answer is overdue.
+async fn give_up_in_time(shared: Weak<Shared>) {
+    loop {
+        let Some(shared) = shared.upgrade() else { return };
+        let due = lock(&shared.waiting).give_up(Instant::now());
+        drop(shared);
+        let Some(due) = due else { return };
+        tokio::time::sleep_until(due).await;
     }
 }
 
@@ -190,7 +188,7 @@ async fn write_frames(mut send: quinn::SendStream, mut frames: mpsc::Receiver<Ve
 async fn read_frames(
     connection: quinn::Connection,
     mut receive: quinn::RecvStream,
-    shared: std::sync::Weak<Shared>,
+    shared: Weak<Shared>,
     presence: Arc<Mutex<PresenceSeen>>,
 ) {
     let reason = match read_until_end(&mut receive, &shared, &presence).await {
@@ -212,47 +210,48 @@ async fn read_frames(
 /// Gives the reason if it is this side that must end the connection.
 async fn read_until_end(
     receive: &mut quinn::RecvStream,
-    shared: &std::sync::Weak<Shared>,
+    shared: &Weak<Shared>,
     presence: &Mutex<PresenceSeen>,
 ) -> Option<CloseReason> {
-    let mut buffer = FrameBuffer::new();
-    let mut bytes = vec![0; READ_BYTES];
+    let (mut buffer, mut answers) = (FrameBuffer::new(), Vec::new());
     loop {
-        match receive.read(&mut bytes).await {
-            Ok(Some(count)) => buffer.push(&bytes[..count]),
+        match receive.read_chunk(READ_BYTES, true).await {
+            Ok(Some(chunk)) => buffer.push(&chunk.bytes),
             Ok(None) => return Some(CloseReason::Nonsense("the stream was ended".to_owned())),
             Err(_) => return None,
         }
-        loop {
-            let response = match buffer.next() {
-                Ok(Some(body)) => frame::decode_response(body),
-                Ok(None) => break,
-                Err(error) => Err(error),
-            };
-            let taken = match response {
-                Ok(Some(response)) => take(response, shared, presence),
-                Ok(None) => Ok(()),
-                Err(error) => Err(CloseReason::Nonsense(error.to_string())),
-            };
-            if let Err(reason) = taken {
-                return Some(reason);
-            }
+        let taken = take_frames(&mut buffer, &mut answers, presence);
+        // What came before something that makes no sense was said all the same.
+        if !answers.is_empty()
+            && let Some(shared) = shared.upgrade()
+        {
+            shared.answer(&mut answers);
+        }
+        if let Err(reason) = taken {
+            return Some(reason);
         }
     }
 }
 
-/// Hands one frame to the request it answers, or to the channel of events.
-fn take(
-    response: Response,
-    shared: &std::sync::Weak<Shared>,
+/// Takes the frames that are complete: answers aside, and everything else to the channel of events.
+fn take_frames(
+    buffer: &mut FrameBuffer,
+    answers: &mut Vec<(u32, Response)>,
     presence: &Mutex<PresenceSeen>,
 ) -> Result<(), CloseReason> {
-    if let Some(id) = answered(&response) {
-        if let Some(shared) = shared.upgrade() {
-            shared.answer(id, response);
+    let nonsense = |error: FrameError| CloseReason::Nonsense(error.to_string());
+    while let Some(body) = buffer.next().map_err(nonsense)? {
+        let Some(response) = frame::decode_response(body).map_err(nonsense)? else { continue };
+        match answered(&response) {
+            Some(id) => answers.push((id, response)),
+            None => tell(response, presence)?,
         }
-        return Ok(());
     }
+    Ok(())
+}
+
+/// Hands an event to its channel.
+fn tell(response: Response, presence: &Mutex<PresenceSeen>) -> Result<(), CloseReason> {
     let mut seen = lock(presence);
     let Some(event) = event(response, &mut seen.online) else { return Ok(()) };
     match seen.events.try_send(event) {

@@ -175,15 +175,16 @@ impl People {
     /// What `asker` may know of `who`: of the devices visible to the asker, the most available one, with what all of them
     /// can do together.
     pub(super) fn shown(&self, who: &Identifier, asker: &Identifier) -> Shown {
-        if self.blocks(who, asker) {
+        let all = self.announced(who).map(|(_, announced)| announced);
+        if all.clone().any(|announced| announced.blocked.contains(asker)) {
             return None;
         }
-        let visible = || {
-            let all = self.announced(who).map(|(_, announced)| announced);
-            all.filter(|announced| announced.shows(who, asker))
-        };
-        let best = &visible().min_by_key(|announced| announced.rank())?.seen;
-        let capabilities = visible().fold(Capabilities::default(), |all, a| all.and(a.seen.capabilities));
+        let (mut best, mut capabilities) = (None::<&Announced>, Capabilities::default());
+        for visible in all.filter(|announced| announced.shows(who, asker)) {
+            capabilities = capabilities.and(visible.seen.capabilities);
+            best = Some(best.filter(|best| best.rank() <= visible.rank()).unwrap_or(visible));
+        }
+        let best = &best?.seen;
         if capabilities == best.capabilities {
             return Some(Arc::clone(best));
         }
@@ -226,7 +227,7 @@ impl People {
         self.announced(who).any(|(_, announced)| announced.blocked.contains(other))
     }
 
-    fn announced(&self, who: &Identifier) -> impl Iterator<Item = (ConnectionId, &Announced)> {
+    fn announced(&self, who: &Identifier) -> impl Iterator<Item = (ConnectionId, &Announced)> + Clone {
         let ids = self.devices_of(who).iter();
         ids.filter_map(|id| Some((*id, self.connections.get(id)?.announced.as_ref()?)))
     }

@@ -15,6 +15,7 @@
 //! | `homing` | the same for people who are connected to another node of a cluster |
 //! | `candidates` | which addresses a device may offer |
 //! | `quota` | rate limits |
+//! | `numbered` | tables by numbers that nobody outside chooses |
 //! | `timers` | what is due when |
 
 mod appearance;
@@ -22,6 +23,7 @@ pub(crate) mod calls;
 pub(crate) mod candidates;
 mod homing;
 mod introduce;
+pub(crate) mod numbered;
 mod people;
 pub(crate) mod quota;
 mod ringing;

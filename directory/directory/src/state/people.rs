@@ -1,6 +1,7 @@
 //! Connections, and the people they belong to.
 
 use super::appearance::Announced;
+use super::numbered::Numbered;
 use super::timers::TimerKey;
 use super::watching::Watching;
 use super::{ConnectionId, Name, quota};
@@ -13,7 +14,7 @@ use std::time::Duration;
 /// Everybody who is connected, and everybody who is watched.
 #[derive(Default)]
 pub(super) struct People {
-    pub(super) connections: HashMap<ConnectionId, Connection>,
+    pub(super) connections: Numbered<ConnectionId, Connection>,
     /// The connections of each connected person.
     devices: HashMap<Name, Vec<ConnectionId>>,
     pub(super) watching: Watching,

@@ -3,8 +3,8 @@
 //! They must outlive a connection, or reconnecting would refill them. So that nothing remembers *who* was here, they are kept
 //! under a hash with a key drawn at start, and only until they are full again.
 
+use super::numbered::Numbered;
 use crate::config::{Limits, Rate};
-use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::time::{Duration, Instant};
 
@@ -77,7 +77,7 @@ pub(crate) struct Numbers {
 /// The buckets of every person and address that has used some of them.
 #[derive(Default)]
 pub(crate) struct Quotas {
-    kept: HashMap<u64, Kept>,
+    kept: Numbered<u64, Kept>,
     key: RandomState,
 }
 

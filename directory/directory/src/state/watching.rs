@@ -1,6 +1,7 @@
 //! Who watches whom, and what each watcher was last told.
 
 use super::appearance::Shown;
+use super::numbered::Numbered;
 use super::people::People;
 use super::{ConnectionId, Name, Output, Refusal, encoded};
 use bytes::Bytes;
@@ -14,9 +15,9 @@ use std::time::Instant;
 #[derive(Default)]
 pub(super) struct Watching {
     /// Of each watched person: who watches, and what she was last told.
-    watchers: HashMap<Name, HashMap<ConnectionId, Shown>>,
+    watchers: HashMap<Name, Numbered<ConnectionId, Shown>>,
     /// Of each watching connection: whom it watches.
-    lists: HashMap<ConnectionId, HashSet<Name>>,
+    lists: Numbered<ConnectionId, HashSet<Name>>,
 }
 
 impl Watching {

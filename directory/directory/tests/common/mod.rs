@@ -19,11 +19,13 @@ use identity::{Identifier, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Child;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::net::UdpSocket;
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::AbortOnDropHandle;
 
 pub(crate) const DIRECTORY: &str = "directory.example.org";
 pub(crate) const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -262,6 +264,44 @@ impl World {
         let (send, receive) = connection.open_bi().await.unwrap();
         (endpoint, connection, send, receive)
     }
+}
+
+/// The way to the directory for one device, which ends with this value; it remembers what the device has sent.
+pub(crate) struct Way {
+    pub(crate) address: SocketAddr,
+    sent: Arc<Mutex<Vec<Vec<u8>>>>,
+    _carrying: AbortOnDropHandle<()>,
+}
+
+impl Way {
+    /// Every datagram of the device so far, in order.
+    pub(crate) fn sent(&self) -> Vec<Vec<u8>> {
+        self.sent.lock().unwrap().clone()
+    }
+}
+
+pub(crate) async fn way(to: SocketAddr) -> Way {
+    let (near, far) = (UdpSocket::bind(LOOPBACK).await.unwrap(), UdpSocket::bind(LOOPBACK).await.unwrap());
+    far.connect(to).await.unwrap();
+    let (address, sent) = (near.local_addr().unwrap(), Arc::<Mutex<Vec<Vec<u8>>>>::default());
+    let remembered = Arc::clone(&sent);
+    let carry = async move {
+        let (mut there, mut back, mut device) = ([0; 2_048], [0; 2_048], None);
+        loop {
+            tokio::select! {
+                came = near.recv_from(&mut there) => {
+                    let (length, from) = came.unwrap();
+                    device = Some(from);
+                    remembered.lock().unwrap().push(there[..length].to_vec());
+                    far.send(&there[..length]).await.unwrap();
+                }
+                came = far.recv(&mut back) => {
+                    near.send_to(&back[..came.unwrap()], device.unwrap()).await.unwrap();
+                }
+            }
+        }
+    };
+    Way { address, sent, _carrying: AbortOnDropHandle::new(tokio::spawn(carry)) }
 }
 
 /// Announces herself to these contacts and watches them, and repeats only what is not known for now: who watches her must not

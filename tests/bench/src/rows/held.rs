@@ -19,7 +19,6 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use self::server::Server;
-pub(crate) use self::server::part;
 use super::handshake;
 use super::message::person;
 use crate::measure::{Pair, Scale};
