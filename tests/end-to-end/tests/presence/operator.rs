@@ -47,8 +47,9 @@ async fn it_says_how_it_is_and_how_many_there_are_and_of_nobody_who() {
         Invite { call_id, callee, purpose: Purpose::Text, candidates, device: None }
     };
     alice.invite(invite([1; 16], "bob")).await.unwrap();
-    let refused = alice.invite(invite([2; 16], "alice")).await;
-    assert!(matches!(refused, Err(RequestError::Refused { error: ErrorCode::CallsOneself, .. })));
+    let nowhere = Invite { candidates: vec!["0.0.0.0:0".parse().unwrap()], ..invite([2; 16], "bob") };
+    let refused = alice.invite(nowhere).await;
+    assert!(matches!(refused, Err(RequestError::Refused { error: ErrorCode::BadCandidates, .. })));
     while !matches!(to_bob.recv().await.unwrap(), DirectoryEvent::Incoming { .. }) {}
     bob.answer([1; 16], directory_protocol::Answer::Decline).await.unwrap();
     let details = Details { note: "words of hers".to_owned(), ..Details::default() };
