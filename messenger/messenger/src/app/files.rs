@@ -163,7 +163,9 @@ impl App {
             let path = path.map_err(|_| "The name of that file is no UTF-8: rename it first.".to_owned())?;
             Ok(Effect::Engine(match &entry {
                 Entry::Room(room) => Command::RoomFileOffer { room: *room, path },
-                Entry::Person(who) => Command::FileOffer { to: who.to_string(), path, transfer: None },
+                Entry::Person(who) => {
+                    Command::FileOffer { to: who.to_string(), path, transfer: None, device: None, media_type: None }
+                }
                 Entry::Knock(_) | Entry::Invitation(_) => return Err("Choose first to whom it goes.".to_owned()),
             }))
         };

@@ -225,7 +225,8 @@ fn requests_behind_one_that_waits_are_bounded_and_all_refused_one_after_another(
     // From nowhere: each is refused by her own node, as soon as the first is answered.
     world.announce(alice, Appearance::As(Status::Available), &[]);
     let (call_id, purpose, candidates, device) = ([1; 16], Purpose::Call, vec!["0.0.0.0:0".parse().unwrap()], None);
-    let nowhere = |id| Request::Invite { id, call_id, callee: person("bob"), purpose, candidates: candidates.clone(), device };
+    let nowhere =
+        |id| Request::Invite { id, call_id, callee: person("bob"), purpose, candidates: candidates.clone(), device };
     let calls: Vec<u32> = (0..500).map(|_| world.ask(alice, nowhere)).collect();
     world.boot(1);
     world.pass(ms(2_500));
