@@ -84,15 +84,14 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
                     };
                     let problem = book.as_ref().and_then(kept);
                     let unkept = keeper.hear_event(&event, now_ms());
-                    let heard = desk.hear(&event);
-                    if !heard.hidden && print(&event).await.is_err() {
+                    if !desk.hides(&event) && print(&event).await.is_err() {
                         events.not_taken();
                         break;
                     }
                     // The line is written: whoever sent a text may be told so, even if this ends now.
                     events.taken();
                     if say(problem.into_iter().chain(unkept)).await.is_err() { break }
-                    if carry_out(&engine, heard.steps).await.is_err() { break }
+                    if carry_out(&engine, desk.hear(&event)).await.is_err() { break }
                 }
                 None => return Err(Failure::new("the engine ended by itself", "start again; RUST_LOG=debug says more")),
             },
@@ -127,7 +126,9 @@ fn about_devices(line: &Line) -> Option<Result<Option<Asked>, Box<Event>>> {
 async fn carry_out(engine: &Engine, steps: Vec<Step>) -> std::io::Result<()> {
     for step in steps {
         match step {
-            Step::Engine(command) => engine.send(command).await,
+            Step::Engine(command) => {
+                engine.send(command).await;
+            }
             Step::Tell(note) => print(&note).await?,
             Step::Wrong(event) => print(&event).await?,
         }

@@ -11,12 +11,12 @@ use device::{Device, Enrolment, Home, HomeError, gossip, revocation};
 use identity::card::ContactCard;
 use identity::endorsement::Endorsement;
 use identity::rules::Rule;
-use identity::tls::{DeviceSigner, device_fingerprint};
+use identity::tls::device_fingerprint;
 use identity::trust::{Authority, DirectoryEntry, Fingerprint, Trust, TrustPolicy};
 use identity::verify::VerifiedPerson;
 use identity::{Identifier, UnixTime};
 use key_store::PassphraseSource;
-use messenger_engine::{DirectoryAddress, Engine, EngineConfig, Events, OfferedAddresses, PresenceSettings};
+use messenger_engine::{DirectoryAddress, Engine, EngineConfig, Event, Events, OfferedAddresses, PresenceSettings};
 
 use crate::acquaintance;
 use crate::app::Me;

@@ -9,7 +9,7 @@ use crate::own_devices::Wish;
 
 /// The command, for the help.
 pub(crate) const COMMAND: (&str, &str) =
-    ("/devices [CODE]", "your other devices: call them; give, take, leave what moves");
+    ("/devices [CODE]", "call your other devices; give, take or leave");
 
 /// What `/devices` is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]

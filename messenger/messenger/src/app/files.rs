@@ -261,7 +261,7 @@ impl App {
 
     pub(super) fn hear_file(&mut self, event: Event, now: DateTime) -> Vec<Effect> {
         match event {
-            Event::FileOffered { transfer, from, room, name, folder, files, bytes, media_type } => {
+            Event::FileOffered { transfer, from, room, name, folder, files, bytes, media_type, device: _ } => {
                 let (place, shown) = (self.downloads().display().to_string(), self.shown_downloads());
                 let (number, with) = (self.number_file(), from.clone());
                 let file = Transfer {

@@ -36,20 +36,6 @@ pub(crate) enum Step {
     Wrong(Event),
 }
 
-/// What an event comes to.
-#[derive(Debug, Default)]
-pub(crate) struct Heard {
-    /// Whether it is about what goes between the devices, and nothing for the person.
-    pub(crate) hidden: bool,
-    pub(crate) steps: Vec<Step>,
-}
-
-impl Heard {
-    fn hidden(steps: Vec<Step>) -> Self {
-        Self { hidden: true, steps }
-    }
-}
-
 /// See the module's picture.
 pub(crate) struct Desk {
     me: Identifier,
@@ -93,20 +79,31 @@ impl Desk {
         (Self { me, own, book, trust, endorse, endorsers, known, peers, giving, taking, given: None }, problem)
     }
 
+    /// Whether an event is about what goes between the devices, and nothing that the person is to see as a file.
+    pub(crate) fn hides(&self, event: &Event) -> bool {
+        match event {
+            Event::FileOffered { from, media_type, .. } => {
+                *from == self.me && media_type.as_deref() == Some(MEDIA_TYPE)
+            }
+            Event::FileState { transfer, .. } | Event::FileProgress { transfer, .. } => {
+                self.giving.contains_key(transfer) || self.taking.contains_key(transfer)
+            }
+            _ => false,
+        }
+    }
+
     /// Takes in what the engine says.
-    pub(crate) fn hear(&mut self, event: &Event) -> Heard {
+    pub(crate) fn hear(&mut self, event: &Event) -> Vec<Step> {
         match event {
             Event::Peer(peer) if peer.who == self.me => self.meet(peer.clone()),
-            Event::FileOffered { transfer, from, device, folder, bytes, media_type, .. }
-                if *from == self.me && media_type.as_deref() == Some(MEDIA_TYPE) =>
-            {
-                Heard::hidden(self.offered(*transfer, *device, *folder || *bytes > MAX_BYTES))
+            _ if !self.hides(event) => Vec::new(),
+            Event::FileOffered { transfer, device, folder, bytes, .. } => {
+                self.offered(*transfer, *device, *folder || *bytes > MAX_BYTES)
             }
-            Event::FileState { transfer, state, reason, path, .. } if self.is_ours(*transfer) => {
-                Heard::hidden(self.moved(*transfer, *state, reason.as_deref(), path.as_deref()))
+            Event::FileState { transfer, state, reason, path, .. } => {
+                self.moved(*transfer, *state, reason.as_deref(), path.as_deref())
             }
-            Event::FileProgress { transfer, .. } if self.is_ours(*transfer) => Heard::hidden(Vec::new()),
-            _ => Heard::default(),
+            _ => Vec::new(),
         }
     }
 
@@ -123,10 +120,6 @@ impl Desk {
         }
     }
 
-    fn is_ours(&self, transfer: TransferId) -> bool {
-        self.giving.contains_key(&transfer) || self.taking.contains_key(&transfer)
-    }
-
     /// Whether this device is known to be hers: she compared its code, or one of the two has said so of the other.
     fn is_known(&self, device: Fingerprint) -> bool {
         let vouches = |by: &Fingerprint| *by == self.own || self.known.was_compared(*by);
@@ -137,7 +130,7 @@ impl Desk {
         self.known.was_compared(device) || self.endorsers.contains(&device) || is_vouched_for()
     }
 
-    fn meet(&mut self, peer: Peer) -> Heard {
+    fn meet(&mut self, peer: Peer) -> Vec<Step> {
         let (device, code) = (peer.device, peer.code.clone());
         self.peers.retain(|known| known.device != device);
         if self.peers.len() >= MAX_PEERS {
@@ -145,7 +138,7 @@ impl Desk {
         }
         self.peers.push(peer);
         let confirmed = self.is_known(device);
-        Heard { hidden: false, steps: vec![Step::Tell(Note::OwnDevice { device, code, confirmed })] }
+        vec![Step::Tell(Note::OwnDevice { device, code, confirmed })]
     }
 
     fn confirm(&mut self, code: &str) -> Vec<Step> {

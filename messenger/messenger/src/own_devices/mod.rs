@@ -16,7 +16,7 @@ mod package;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use desk::{Desk, Heard, Step};
+pub(crate) use desk::{Desk, Step};
 pub(crate) use note::{Note, Wish};
 
 use std::sync::Arc;

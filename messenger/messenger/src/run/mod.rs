@@ -28,7 +28,7 @@ use crate::drafts::{DraftsError, Safe};
 use crate::failure::Failure;
 use crate::keeping::{Keeper, now_ms};
 use crate::lock;
-use crate::own_devices::{Desk, Step};
+use crate::own_devices::Desk;
 use crate::places::Places;
 use crate::settings;
 use crate::start::Prepared;
@@ -100,9 +100,9 @@ impl Session {
         let home = self.book.home();
         let problem = acquaintance::keep(home, &event).or_else(|| appearance::keep(home, &event));
         let unkept = self.keeper.hear_event(&event, now_ms());
-        let heard = self.desk.hear(&event);
-        let mut effects = if heard.hidden { Vec::new() } else { self.app.hear(event, now()) };
-        effects.extend(self.carry_out(heard.steps));
+        let (hidden, steps) = (self.desk.hides(&event), self.desk.hear(&event));
+        let mut effects = if hidden { Vec::new() } else { self.app.hear(event, now()) };
+        effects.extend(self.carry_out(steps));
         for problem in problem.into_iter().chain(unkept) {
             effects.extend(self.app.hear(problem, now()));
         }
