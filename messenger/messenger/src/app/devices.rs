@@ -9,7 +9,7 @@ use crate::own_devices::Wish;
 
 /// The command, for the help.
 pub(crate) const COMMAND: (&str, &str) =
-    ("/devices [CODE]", "call your other devices; give, take or leave");
+    ("/devices [give]", "call your other devices; also CODE, take, leave");
 
 /// What `/devices` is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
