@@ -8,8 +8,7 @@ use super::{App, Effect, Entry, Pane};
 use crate::own_devices::Wish;
 
 /// The command, for the help.
-pub(crate) const COMMAND: (&str, &str) =
-    ("/devices [give]", "call your other devices; also CODE, take, leave");
+pub(crate) const COMMAND: (&str, &str) = ("/devices [give]", "call your other devices; also CODE, take, leave");
 
 /// What `/devices` is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
