@@ -24,11 +24,11 @@ pub(crate) enum DevicesWish {
 pub(crate) fn parse(rest: &str) -> Result<DevicesWish, String> {
     Ok(DevicesWish::Do(match rest {
         "" => return Ok(DevicesWish::Reach),
-        "give" => Wish::GiveToDevice,
-        "take" => Wish::TakeFromDevice,
-        "leave" => Wish::LeaveFromDevice,
+        "give" => Wish::Give,
+        "take" => Wish::Take,
+        "leave" => Wish::Leave,
         code if code.bytes().filter(|byte| byte.is_ascii_alphanumeric()).count() == CODE_CHARACTERS => {
-            Wish::ConfirmDevice { code: code.to_owned() }
+            Wish::Confirm { code: code.to_owned() }
         }
         _ => {
             return Err(

@@ -110,10 +110,10 @@ impl Desk {
     /// Does what she wants.
     pub(crate) fn wish(&mut self, wish: Wish) -> Vec<Step> {
         match wish {
-            Wish::ConfirmDevice { code } => self.confirm(&code),
-            Wish::GiveToDevice => self.give(),
-            Wish::TakeFromDevice => self.take(),
-            Wish::LeaveFromDevice => {
+            Wish::Confirm { code } => self.confirm(&code),
+            Wish::Give => self.give(),
+            Wish::Take => self.take(),
+            Wish::Leave => {
                 self.given = None;
                 Vec::new()
             }

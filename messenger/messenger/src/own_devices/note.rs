@@ -7,19 +7,23 @@ use super::merge::Summary;
 
 /// What a person wants. As JSON: `{"do":"confirm_device","code":"H6AH-7PG2-CE7R-MM8Z-Y4FD-6P1A"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "do", deny_unknown_fields)]
 pub(crate) enum Wish {
     /// The other device shows this code: it is hers.
-    ConfirmDevice {
+    #[serde(rename = "confirm_device")]
+    Confirm {
         /// As it is shown there.
         code: String,
     },
     /// Give it what is decided here.
-    GiveToDevice,
+    #[serde(rename = "give_to_device")]
+    Give,
     /// Take what it gave into what is decided here.
-    TakeFromDevice,
+    #[serde(rename = "take_from_device")]
+    Take,
     /// Leave it.
-    LeaveFromDevice,
+    #[serde(rename = "leave_from_device")]
+    Leave,
 }
 
 impl Wish {

@@ -215,12 +215,12 @@ fn a_device_whose_code_was_not_compared_is_given_nothing_and_gives_nothing() {
     assert!(matches!(&told[..], [Step::Tell(Note::OwnDevice { confirmed: false, code, .. })] if code == CODE));
     let heard = desk.hear(&offer(PHONE, 10));
     assert!(refused(&heard), "{heard:?}");
-    assert!(matches!(&desk.wish(Wish::GiveToDevice)[..], [Step::Wrong(_)]));
+    assert!(matches!(&desk.wish(Wish::Give)[..], [Step::Wrong(_)]));
     // The code is what the other device shows: a wrong one confirms nobody.
-    let wrong = Wish::ConfirmDevice { code: "H6AH-7PG2-CE7R-MM8Z-Y4FD-6P1B".to_owned() };
+    let wrong = Wish::Confirm { code: "H6AH-7PG2-CE7R-MM8Z-Y4FD-6P1B".to_owned() };
     assert!(matches!(&desk.wish(wrong)[..], [Step::Wrong(_)]));
     assert!(refused(&desk.hear(&offer(PHONE, 10))));
-    let right = Wish::ConfirmDevice { code: "h6ah7pg2ce7rmm8zy4fd6p1a".to_owned() };
+    let right = Wish::Confirm { code: "h6ah7pg2ce7rmm8zy4fd6p1a".to_owned() };
     assert_eq!(desk.wish(right), [Step::Tell(Note::DeviceConfirmed { device: PHONE })]);
     assert!(refused(&desk.hear(&offer(Fingerprint([8; 32]), 10))), "another one is not that one");
     assert!(refused(&desk.hear(&offer(PHONE, u64::MAX))), "that is no list");
@@ -249,8 +249,8 @@ fn what_is_given_goes_to_that_device_alone_and_nothing_of_it_stays() {
     let World { mut desk, book, .. } = world();
     book.add(&who("bob")).unwrap();
     desk.hear(&peer(PHONE, CODE, &[]));
-    desk.wish(Wish::ConfirmDevice { code: CODE.to_owned() });
-    let steps = desk.wish(Wish::GiveToDevice);
+    desk.wish(Wish::Confirm { code: CODE.to_owned() });
+    let steps = desk.wish(Wish::Give);
     let [Step::Wrong(_), Step::Engine(Command::FileOffer { to, path, transfer, device, media_type })] = &steps[..]
     else {
         panic!("{steps:?}")
@@ -270,7 +270,7 @@ fn what_comes_is_shown_before_it_is_taken_and_can_be_undone() {
     let home = book.home().clone();
     book.add(&who("dora")).unwrap();
     desk.hear(&peer(PHONE, CODE, &[]));
-    desk.wish(Wish::ConfirmDevice { code: CODE.to_owned() });
+    desk.wish(Wish::Confirm { code: CODE.to_owned() });
     desk.hear(&offer(PHONE, 10));
     let path = folder::write(&home, "came.json", &given()).unwrap();
     let heard = desk.hear(&over(TransferId([7; 16]), Direction::In, Some(path.display().to_string())));
@@ -283,7 +283,7 @@ fn what_comes_is_shown_before_it_is_taken_and_can_be_undone() {
     );
     assert!(!path.exists());
     assert_eq!(book.load().unwrap().len(), 1, "nothing has changed yet");
-    let taken = desk.wish(Wish::TakeFromDevice);
+    let taken = desk.wish(Wish::Take);
     assert!(taken.contains(&Step::Engine(Command::Block { who: "mallory@example.org".to_owned() })), "{taken:?}");
     assert_eq!(book.load().unwrap().len(), 3);
     assert_eq!(book.load().unwrap()[&who("bob")].name, named("Bobby").name);
@@ -301,7 +301,7 @@ fn what_comes_is_shown_before_it_is_taken_and_can_be_undone() {
 
 #[test]
 fn wishes_are_read_and_other_commands_left_to_others() {
-    assert_eq!(Wish::read(r#"{"do":"give_to_device"}"#).unwrap().unwrap(), Wish::GiveToDevice);
+    assert_eq!(Wish::read(r#"{"do":"give_to_device"}"#).unwrap().unwrap(), Wish::Give);
     assert!(Wish::read(r#"{"do":"confirm_device"}"#).unwrap().is_err(), "without a code");
     assert!(Wish::read(r#"{"do":"send","to":"bob@example.org","text":"hi"}"#).is_none() && Wish::read("[").is_none());
     let note = Note::DeviceOffers { device: PHONE, summary: Summary::default() };
