@@ -10,6 +10,7 @@ use minicbor::data::Type;
 use minicbor::{Decoder, Encoder};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
+use crate::certificate::Certificate;
 use crate::tls::{DeviceSigner, DeviceSignerError, device_fingerprint};
 use crate::trust::Fingerprint;
 use crate::verify::VerifiedPerson;
@@ -105,6 +106,11 @@ impl Endorsement {
     /// The certificate of the device that endorses, not verified.
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
+    }
+
+    /// The key of the device that endorses, as its certificate has it, not verified; none if that does not parse.
+    pub fn endorser_key(&self) -> Option<[u8; 32]> {
+        Certificate::parse(&self.certificate).ok()?.device_key()
     }
 
     /// Of which device it speaks.

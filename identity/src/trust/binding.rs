@@ -94,6 +94,13 @@ impl Bindings {
         true
     }
 
+    /// Takes over how another list has a person, unless she is bound already: another device of the same owner's met her.
+    pub fn take_over(&mut self, identifier: &Identifier, binding: &Binding) {
+        if self.0.len() < MAX_BINDINGS {
+            self.0.entry(identifier.clone()).or_insert_with(|| binding.clone());
+        }
+    }
+
     /// Lets go of a person: the next authority seen counts as the first.
     pub fn release(&mut self, identifier: &Identifier) -> Option<Binding> {
         self.0.remove(identifier)

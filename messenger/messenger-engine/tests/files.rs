@@ -47,7 +47,15 @@ impl Table {
 
     async fn offer(&mut self, path: &str, transfer: TransferId) {
         let to = identifier("bob").to_string();
-        self.alice.do_it(Command::FileOffer { to, path: path.to_owned(), transfer: Some(transfer) }).await;
+        self.alice
+            .do_it(Command::FileOffer {
+                to,
+                path: path.to_owned(),
+                transfer: Some(transfer),
+                device: None,
+                media_type: None,
+            })
+            .await;
         self.bob.wait("an offer", |event| offered(event, transfer)).await;
     }
 

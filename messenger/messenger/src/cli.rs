@@ -18,7 +18,7 @@ use crate::failure::{Code, Failure};
 use crate::setup::Outcome;
 use crate::start;
 use crate::view::theme::{self, Surroundings, Theme};
-use crate::{bot, contacts, doctor, headless, keeping, lines, run, send, setup};
+use crate::{bot, contacts, doctor, headless, keeping, lines, own_devices, run, send, setup};
 
 const AFTER: &str = "\
 Example:
@@ -54,6 +54,12 @@ Exit codes: 0 delivered, 1 failed, 2 usage, 4 not delivered: it is nowhere but w
 const CONTACTS: &str = "\
 Example:
   messenger contacts export contacts.toml
+
+Exit codes: 0 ok, 1 failed, 2 usage.";
+
+const DEVICES: &str = "\
+Example:
+  messenger devices list
 
 Exit codes: 0 ok, 1 failed, 2 usage.";
 
@@ -218,6 +224,12 @@ pub(crate) enum Face {
         #[command(subcommand)]
         asked: contacts::commands::Do,
     },
+    /// Your own other devices, without going online: known ones, and undoing what one of them gave
+    #[command(after_help = DEVICES)]
+    Devices {
+        #[command(subcommand)]
+        asked: own_devices::commands::Do,
+    },
     /// Your own history of conversations, without going online: kept, found, written out, erased
     #[command(after_help = HISTORY)]
     History {
@@ -258,7 +270,8 @@ impl Face {
             Self::Doctor { json } | Self::Bot { json, .. } | Self::Send { json, .. } => *json,
             Self::History { asked } => asked.json(),
             Self::Contacts { asked: contacts::commands::Do::List { json } } => *json,
-            Self::Headless { .. } | Self::Contacts { .. } => false,
+            Self::Devices { asked: own_devices::commands::Do::List { json } } => *json,
+            Self::Headless { .. } | Self::Contacts { .. } | Self::Devices { .. } => false,
         }
     }
 }
@@ -339,6 +352,7 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
             doctor::run(&start::prepare(&cli.options).await?, *json).await
         }
         Some(Face::Contacts { asked }) => contacts::commands::run(start::folder(&cli.options)?, asked),
+        Some(Face::Devices { asked }) => own_devices::commands::run(&start::folder(&cli.options)?, asked),
         Some(Face::History { asked }) => {
             keeping::commands::run(&start::folder(&cli.options)?, cli.options.history_passphrase.as_ref(), asked)
         }

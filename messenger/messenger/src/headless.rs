@@ -16,6 +16,7 @@ use crate::contacts::{ContactBook, ContactsError};
 use crate::failure::Failure;
 use crate::keeping::{Keeper, now_ms};
 use crate::lines::{self, Line, MAX_LINE_BYTES};
+use crate::own_devices::{Step, Wish};
 use crate::run::ended_by_signal;
 use crate::start::Prepared;
 use crate::text;
@@ -50,6 +51,10 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
     for command in keeper.to_tell() {
         engine.send(command).await;
     }
+    let (mut desk, unread) = prepared.desk(ephemeral);
+    if let Some(problem) = unread {
+        let _ = print(&problem).await;
+    }
     let (home, trust, finder) = (prepared.book.home().clone(), prepared.trust.clone(), prepared.finder.clone());
     let learn = |card: &ContactCard| finder.learn(card);
     let kept = if ephemeral { Kept::InMemory } else { Kept::InFolder };
@@ -58,10 +63,11 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
     let mut signal = std::pin::pin!(ended_by_signal());
     loop {
         tokio::select! {
-            line = read.recv() => match line.map(|line| understand(&line)) {
-                None | Some(Ok(Some(Command::Quit))) => break,
+            line = read.recv() => match line.map(|line| about_devices(&line).unwrap_or_else(|| understand(&line).map(|command| command.map(Asked::Engine)))) {
+                None | Some(Ok(Some(Asked::Engine(Command::Quit)))) => break,
                 Some(Ok(None)) => {}
-                Some(Ok(Some(mut command))) => {
+                Some(Ok(Some(Asked::Devices(wish)))) => if carry_out(&engine, desk.wish(wish)).await.is_err() { break },
+                Some(Ok(Some(Asked::Engine(mut command)))) => {
                     if let Some(problem) = of_card(&home, (&trust, &learn), kept, &mut command) && print(&problem).await.is_err() { break }
                     let problem = book.as_ref().and_then(|book| remember(book, &command));
                     let unkept = keeper.hear_command(&mut command, now_ms());
@@ -78,13 +84,14 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
                     };
                     let problem = book.as_ref().and_then(kept);
                     let unkept = keeper.hear_event(&event, now_ms());
-                    if print(&event).await.is_err() {
+                    if !desk.hides(&event) && print(&event).await.is_err() {
                         events.not_taken();
                         break;
                     }
                     // The line is written: whoever sent a text may be told so, even if this ends now.
                     events.taken();
                     if say(problem.into_iter().chain(unkept)).await.is_err() { break }
+                    if carry_out(&engine, desk.hear(&event)).await.is_err() { break }
                 }
                 None => return Err(Failure::new("the engine ended by itself", "start again; RUST_LOG=debug says more")),
             },
@@ -99,6 +106,32 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
 async fn say(problems: impl Iterator<Item = Event>) -> std::io::Result<()> {
     for problem in problems {
         print(&problem).await?;
+    }
+    Ok(())
+}
+
+/// What a line asks for: something of the engine, or something about one's own other devices.
+enum Asked {
+    Engine(Command),
+    Devices(Wish),
+}
+
+/// The line, if it is about one's own devices.
+fn about_devices(line: &Line) -> Option<Result<Option<Asked>, Box<Event>>> {
+    let read = Wish::read(std::str::from_utf8(line.as_ref().ok()?).ok()?)?;
+    Some(read.map(|wish| Some(Asked::Devices(wish))).map_err(no_command))
+}
+
+/// Does what is to be done about one's own devices.
+async fn carry_out(engine: &Engine, steps: Vec<Step>) -> std::io::Result<()> {
+    for step in steps {
+        match step {
+            Step::Engine(command) => {
+                engine.send(command).await;
+            }
+            Step::Tell(note) => print(&note).await?,
+            Step::Wrong(event) => print(&event).await?,
+        }
     }
     Ok(())
 }
@@ -136,13 +169,16 @@ fn understand(line: &Line) -> Result<Option<Command>, Box<Event>> {
     if text.trim().is_empty() {
         return Ok(None);
     }
-    match serde_json::from_str(text) {
-        Ok(command) => Ok(Some(command)),
-        Err(error) => problem(
-            format!("expected a command, found what is none: {error}"),
-            "one JSON object per line, such as {\"do\":\"send\",\"to\":\"bob@example.org\",\"text\":\"hi\"}",
-        ),
-    }
+    serde_json::from_str(text).map(Some).map_err(no_command)
+}
+
+fn no_command(error: serde_json::Error) -> Box<Event> {
+    Box::new(Event::Error {
+        about: "input".to_owned(),
+        message: format!("expected a command, found what is none: {error}"),
+        remedy: "one JSON object per line, such as {\"do\":\"send\",\"to\":\"bob@example.org\",\"text\":\"hi\"}"
+            .to_owned(),
+    })
 }
 
 /// A contact may be added by her card: then she is known by its authority, and the engine is told her address. What could
@@ -181,7 +217,7 @@ fn remember(book: &ContactBook, command: &Command) -> Option<Event> {
 }
 
 /// Prints an event as one line, at once.
-async fn print(event: &Event) -> std::io::Result<()> {
+async fn print(event: &impl serde::Serialize) -> std::io::Result<()> {
     let mut line = encode(event);
     line.push('\n');
     let mut stdout = tokio::io::stdout();
@@ -194,7 +230,7 @@ async fn print(event: &Event) -> std::io::Result<()> {
 
 /// The event as JSON that is harmless on a terminal too: what could reorder or hide text, or control the terminal, is
 /// escaped. (serde_json escapes only what RFC 8259 section 7 demands.)
-fn encode(event: &Event) -> String {
+fn encode(event: &impl serde::Serialize) -> String {
     let json = serde_json::to_string(event).expect("events hold nothing that has no JSON form");
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {

@@ -7,9 +7,9 @@
 //! It never writes anything about a conversation to disk, neither texts nor when there was one, but for two cases: if it ends
 //! otherwise than its person wanted, texts of hers that are nowhere else lie sealed until the next start ([`drafts`]); and
 //! where she asked for a history, it is kept, encrypted ([`keeping`]). It
-//! keeps five things: the contact list ([`contacts`]), in which stands only what the person added herself; how she appears
-//! and whom she blocks ([`appearance`]); how the program is to behave ([`settings`]) and what opens its [lock]; and by which authority each person she knows was certified at first sight
-//! ([`acquaintance`]).
+//! keeps six things: the contact list ([`contacts`]), in which stands only what the person added herself; how she appears
+//! and whom she blocks ([`appearance`]); how the program is to behave ([`settings`]) and what opens its [lock]; by which authority each person she knows was certified at first sight
+//! ([`acquaintance`]); and which other devices are her own ([`own_devices`]), to which the rest can go.
 //!
 //! The way through it: [`cli`] reads the options, [`setup`] makes what is missing at a first start, [`start`] turns the person's folder into a running engine, then
 //! [`run`] (the terminal: [`keys`] → [`app`] → [`view`]), [`headless`], [`bot`] or [`send`] talks with it; [`doctor`] looks at
@@ -35,6 +35,7 @@ mod keeping;
 mod keys;
 mod lines;
 mod lock;
+mod own_devices;
 mod places;
 mod renewal;
 mod run;

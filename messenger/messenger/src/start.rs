@@ -11,11 +11,12 @@ use device::{Device, Enrolment, Home, HomeError, gossip, revocation};
 use identity::card::ContactCard;
 use identity::endorsement::Endorsement;
 use identity::rules::Rule;
+use identity::tls::device_fingerprint;
 use identity::trust::{Authority, DirectoryEntry, Fingerprint, Trust, TrustPolicy};
 use identity::verify::VerifiedPerson;
 use identity::{Identifier, UnixTime};
 use key_store::PassphraseSource;
-use messenger_engine::{DirectoryAddress, Engine, EngineConfig, Events, OfferedAddresses, PresenceSettings};
+use messenger_engine::{DirectoryAddress, Engine, EngineConfig, Event, Events, OfferedAddresses, PresenceSettings};
 
 use crate::acquaintance;
 use crate::app::Me;
@@ -26,6 +27,7 @@ use crate::contacts::{ContactBook, Contacts};
 use crate::drafts::Safe;
 use crate::failure::Failure;
 use crate::gossip::Voice;
+use crate::own_devices::{self, Desk};
 use crate::renewal::Keeper;
 use crate::settings::{self, Settings};
 use crate::watch;
@@ -180,6 +182,15 @@ impl Prepared {
     pub(crate) fn safe(&self) -> Result<Safe, Failure> {
         let safe = Safe::open(self.home.clone(), Arc::new(self.device.key.clone()));
         safe.map_err(|error| Failure::new(error, "make the device's key reachable, and start again"))
+    }
+
+    /// What goes on between this device and others of the same person; where nothing may be written, little does. What could not be
+    /// read comes with it, as an `error` event.
+    pub(crate) fn desk(&self, ephemeral: bool) -> (Desk, Option<Event>) {
+        let endorse = own_devices::endorser(self.home.clone(), self.trust.clone(), self.device.clone());
+        let own = device_fingerprint(&self.device.key.public_key());
+        let book = (!ephemeral).then(|| self.book.clone());
+        Desk::new((self.me.identifier.clone(), own), book, (self.trust.clone(), endorse), &self.endorsements())
     }
 
     /// What other devices say of this one. What cannot be read is said of none: a new device is then told aloud.

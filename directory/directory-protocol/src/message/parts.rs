@@ -167,7 +167,7 @@ pub enum ErrorCode {
     /// Too many calls of this connection are waiting for an answer.
     #[n(7)]
     TooManyCalls,
-    /// One cannot call oneself.
+    /// One cannot call oneself. No directory says so any more: such a call is for one's other devices.
     #[n(8)]
     CallsOneself,
     /// The note is too long, or has characters that a line cannot have.

@@ -97,6 +97,15 @@ impl Announced {
     fn shows(&self, who: &Identifier, asker: &Identifier) -> bool {
         !self.invisible && (who == asker || self.visible_to.includes(asker))
     }
+
+    /// Whether a call by `caller` may reach a device of `who` with this announcement. Her own other devices need not be on her
+    /// lists; where nobody may knock, they may not either.
+    fn takes_calls(&self, who: &Identifier, caller: &Identifier) -> bool {
+        match self.may_knock {
+            Audience::Nobody => false,
+            _ => who == caller || self.may_knock.includes(caller),
+        }
+    }
 }
 
 impl People {
@@ -203,7 +212,7 @@ impl People {
         if self.blocks(callee, caller) {
             return Vec::new();
         }
-        let permits = |announced: &Announced| announced.may_knock.includes(caller);
+        let permits = |announced: &Announced| announced.takes_calls(callee, caller);
         let mut devices: Vec<_> = self.announced(callee).filter(|(_, announced)| permits(announced)).collect();
         devices.sort_by_key(|(_, announced)| announced.rank());
         devices.into_iter().map(|(id, _)| id).collect()
@@ -218,7 +227,7 @@ impl People {
     /// Whether a call by `caller` may reach this device.
     pub(super) fn admits(&self, id: ConnectionId, caller: &Identifier) -> bool {
         let Some(Connection { who, announced: Some(announced), .. }) = self.get(id) else { return false };
-        announced.may_knock.includes(caller) && !self.blocks(who, caller)
+        announced.takes_calls(who, caller) && !self.blocks(who, caller)
     }
 
     /// Whether some device of `who` blocks `other`. One is enough: a person who blocks somebody on her telephone does not

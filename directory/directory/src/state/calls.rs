@@ -85,12 +85,10 @@ impl State {
 
     /// What makes a call impossible. Nothing here may depend on the callee.
     fn check_invite(&self, from: ConnectionId, placed: &Placed) -> Result<(), ErrorCode> {
-        let caller = self.people.connection(from);
-        let made = caller.calls.iter().filter(|id| self.calls.waiting.get(*id).is_some_and(|c| c.caller == from));
+        let calls = &self.people.connection(from).calls;
+        let made = calls.iter().filter(|id| self.calls.waiting.get(*id).is_some_and(|c| c.caller == from));
         candidates::check(&placed.candidates, self.loopback)?;
-        if *caller.who == placed.callee {
-            Err(ErrorCode::CallsOneself)
-        } else if made.count() >= self.limits.calls_waiting {
+        if made.count() >= self.limits.calls_waiting {
             Err(ErrorCode::TooManyCalls)
         } else if self.calls.waiting.contains_key(&placed.call_id) {
             Err(ErrorCode::CallIdInUse)
@@ -132,6 +130,11 @@ impl State {
         let mutual = shows && self.people.shown(&callee, &caller).is_some();
         let mut devices = self.people.knockable(&callee, &caller);
         devices.retain(|device| Some(*device) != back);
+        if callee == *caller {
+            // Her other devices are meant: not the one that calls, by whichever of its connections.
+            let own = self.people.connection(from).key;
+            devices.retain(|device| self.people.connection(*device).key != own);
+        }
         devices.splice(0..0, back);
         // Before anything is made of where it rings: a device that is not there looks like one that is hidden.
         devices.retain(|device| only.is_none_or(|key| self.people.connection(*device).key == key));

@@ -80,7 +80,8 @@ impl State {
         for call_id in calls {
             let Some(call) = self.calls.waiting.get(&call_id) else { continue };
             let caller = self.people.who(call.caller);
-            if *caller == *who {
+            let is_to_her = call.ringing.iter().any(|id| *self.people.connection(*id).who == *who);
+            if *caller == *who && !is_to_her {
                 continue;
             }
             // Whose own call crossed this one may be called back, whomever she blocks.

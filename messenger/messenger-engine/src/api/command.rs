@@ -1,5 +1,6 @@
 //! Commands: what a client asks of the engine.
 
+use identity::trust::Fingerprint;
 use serde::{Deserialize, Serialize};
 
 use super::{Audience, CallId, OwnStatus, RoomId, TextRef, TransferId};
@@ -174,6 +175,12 @@ pub enum Command {
         /// Its number, unique while the engine runs; the engine draws one if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         transfer: Option<TransferId>,
+        /// The one device of theirs that it is for, as a `peer` event named it: to that one, or to none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        device: Option<Fingerprint>,
+        /// What kind of file it is said to be (RFC 6838), if not what its name says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        media_type: Option<String>,
     },
     /// Offer a file or a folder to every other member of a room to whom a connection stands: to each under a number of its own.
     RoomFileOffer {
@@ -212,6 +219,8 @@ pub enum Command {
         /// The transfer.
         transfer: TransferId,
     },
+    /// Call one's own other devices: at the one that accepts, a conversation with oneself begins.
+    ReachDevices,
     /// Appear so from now on.
     SetStatus {
         /// How.
@@ -301,6 +310,7 @@ impl Command {
             Self::FilePause { .. } => "file_pause",
             Self::FileContinue { .. } => "file_continue",
             Self::FileCancel { .. } => "file_cancel",
+            Self::ReachDevices => "reach_devices",
             Self::SetStatus { .. } => "set_status",
             Self::SetIdle { .. } => "set_idle",
             Self::SetAudience { .. } => "set_audience",

@@ -284,6 +284,8 @@ pub enum Event {
         transfer: TransferId,
         /// Who.
         from: Identifier,
+        /// Which device of theirs.
+        device: Fingerprint,
         /// The room in which it was offered; absent in a one-to-one conversation.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         room: Option<RoomId>,

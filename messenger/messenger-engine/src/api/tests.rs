@@ -10,6 +10,8 @@ use super::{
 };
 
 const HEX: &str = "000102030405060708090a0b0c0d0e0f";
+/// A device, by its key's fingerprint.
+const DEVICE: &str = "abababababababababababababababababababababababababababababababab";
 const ID: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
 #[test]
@@ -71,13 +73,32 @@ fn commands() {
         ),
         (Command::RoomLeave { room }, format!(r#"{{"do":"room_leave","room":"{HEX}"}}"#)),
         (
-            Command::FileOffer { to: who(), path: "/a".into(), transfer: None },
+            Command::FileOffer { to: who(), path: "/a".into(), transfer: None, device: None, media_type: None },
             r#"{"do":"file_offer","to":"bob@example.org","path":"/a"}"#.into(),
         ),
         (
-            Command::FileOffer { to: who(), path: "/a".into(), transfer: Some(transfer) },
+            Command::FileOffer {
+                to: who(),
+                path: "/a".into(),
+                transfer: Some(transfer),
+                device: None,
+                media_type: None,
+            },
             format!(r#"{{"do":"file_offer","to":"bob@example.org","path":"/a","transfer":"{HEX}"}}"#),
         ),
+        (
+            Command::FileOffer {
+                to: who(),
+                path: "/a".into(),
+                transfer: None,
+                device: Some(Fingerprint([0xab; 32])),
+                media_type: Some("text/plain".into()),
+            },
+            format!(
+                r#"{{"do":"file_offer","to":"bob@example.org","path":"/a","device":"{DEVICE}","media_type":"text/plain"}}"#
+            ),
+        ),
+        (Command::ReachDevices, r#"{"do":"reach_devices"}"#.into()),
         (
             Command::RoomFileOffer { room, path: "/a".into() },
             format!(r#"{{"do":"room_file_offer","room":"{HEX}","path":"/a"}}"#),
@@ -319,6 +340,7 @@ fn events() {
             Event::FileOffered {
                 transfer,
                 from: bob(),
+                device: Fingerprint([0xab; 32]),
                 room: None,
                 name: "tea".into(),
                 folder: false,
@@ -327,13 +349,14 @@ fn events() {
                 media_type: None,
             },
             format!(
-                r#"{{"event":"file_offered","transfer":"{HEX}","from":"bob@example.org","name":"tea","folder":false,"files":1,"bytes":9}}"#
+                r#"{{"event":"file_offered","transfer":"{HEX}","from":"bob@example.org","device":"{DEVICE}","name":"tea","folder":false,"files":1,"bytes":9}}"#
             ),
         ),
         (
             Event::FileOffered {
                 transfer,
                 from: bob(),
+                device: Fingerprint([0xab; 32]),
                 room: Some(room),
                 name: "tea".into(),
                 folder: false,
@@ -342,7 +365,7 @@ fn events() {
                 media_type: Some("text/plain".into()),
             },
             format!(
-                r#"{{"event":"file_offered","transfer":"{HEX}","from":"bob@example.org","room":"{HEX}","name":"tea","folder":false,"files":1,"bytes":9,"media_type":"text/plain"}}"#
+                r#"{{"event":"file_offered","transfer":"{HEX}","from":"bob@example.org","device":"{DEVICE}","room":"{HEX}","name":"tea","folder":false,"files":1,"bytes":9,"media_type":"text/plain"}}"#
             ),
         ),
         (

@@ -295,7 +295,16 @@ impl Core {
                 call.stage == stage && dialled.is_none_or(|d| d == **id) && introduced.is_some_and(|i| i.is(&person))
             })
             .map(|(id, call)| (*id, call.wanted));
+        if let Some((id, _)) = found
+            && let Some(refusal) = self.is_no_device_of_hers(&person)
+        {
+            self.actions.push_back(Action::Close { connection, code: Close::NOT_INTRODUCED });
+            let remedy = format!("look who else has a certificate in your name: certtool watch {}", person.identifier);
+            self.error("device", refusal.clone(), remedy);
+            return self.fail_call(id, &refusal, now);
+        }
         if let Some((id, wanted)) = found
+            && !self.is_oneself(&person.identifier)
             && (self.is_contact(&person.identifier) || wanted && !self.me.bot)
             && let Err(refusal) = self.meet(&person, now)
         {
@@ -316,6 +325,7 @@ impl Core {
         self.actions.push_back(Action::Settled { call: id });
         let only_resumes = call.only_resumes();
         let Call { purpose, errands, .. } = call;
+        let purpose = self.purpose_with(&person, purpose);
         let goes_on = self.resumable_with(&person).is_some();
         if only_resumes && !goes_on {
             tracing::debug!(connection, "a connection for a session that has ended is closed");

@@ -21,6 +21,8 @@ pub(super) enum Errand {
         /// The room.
         room: RoomId,
     },
+    /// A connection to another device of one's own.
+    Reach,
     /// A connection to a fellow member of a room.
     Mesh,
     /// A connection on which a session goes on.
@@ -54,7 +56,7 @@ impl Core {
         match errand {
             Errand::Say { id, said } => self.put_said(session, who, id, said, now),
             Errand::Invite { room } => self.send_invitation(session, room),
-            Errand::Mesh | Errand::Resume => {}
+            Errand::Reach | Errand::Mesh | Errand::Resume => {}
         }
     }
 
@@ -67,6 +69,7 @@ impl Core {
                 Errand::Invite { room } => {
                     self.emit(Event::RoomInvitationFailed { room, who: who.clone(), reason: reason.to_owned() });
                 }
+                Errand::Reach => self.devices_unreached(reason),
                 Errand::Mesh => self.mesh_failed(who, reason, now),
                 // It is tried again while the session waits.
                 Errand::Resume => {}

@@ -37,6 +37,7 @@ mod mesh;
 mod moving;
 mod order_frames;
 mod ordering;
+mod own_devices;
 mod people;
 mod proofs;
 mod renewal;
@@ -248,8 +249,9 @@ impl Core {
             Command::RoomDecline { room } => self.decline_invitation(room),
             Command::RoomSend { room, text, id } => self.send_room_text(room, text, id, now),
             Command::RoomLeave { room } => self.leave_gently(room, now),
-            Command::FileOffer { to, path, transfer } => {
-                self.with_person("file_offer", &to, |core, to| core.offer_file(to, path, transfer));
+            Command::FileOffer { to, path, transfer, device, media_type } => {
+                let how = (device, media_type);
+                self.with_person("file_offer", &to, |core, to| core.offer_file(to, path, transfer, how));
             }
             Command::RoomFileOffer { room, path } => self.offer_file_in_room(room, &path),
             Command::FileAccept { transfer, into } => self.accept_file(transfer, into),
@@ -257,6 +259,7 @@ impl Core {
             Command::FilePause { transfer } => self.pause_file(transfer, now),
             Command::FileContinue { transfer } => self.continue_file(transfer, now),
             Command::FileCancel { transfer } => self.cancel_file(transfer, now),
+            Command::ReachDevices => self.reach_devices(now),
             Command::SetStatus { status, text } => self.set_status(status, text, now),
             Command::SetIdle { seconds } => self.set_idle(seconds, now),
             Command::SetAudience { visible_to, may_knock } => self.set_audience(visible_to, may_knock, now),
@@ -375,7 +378,9 @@ impl Core {
         // Whom one talks to is known by her canonical spelling, which reads as itself.
         let known = self.links.values().map(|link| &link.person.identifier).find(|known| known.as_str() == who);
         match known.cloned().map_or_else(|| Identifier::parse(who), Ok) {
-            Ok(who) if who == self.me.person.identifier => self.error(about, "that is you", "name somebody else"),
+            Ok(who) if self.is_oneself(&who) && !own_devices::takes(about) => {
+                self.error(about, "that is you", "name somebody else");
+            }
             Ok(who) => act(self, who),
             Err(error) => {
                 self.error(about, error.to_string(), "give an e-mail address or a phone number, like bob@example.org");

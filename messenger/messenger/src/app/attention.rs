@@ -17,6 +17,11 @@ impl App {
         Self { behaviour, ..self }
     }
 
+    /// Behaves as was decided elsewhere from now on.
+    pub(crate) fn behave(&mut self, behaviour: Settings) {
+        self.behaviour = behaviour;
+    }
+
     /// Whether the terminal has the keys now, if it tells at all.
     pub(crate) fn focus(&mut self, focused: bool) {
         self.focused = focused;

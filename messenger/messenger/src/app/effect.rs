@@ -11,6 +11,7 @@ use messenger_engine::Command;
 
 use super::keeping::Deed;
 use crate::contacts::about::{About, LastSeen};
+use crate::own_devices::Wish;
 use crate::settings::Settings;
 
 /// What the program is to do because of an event or action.
@@ -27,6 +28,8 @@ pub(crate) enum Effect {
     About(Identifier, Box<About>),
     /// Keep when contacts were seen last.
     Seen(BTreeMap<Identifier, LastSeen>),
+    /// Something is wanted of one's own other devices.
+    Devices(Wish),
     /// Write the contact list into a new file.
     Export(PathBuf),
     /// Take in the contacts in a file.

@@ -163,7 +163,9 @@ impl App {
             let path = path.map_err(|_| "The name of that file is no UTF-8: rename it first.".to_owned())?;
             Ok(Effect::Engine(match &entry {
                 Entry::Room(room) => Command::RoomFileOffer { room: *room, path },
-                Entry::Person(who) => Command::FileOffer { to: who.to_string(), path, transfer: None },
+                Entry::Person(who) => {
+                    Command::FileOffer { to: who.to_string(), path, transfer: None, device: None, media_type: None }
+                }
                 Entry::Knock(_) | Entry::Invitation(_) => return Err("Choose first to whom it goes.".to_owned()),
             }))
         };
@@ -259,7 +261,7 @@ impl App {
 
     pub(super) fn hear_file(&mut self, event: Event, now: DateTime) -> Vec<Effect> {
         match event {
-            Event::FileOffered { transfer, from, room, name, folder, files, bytes, media_type } => {
+            Event::FileOffered { transfer, from, room, name, folder, files, bytes, media_type, device: _ } => {
                 let (place, shown) = (self.downloads().display().to_string(), self.shown_downloads());
                 let (number, with) = (self.number_file(), from.clone());
                 let file = Transfer {

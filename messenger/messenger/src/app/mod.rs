@@ -6,6 +6,7 @@ pub(crate) mod appearance;
 mod attention;
 pub(crate) mod conversation;
 mod cover;
+pub(crate) mod devices;
 pub(crate) mod editor;
 mod effect;
 mod events;

@@ -203,6 +203,7 @@ impl App {
             Slash::Files(paths) => self.offer_files(&paths)?,
             Slash::File(deed, number) => self.deal_with_file(deed, number)?,
             Slash::Downloads(folder) => self.choose_downloads(folder)?,
+            Slash::Devices(wish) => self.wish_devices(wish),
             Slash::Export(path) => vec![Effect::Export(path)],
             Slash::Import(path) => vec![Effect::Import(path)],
             Slash::Verify => {

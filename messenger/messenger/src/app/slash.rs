@@ -10,6 +10,7 @@ use identity::Identifier;
 use identity::card::ContactCard;
 use messenger_engine::{Audience, OwnStatus};
 
+use super::devices::{self, DevicesWish};
 use super::files::Deed;
 use super::keeping::{self, HistoryWish};
 use super::remarks::{self, Remark};
@@ -79,6 +80,8 @@ pub(crate) enum Slash {
     Downloads(Option<String>),
     /// Something about the history on this device.
     History(HistoryWish),
+    /// Something about one's own other devices.
+    Devices(DevicesWish),
     Export(PathBuf),
     Import(PathBuf),
     /// The named person, or the one whose conversation is open.
@@ -171,6 +174,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("/notify who", "desktop notifications: off, who wrote, or their text too"),
     ("/lock [after 10]", "hide everything; never: not by itself; passphrase: choose one"),
     ("/export FILE, /import FILE", "the contact list into a file, or out of one"),
+    devices::COMMAND,
     ("/verify, /verified", "who this is, and a code to compare; it was the same"),
     ("/lists", "who may see you, who may knock, who is blocked"),
     ("/visible contacts", "who may see: everyone, contacts, nobody, names"),

@@ -163,7 +163,15 @@ impl Bot {
             self.note("program_says", &about, &format!("the program says: {}", outcome.words.trim_end()));
         }
         for path in outcome.offers {
-            self.engine.send(Command::FileOffer { to: text.from.to_string(), path, transfer: None }).await;
+            self.engine
+                .send(Command::FileOffer {
+                    to: text.from.to_string(),
+                    path,
+                    transfer: None,
+                    device: None,
+                    media_type: None,
+                })
+                .await;
         }
         match outcome.answer {
             Ok(Some(words)) => {

@@ -1,5 +1,6 @@
 use super::*;
 use identity::Identifier;
+use identity::trust::Fingerprint;
 use messenger_engine::CallId;
 
 fn alice() -> Identifier {
@@ -43,6 +44,7 @@ fn a_bot_takes_no_files_unless_it_has_a_place_for_them_and_none_that_are_too_lar
     let offered = |bytes, room| Event::FileOffered {
         transfer,
         from: alice(),
+        device: Fingerprint([1; 32]),
         room,
         name: "secret.txt".to_owned(),
         folder: false,

@@ -37,6 +37,17 @@ impl About {
     pub(super) fn for_others(self) -> Self {
         Self { seen: None, devices: Devices::default(), ..self }
     }
+
+    /// What is kept here, and where nothing is, what another device of one's own keeps; the later of two times.
+    pub(crate) fn joined(self, theirs: Self) -> Self {
+        Self {
+            name: self.name.or(theirs.name),
+            group: self.group.or(theirs.group),
+            alert: if self.alert == Alert::Never { theirs.alert } else { self.alert },
+            seen: self.seen.max(theirs.seen),
+            devices: self.devices.joined(theirs.devices),
+        }
+    }
 }
 
 /// Of which comings and goings the person is told.
@@ -102,7 +113,7 @@ impl From<OwnName> for String {
 }
 
 /// A minute of the person's own clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct LastSeen(DateTime);
 

@@ -84,6 +84,35 @@ impl Devices {
         place.is_some_and(|place| place == 0 || self.0[place].compared)
     }
 
+    /// Notes that the code was compared with a device, met before or not.
+    pub(crate) fn take_as_compared(&mut self, key: Fingerprint) {
+        self.meet(key, &[]);
+        self.compare(key);
+    }
+
+    /// Lets go of one.
+    pub(crate) fn forget(&mut self, key: Fingerprint) {
+        self.0.retain(|known| known.key != key);
+    }
+
+    /// Whether the code was compared with this one.
+    pub(crate) fn was_compared(&self, key: Fingerprint) -> bool {
+        self.0.iter().any(|known| known.key == key && known.compared)
+    }
+
+    /// These, and those that another device of one's own has met: compared is what was compared on either. Which one was met first
+    /// is as it was here.
+    pub(crate) fn joined(mut self, theirs: Self) -> Self {
+        for Known { key, compared, endorsed_by } in theirs.0 {
+            self.meet(key, &[]);
+            if let Some(known) = self.0.iter_mut().find(|known| known.key == key) {
+                known.compared |= compared;
+                known.endorsed_by = known.endorsed_by.or(endorsed_by);
+            }
+        }
+        self
+    }
+
     /// Notes that the code was compared with a device that was met.
     pub(crate) fn compare(&mut self, key: Fingerprint) {
         if let Some(known) = self.0.iter_mut().find(|known| known.key == key) {
@@ -129,6 +158,28 @@ mod tests {
         assert_eq!(devices.get(key(2)).unwrap().endorsed_by, Some(key(1)));
         devices.compare(key(2));
         assert_eq!(devices.meet(key(3), &[key(2)]), Meeting::Endorsed, "now it may");
+    }
+
+    #[test]
+    fn what_another_device_of_ones_own_has_met_is_joined_and_the_first_stays_the_first() {
+        let (mut here, mut there) = (Devices::default(), Devices::default());
+        here.meet(key(1), &[]);
+        there.meet(key(2), &[]);
+        there.meet(key(1), &[]);
+        there.compare(key(1));
+        there.meet(key(3), &[key(2)]);
+        let joined = here.clone().joined(there.clone());
+        assert_eq!(joined.all().iter().map(|known| known.key).collect::<Vec<_>>(), [key(1), key(2), key(3)]);
+        assert!(joined.was_compared(key(1)) && !joined.was_compared(key(2)));
+        assert_eq!(joined.get(key(3)).unwrap().endorsed_by, Some(key(2)));
+        assert_eq!(joined.clone().joined(there), joined, "once is enough");
+        assert_eq!(
+            here.clone()
+                .joined(Devices((0..200).map(|n| Known { key: key(n), compared: true, endorsed_by: None }).collect()))
+                .all()
+                .len(),
+            MOST
+        );
     }
 
     #[test]

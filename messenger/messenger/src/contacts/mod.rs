@@ -132,6 +132,16 @@ impl ContactBook {
         })
     }
 
+    /// Takes in what another device of one's own keeps; on disk when this returns.
+    pub(crate) fn join(&self, theirs: Contacts) -> Result<(), ContactsError> {
+        self.change(|contacts| {
+            for (who, theirs) in theirs {
+                let mine = contacts.entry(who).or_default();
+                *mine = std::mem::take(mine).joined(theirs);
+            }
+        })
+    }
+
     /// Keeps when contacts were seen last; on disk when this returns.
     pub(crate) fn keep_seen(&self, seen: &BTreeMap<Identifier, LastSeen>) -> Result<(), ContactsError> {
         self.change(|contacts| {

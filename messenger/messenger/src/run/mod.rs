@@ -1,6 +1,7 @@
 //! What every face for people does alike: from the folder to the model, what the model asks for done, and an end that
 //! loses nothing. The [screen] draws the model, the [linear] face says it line by line.
 
+mod devices;
 mod held;
 mod history;
 pub(crate) mod linear;
@@ -27,6 +28,7 @@ use crate::drafts::{DraftsError, Safe};
 use crate::failure::Failure;
 use crate::keeping::{Keeper, now_ms};
 use crate::lock;
+use crate::own_devices::Desk;
 use crate::places::Places;
 use crate::settings;
 use crate::start::Prepared;
@@ -60,6 +62,8 @@ struct Session {
     notifier: held::Notifier,
     /// The history on this device, if there is one.
     keeper: Keeper,
+    /// What goes on between this device and others of the same person.
+    desk: Desk,
 }
 
 impl Session {
@@ -68,6 +72,7 @@ impl Session {
         let safe = prepared.safe()?;
         // Its passphrase may have to be asked for: before anything is drawn.
         let (keeper, unopened) = Keeper::open(&prepared.home, prepared.history_passphrase.as_ref(), now_ms());
+        let (desk, unread) = prepared.desk(false);
         let (engine, events) = prepared.start(false)?;
         let app = App::new(prepared.me, prepared.contacts.keys().cloned(), size);
         let app = app.knowing(prepared.contacts).appearing(prepared.presence).behaving(prepared.behaviour);
@@ -79,7 +84,10 @@ impl Session {
         for command in keeper.to_tell() {
             engine.send(command).await;
         }
-        let mut session = Self { app, engine, book, trust, finder, seen, notifier, keeper };
+        let mut session = Self { app, engine, book, trust, finder, seen, notifier, keeper, desk };
+        if let Some(problem) = unread {
+            session.app.hear(problem, now());
+        }
         if let Some(error) = unopened.or(session.show_keeping().err()) {
             let words = format!("No history is kept in this run: {error}. What helps: {}.", error.remedy());
             session.app.tell_wrong(words);
@@ -92,7 +100,9 @@ impl Session {
         let home = self.book.home();
         let problem = acquaintance::keep(home, &event).or_else(|| appearance::keep(home, &event));
         let unkept = self.keeper.hear_event(&event, now_ms());
-        let mut effects = self.app.hear(event, now());
+        let (hidden, steps) = (self.desk.hides(&event), self.desk.hear(&event));
+        let mut effects = if hidden { Vec::new() } else { self.app.hear(event, now()) };
+        effects.extend(self.carry_out(steps));
         for problem in problem.into_iter().chain(unkept) {
             effects.extend(self.app.hear(problem, now()));
         }
@@ -139,6 +149,11 @@ impl Session {
                     Some(seen) => self.book.keep_seen(&seen),
                     None => Ok(()),
                 },
+                Effect::Devices(wish) => {
+                    let steps = self.desk.wish(wish);
+                    effects.extend(self.carry_out(steps));
+                    Ok(())
+                }
                 Effect::Export(path) => {
                     self.exchanged(self.book.export(&path).map(|()| format!("{} is written.", path.display())));
                     Ok(())

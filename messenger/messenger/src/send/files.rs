@@ -106,7 +106,15 @@ async fn give(
         return Err(Failure::new(what, "later again: nobody keeps it for them").with(Code::Unreachable));
     }
     for path in paths {
-        engine.send(Command::FileOffer { to: to.to_string(), path: path.clone(), transfer: None }).await;
+        engine
+            .send(Command::FileOffer {
+                to: to.to_string(),
+                path: path.clone(),
+                transfer: None,
+                device: None,
+                media_type: None,
+            })
+            .await;
     }
     let all = async {
         while states.len() < paths.len() || states.values().any(|(_, state, _)| !state.is_over()) {

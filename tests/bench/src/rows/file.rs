@@ -83,7 +83,13 @@ impl Sending {
         self.sent += 1;
         let transfer = TransferId([self.sent; 16]);
         let path = path.to_string_lossy().into_owned();
-        let offer = Command::FileOffer { to: self.two.bob.to_string(), path, transfer: Some(transfer) };
+        let offer = Command::FileOffer {
+            to: self.two.bob.to_string(),
+            path,
+            transfer: Some(transfer),
+            device: None,
+            media_type: None,
+        };
         assert!(self.two.alice_engine.send(offer).await, "the engine runs");
         loop {
             if let Event::FileOffered { .. } = self.told_bob.recv().await.expect("the engine runs") {

@@ -165,6 +165,11 @@ fn they_call_each_other(alice: &mut Messenger, pia: &mut Messenger) {
     pia.expect(&json!({ "got": "outcome", "body": [call(3), 0] })).unwrap();
     ask(pia, "cancel", &json!([call(3)]));
     pia.expect(&json!({ "got": "done", "of": "cancel" })).unwrap();
+    // A call to oneself is for one's other devices. There is none: it rings nowhere, and looks like any other.
+    ask(pia, "invite", &json!([call(5), PIA, 0, candidates]));
+    pia.expect(&json!({ "got": "outcome", "body": [call(5), 0] })).unwrap();
+    ask(pia, "cancel", &json!([call(5)]));
+    pia.expect(&json!({ "got": "done", "of": "cancel" })).unwrap();
     ask(pia, "invite", &json!([call(4), ALICE, 0, candidates, key]));
     let go = pia.expect(&json!({ "got": "go" })).unwrap();
     assert_eq!((&go["body"][0], &go["body"][3]), (&call(4), &key));

@@ -88,11 +88,9 @@ impl Door {
                 }
                 (Used::Watches, people.len())
             }
-            Request::Invite { call_id, callee, candidates: offered, .. } => {
+            Request::Invite { call_id, candidates: offered, .. } => {
                 candidates::check(offered, self.loopback).map_err(|error| (error, 0))?;
-                if *callee == guest.who {
-                    return Err((ErrorCode::CallsOneself, 0));
-                } else if guest.made.len() >= self.limits.calls_waiting {
+                if guest.made.len() >= self.limits.calls_waiting {
                     return Err((ErrorCode::TooManyCalls, 0));
                 } else if guest.made.contains_key(call_id) || guest.ringing.contains_key(call_id) {
                     return Err((ErrorCode::CallIdInUse, 0));

@@ -42,6 +42,21 @@ fn a_call_between_nodes_is_accepted_and_both_go() {
 }
 
 #[test]
+fn a_call_to_oneself_rings_on_the_device_at_another_node() {
+    let mut world = World::new(13);
+    let (desk, phone) = (world.come(1, "bob", &[]), world.come(2, "bob", &[]));
+    world.pass(ms(300));
+    let asked = world.call(desk, "bob", CALL);
+    world.pass(ms(50));
+    assert_eq!(*world.answered(desk, asked).unwrap().1, Response::Done { id: asked });
+    assert_eq!(world.outcomes(desk, CALL), [Outcome::Ringing]);
+    assert!(rang(&world.take(phone), CALL) && !rang(&world.take(desk), CALL));
+    world.answer(phone, CALL, AnswerKind::Accept);
+    world.pass(ms(50));
+    assert_eq!((gone(&world.take(desk)).len(), gone(&world.take(phone)).len()), (1, 1));
+}
+
+#[test]
 fn a_quiet_call_ends_at_exactly_thirty_seconds_in_the_same_bytes_whatever_the_callee_does() {
     let mut world = World::new(12);
     let stranger = world.connect(0, "stranger");

@@ -222,14 +222,17 @@ fn requests_behind_one_that_waits_are_bounded_and_all_refused_one_after_another(
     world.kill(1);
     world.kill(2);
     world.pass(ms(1_600));
-    // To herself: each is refused by her own node, as soon as the first is answered.
+    // From nowhere: each is refused by her own node, as soon as the first is answered.
     world.announce(alice, Appearance::As(Status::Available), &[]);
-    let calls: Vec<u32> = (0..500).map(|_| world.call(alice, "alice", [1; 16])).collect();
+    let (call_id, purpose, candidates, device) = ([1; 16], Purpose::Call, vec!["0.0.0.0:0".parse().unwrap()], None);
+    let nowhere =
+        |id| Request::Invite { id, call_id, callee: person("bob"), purpose, candidates: candidates.clone(), device };
+    let calls: Vec<u32> = (0..500).map(|_| world.ask(alice, nowhere)).collect();
     world.boot(1);
     world.pass(ms(2_500));
     for request in calls {
         let refused = world.answered(alice, request).map(|(_, answer)| answer.clone());
-        assert!(matches!(refused, Some(Response::Refused { error: ErrorCode::CallsOneself, .. })), "{refused:?}");
+        assert!(matches!(refused, Some(Response::Refused { error: ErrorCode::BadCandidates, .. })), "{refused:?}");
     }
     assert_eq!(world.closed, []);
     world.kill(1);

@@ -176,6 +176,59 @@ fn calls_cross_only_between_the_two_devices_that_are_meant() {
     assert_eq!(outcomes(phone, &seen), [Outcome::Cancelled], "of the two that cross, the lower id stays");
 }
 
+#[test]
+fn a_call_to_oneself_rings_on_ones_other_devices_alone() {
+    let mut lab = Lab::new();
+    let (desk, phone) = (lab.connect(BOB), lab.connect(BOB));
+    // She is nobody's contact, and on none of her own lists.
+    for device in [desk, phone] {
+        lab.announce(device, AudienceKind::Contacts, AudienceKind::Contacts, &[ALICE]);
+    }
+    for n in [1, 2] {
+        let seen = lab.ask(desk, ring(BOB, n));
+        assert!(rings(phone, &seen) && !rings(desk, &seen));
+        assert_eq!(outcomes(desk, &seen), [Outcome::Ringing]);
+        let seen = lab.ask(phone, answer(n, if n == 1 { AnswerKind::Decline } else { AnswerKind::Accept }));
+        match n {
+            1 => assert_eq!(outcomes(desk, &seen), [Outcome::Declined]),
+            _ => assert!(go(desk, &seen).is_some() && go(phone, &seen).is_some()),
+        }
+    }
+    lab.ask(desk, ring(BOB, 3));
+    assert_eq!(outcomes(desk, &lab.leave(phone)), [Outcome::Offline]);
+    assert_eq!(lab.state().counts().calls, 0);
+}
+
+/// A device that connects anew, with another certificate, has two connections for a moment.
+#[test]
+fn a_call_to_oneself_does_not_ring_on_another_connection_of_the_same_device() {
+    let mut lab = Lab::new();
+    let desk = lab.come(BOB, &[]);
+    let key = lab.state().people.connection(desk).key;
+    let (again, _) = lab.connect_device((BOB, key), "192.0.2.1", Duration::from_secs(86_400));
+    lab.announce(again, AudienceKind::Contacts, AudienceKind::Everyone, &[]);
+    let seen = lab.ask(desk, ring(BOB, 1));
+    assert!(!rings(again, &seen) && !rings(desk, &seen));
+    assert_eq!(outcomes(desk, &seen), [Outcome::Ringing], "as for anybody who may not be there");
+    assert_eq!(outcomes(desk, &lab.wait(Duration::from_secs(30))), [Outcome::NoAnswer]);
+}
+
+#[test]
+fn ones_own_device_is_not_called_where_nobody_may_knock_and_says_nothing_where_it_hides() {
+    let mut lab = Lab::new();
+    let (desk, phone) = (lab.come(BOB, &[]), lab.connect(BOB));
+    lab.announce(phone, AudienceKind::Contacts, AudienceKind::Nobody, &[]);
+    assert!(!rings(phone, &lab.ask(desk, ring(BOB, 1))));
+    lab.announce(phone, AudienceKind::Contacts, AudienceKind::Everyone, &[]);
+    let seen = lab.ask(desk, ring(BOB, 2));
+    assert!(rings(phone, &seen));
+    let seen = lab.hide(phone);
+    assert_eq!(outcomes(desk, &seen), [Outcome::Offline], "to hide is to leave");
+    assert_eq!(outcomes(phone, &seen), [Outcome::Cancelled]);
+    lab.ask(desk, ring(BOB, 3));
+    assert_eq!(outcomes(desk, &lab.ask(phone, answer(3, AnswerKind::Decline))), [], "it is not seen");
+}
+
 /// Seconds are rounded on their way: that alone is no change, or all contacts would hear of it when, say, she blocks somebody.
 #[test]
 fn the_same_idle_time_told_again_is_no_change() {

@@ -52,9 +52,19 @@ impl Lab {
     }
 
     pub(super) fn connect_from(&mut self, network: &str, who: &str, lifetime: Duration) -> (ConnectionId, SeenBy) {
+        let key = [self.connections as u8 + 1; 32];
+        self.connect_device((who, key), network, lifetime)
+    }
+
+    /// The device with this key connects.
+    pub(super) fn connect_device(
+        &mut self,
+        (who, key): (&str, [u8; 32]),
+        network: &str,
+        lifetime: Duration,
+    ) -> (ConnectionId, SeenBy) {
         self.connections += 1;
         let id = ConnectionId(self.connections);
-        let key = [self.connections as u8; 32];
         let expires = self.now + lifetime;
         let network = network.parse().unwrap();
         (id, self.input(Input::Connected { id, who: person(who), key, network, expires }))

@@ -1,6 +1,7 @@
 //! What one gives: looked at, offered, sent when the other side asks for it.
 
 use identity::Identifier;
+use identity::trust::Fingerprint;
 
 use super::{AT_ONCE, Ending, FileTask, MAX_OWN, Role, ServeEnd};
 use crate::api::{DeliveryState, Direction, RoomId, TransferId, TransferState};
@@ -17,6 +18,10 @@ const UNREADABLE: &str = "it cannot be read there any more";
 pub(super) struct Giving {
     /// The one device in a room to which it goes, and the room.
     fellow: Option<(RoomId, DeviceKey)>,
+    /// The one device of theirs that it is for, if not any.
+    device: Option<Fingerprint>,
+    /// What kind of file it is said to be, if not what its name says.
+    media_type: Option<String>,
     /// The last request.
     request: u64,
     /// What was asked for, and is not being sent yet.
@@ -32,9 +37,15 @@ impl Giving {
 }
 
 impl Core {
-    pub(in crate::core) fn offer_file(&mut self, to: Identifier, path: String, transfer: Option<TransferId>) {
+    pub(in crate::core) fn offer_file(
+        &mut self,
+        to: Identifier,
+        path: String,
+        transfer: Option<TransferId>,
+        (device, media_type): (Option<Fingerprint>, Option<String>),
+    ) {
         let transfer = transfer.unwrap_or_else(|| TransferId(self.random_16()));
-        self.look_at_file("file_offer", transfer, to, path, None);
+        self.look_at_file("file_offer", transfer, to, path, Giving { device, media_type, ..Giving::default() });
     }
 
     pub(in crate::core) fn offer_file_in_room(&mut self, room: RoomId, path: &str) {
@@ -52,18 +63,12 @@ impl Core {
         }
         for (who, device) in others {
             let transfer = TransferId(self.random_16());
-            self.look_at_file("room_file_offer", transfer, who, path.to_owned(), Some((room, device)));
+            let giving = Giving { fellow: Some((room, device)), ..Giving::default() };
+            self.look_at_file("room_file_offer", transfer, who, path.to_owned(), giving);
         }
     }
 
-    fn look_at_file(
-        &mut self,
-        about: &str,
-        transfer: TransferId,
-        to: Identifier,
-        path: String,
-        fellow: Option<(RoomId, DeviceKey)>,
-    ) {
+    fn look_at_file(&mut self, about: &str, transfer: TransferId, to: Identifier, path: String, giving: Giving) {
         if self.files.transfers.contains_key(&transfer) {
             let message = format!("expected a number for a new transfer, found {transfer}, which another one has");
             return self.error(about, message, "leave it out, and one is drawn");
@@ -75,8 +80,7 @@ impl Core {
         // Until it was looked at, the last part of the path has to do.
         let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
         let what = Outline { name, folder: false, files: 0, bytes: 0, media_type: None, room: None };
-        let role = Role::Giving(Giving { fellow, ..Giving::default() });
-        self.files.add(transfer, to, None, what, role);
+        self.files.add(transfer, to, None, what, Role::Giving(giving));
         self.file_changed(transfer);
         self.actions.push_back(Action::File(FileTask::Look { transfer, path }));
     }
@@ -85,12 +89,13 @@ impl Core {
     pub fn file_looked_at(&mut self, transfer: TransferId, found: Result<Outline, String>, now: Now) {
         let Some(one) = self.files.transfers.get_mut(&transfer) else { return };
         let Role::Giving(giving) = &one.role else { return };
-        let fellow = giving.fellow;
+        let (fellow, device, media_type) = (giving.fellow, giving.device, giving.media_type.clone());
         let mut what = match found {
             Ok(what) => what,
             Err(reason) => return self.end_file(transfer, Ending::new(TransferState::Failed).because(reason), now),
         };
         what.room = fellow.map(|(room, _)| room.0.into());
+        what.media_type = media_type.or(what.media_type);
         if !what.is_bounded() {
             let reason = "it has more files or bytes, or a longer name, than can be offered";
             return self.end_file(transfer, Ending::new(TransferState::Failed).because(reason), now);
@@ -101,7 +106,13 @@ impl Core {
         self.files.offers.insert(id, transfer);
         let said = Said::Mark { mark: Mark::File { transfer: transfer.0, word: FileWord::Offer { what } }, run: None };
         match fellow {
-            None => self.say_to(to, id, said, None, now),
+            None => match device.map(|device| self.connected_device(&to, device)) {
+                Some(None) => {
+                    let reason = Some("that device of theirs is not connected".to_owned());
+                    self.offer_state(id, DeliveryState::NotDelivered, reason, now);
+                }
+                device => self.say_to(to, id, said, device.flatten(), now),
+            },
             Some((_, device)) => match self.session_to(device) {
                 Some(session) => self.put_said(session, to, id, said, now),
                 None => {
@@ -110,6 +121,12 @@ impl Core {
                 }
             },
         }
+    }
+
+    /// The device of somebody with this fingerprint, if there is a session with it.
+    fn connected_device(&self, who: &Identifier, device: Fingerprint) -> Option<DeviceKey> {
+        let theirs = self.links.values().map(|link| &link.person).filter(|person| person.identifier == *who);
+        theirs.map(|person| person.device).find(|key| key.spki_digest() == device.0)
     }
 
     /// What waited under this id was cancelled meanwhile.

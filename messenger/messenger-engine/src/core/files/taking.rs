@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use identity::trust::Fingerprint;
+
 use super::{AT_ONCE, Ending, FetchEnd, FileTask, MAX_OF_ONE, MAX_OWN, MAX_UNANSWERED, Role};
 use crate::api::{Direction, Event, RoomId, TransferId, TransferState};
 use crate::core::{Action, Core, SessionId};
@@ -44,7 +46,7 @@ impl Core {
         what: Outline,
     ) -> Result<Event, &'static str> {
         let link = self.links.get(&session).ok_or("the conversation has ended")?;
-        let from = link.person.identifier.clone();
+        let (from, device) = (link.person.identifier.clone(), Fingerprint(link.person.device.spki_digest()));
         if self.files.transfers.contains_key(&transfer) {
             return Err("its number is that of another transfer");
         }
@@ -61,7 +63,7 @@ impl Core {
         let Outline { name, folder, files, bytes, media_type, room } = what.clone();
         self.files.add(transfer, from.clone(), Some(session), what, Role::Taking(Taking::default()));
         let room = room.map(|room| RoomId(*room));
-        Ok(Event::FileOffered { transfer, from, room, name, folder, files, bytes, media_type })
+        Ok(Event::FileOffered { transfer, from, device, room, name, folder, files, bytes, media_type })
     }
 
     pub(in crate::core) fn accept_file(&mut self, transfer: TransferId, into: String) {

@@ -87,7 +87,16 @@ fn talk(world: &mut World, slot: u32) {
         world.command(from, Command::Typing { to: address(to), typing: true });
         send(world, from, to);
         let transfer = transfer(slot, from);
-        world.command(from, Command::FileOffer { to: address(to), path: "/tea".into(), transfer: Some(transfer) });
+        world.command(
+            from,
+            Command::FileOffer {
+                to: address(to),
+                path: "/tea".into(),
+                transfer: Some(transfer),
+                device: None,
+                media_type: None,
+            },
+        );
         world.command(to, Command::FileAccept { transfer, into: "/tmp".into() });
         world.command(from, Command::Typing { to: address(to), typing: true });
         world.command(from, Command::Nudge { to: address(to), id: None });

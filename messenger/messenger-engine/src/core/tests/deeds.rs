@@ -242,7 +242,10 @@ impl Stage {
             Deed::Read((by, of)) => self.command(by, Command::Read { who: address(NAMES[of]), ids: vec![1, 2, 3] }),
             Deed::Offer((from, to)) => {
                 let to = address(NAMES[to]);
-                self.command(from, Command::FileOffer { to, path: "/tea".into(), transfer: None });
+                self.command(
+                    from,
+                    Command::FileOffer { to, path: "/tea".into(), transfer: None, device: None, media_type: None },
+                );
             }
             Deed::OfferInRoom(who) => {
                 self.in_room(who, |room| Command::RoomFileOffer { room, path: "/tea".into() });

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use identity::trust::Fingerprint;
+
 use super::world::{World, address};
 use crate::api::{Command, Direction, Event, Side, TransferId, TransferState};
 use crate::core::{FetchEnd, ServeEnd};
@@ -29,7 +31,10 @@ fn talking() -> World {
 
 fn offer(world: &mut World, path: &str, transfer: TransferId) {
     let transfer = Some(transfer);
-    world.command("alice", Command::FileOffer { to: address("bob"), path: path.into(), transfer });
+    world.command(
+        "alice",
+        Command::FileOffer { to: address("bob"), path: path.into(), transfer, device: None, media_type: None },
+    );
 }
 
 fn accept(world: &mut World, transfer: TransferId) {
@@ -73,6 +78,7 @@ fn what_is_offered_and_accepted_goes_and_both_learn_that_it_is_there() {
     let offered = Event::FileOffered {
         transfer: TEA,
         from: address("alice").parse().unwrap(),
+        device: Fingerprint(world.person("alice").device.spki_digest()),
         room: None,
         name: "tea".into(),
         folder: false,
@@ -246,7 +252,16 @@ fn one_offers_only_so_many_oneself() {
 #[test]
 fn what_fails_is_told_to_both_without_paths() {
     let mut world = talking();
-    world.command("alice", Command::FileOffer { to: address("bob"), path: "/nothing".into(), transfer: Some(TEA) });
+    world.command(
+        "alice",
+        Command::FileOffer {
+            to: address("bob"),
+            path: "/nothing".into(),
+            transfer: Some(TEA),
+            device: None,
+            media_type: None,
+        },
+    );
     assert_eq!(last(&mut world, "alice").0, TransferState::Failed);
     assert_eq!(offers(&mut world), 0);
 

@@ -16,6 +16,7 @@ mod keeping;
 mod marks;
 mod moving;
 mod one_to_one;
+mod own_devices;
 mod renewal;
 mod resumption;
 mod rooms;

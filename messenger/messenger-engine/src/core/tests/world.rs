@@ -191,6 +191,11 @@ impl World {
         self.node(name).core.endorsed(endorsements);
     }
 
+    /// This device was certified by another authority than the town's.
+    pub(super) fn certified_elsewhere(&mut self, name: &str) {
+        self.node(name).core.me.person.authority.root = identity::trust::Fingerprint([9; 32]);
+    }
+
     /// Somebody takes part in gossip from now on.
     pub(super) fn gossip(&mut self, name: &str, gossip: Arc<dyn crate::gossip::Gossip>) {
         self.node(name).core.gossip_through(gossip);

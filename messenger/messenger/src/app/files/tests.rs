@@ -1,5 +1,7 @@
 //! Files, without a disk and without an engine.
 
+use identity::trust::Fingerprint;
+
 use super::*;
 use crate::app::Notice;
 use crate::app::tests::{ROOM, app, now, room, typed, who};
@@ -16,6 +18,7 @@ fn offered(n: u8, from: &str) -> Event {
     Event::FileOffered {
         transfer: TransferId([n; 16]),
         from: who(from),
+        device: Fingerprint([1; 32]),
         room: None,
         name: "secret.txt".to_owned(),
         folder: false,
@@ -41,7 +44,13 @@ fn wrong(app: &App) -> &str {
 fn several_files_are_offered_at_once_to_a_person_and_to_a_room() {
     let mut app = placed();
     let offer = |path: &str| {
-        Effect::Engine(Command::FileOffer { to: "bob@example.org".to_owned(), path: path.to_owned(), transfer: None })
+        Effect::Engine(Command::FileOffer {
+            to: "bob@example.org".to_owned(),
+            path: path.to_owned(),
+            transfer: None,
+            device: None,
+            media_type: None,
+        })
     };
     assert_eq!(
         typed(&mut app, "/file ~/tea '/srv/my file' /a\\ b"),

@@ -8,7 +8,7 @@ use messenger_engine::{Audience, OwnStatus};
 
 use super::{LockWish, Newcomer, Slash, Wish};
 use crate::app::files::{self, Deed};
-use crate::app::{keeping, remarks};
+use crate::app::{devices, keeping, remarks};
 use crate::contacts::about::{Alert, OwnName};
 use crate::settings::Notify;
 
@@ -54,6 +54,7 @@ pub(crate) fn parse(line: &str) -> Result<Slash, String> {
         "/notify" => notify(rest).map(Slash::Notify),
         "/find" => Ok(Slash::Find(rest.to_owned())),
         "/history" => keeping::parse(rest).map(Slash::History),
+        "/devices" => devices::parse(rest).map(Slash::Devices),
         "/export" => file(rest, name).map(Slash::Export),
         "/import" => file(rest, name).map(Slash::Import),
         "/visible" => audience(rest, "/visible").map(Slash::Visible),

@@ -68,6 +68,7 @@ pub(super) fn of_event(event: &Event, before: &App) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use identity::trust::Fingerprint;
     use messenger_engine::{Side, TransferId};
 
     use super::*;
@@ -113,6 +114,7 @@ mod tests {
         let offered = Event::FileOffered {
             transfer: ID,
             from: who("bob"),
+            device: Fingerprint([1; 32]),
             room: None,
             name: "tea\x1b[2J.iso".to_owned(),
             folder: false,

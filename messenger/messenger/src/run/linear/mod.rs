@@ -55,7 +55,8 @@ async fn converse(
         let next = tokio::select! {
             event = events.recv() => match event {
                 Some(event) => {
-                    let mut lines = words::of_event(&event, &session.app, now());
+                    let hidden = session.desk.hides(&event);
+                    let mut lines = if hidden { Vec::new() } else { words::of_event(&event, &session.app, now()) };
                     let told = matches!(event, Event::Presence { .. }) && !lines.is_empty();
                     let next = session.hear(event).await;
                     let notice = face.notice(&mut session.app);

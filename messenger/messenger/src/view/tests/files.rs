@@ -1,5 +1,6 @@
 //! Files in a conversation.
 
+use identity::trust::Fingerprint;
 use messenger_engine::{Direction, TransferId, TransferState};
 
 use super::*;
@@ -9,6 +10,7 @@ fn offered(n: u8, name: &str, bytes: u64) -> Event {
     Event::FileOffered {
         transfer: TransferId([n; 16]),
         from: who("bob"),
+        device: Fingerprint([1; 32]),
         room: None,
         name: name.to_owned(),
         folder: false,

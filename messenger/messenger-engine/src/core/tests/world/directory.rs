@@ -139,7 +139,9 @@ impl World {
                     let key = node.person.device.spki_digest();
                     node.person.identifier == callee && node.online && device.is_none_or(|device| device == key)
                 };
-                let to = self.nodes.iter().find(|(_, node)| is_meant(node)).map(|(to, _)| to.clone());
+                // Whoever calls herself means her other devices.
+                let mut others = self.nodes.iter().filter(|(to, _)| *to != name);
+                let to = others.find(|(_, node)| is_meant(node)).map(|(to, _)| to.clone());
                 if let Some(to) = to.filter(|to| !self.unheard.contains(to)) {
                     self.is_heard(call, (name, &to), purpose);
                 }
