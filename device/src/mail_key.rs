@@ -168,9 +168,8 @@ impl MailKey {
             }
             MailKeyType::Rsa3072 => {
                 // RFC 8017 appendix A.1.1.
-                let numbers = AnyRef::from_der(&bits).and_then(|key| {
-                    key.sequence(|reader| Ok([UintRef::decode(reader)?, UintRef::decode(reader)?]))
-                });
+                let numbers = AnyRef::from_der(&bits)
+                    .and_then(|key| key.sequence(|reader| Ok([UintRef::decode(reader)?, UintRef::decode(reader)?])));
                 let numbers = numbers.map(|numbers| numbers.map(|number| number.as_bytes().to_vec()));
                 let [n, e] = numbers.unwrap_or_default();
                 PublicNumbers::Rsa { n, e }

@@ -19,5 +19,6 @@ mod tlv;
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use error::CmsError;
 pub use signed::{
-    SignWith, Signature, Signer, Unended, Unsigned, begin_attached, begin_detached, sign_attached, sign_detached, verify,
+    SignWith, Signature, Signer, Unended, Unsigned, begin_attached, begin_detached, sign_attached, sign_detached,
+    verify,
 };

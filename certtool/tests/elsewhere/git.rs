@@ -232,17 +232,20 @@ fn a_dated_commit_outlives_the_certificate() {
 fn who_is_not_answered_commits_without_a_date_or_not_at_all() {
     let (place, certtool) = begun();
     certtool(&place, &["install", "--for", "git", "--dated", "required"]).good();
-    let said = git(&place, &["commit", "-q", "--allow-empty", "-S", "-m", "one"]).bad(128);
-    assert!(said.contains("nothing was signed, as it cannot be dated"), "{said}");
+    git(&place, &["commit", "-q", "--allow-empty", "-S", "-m", "one"]).bad(128);
     git(&place, &["rev-parse", "--verify", "-q", "HEAD"]).bad(1);
     certtool(&place, &["install", "--for", "git"]).good();
     git(&place, &["commit", "-q", "--allow-empty", "-S", "-m", "one"]).good();
     certtool(&place, &["git-verify"]).good();
     // What git does not show: a note for whoever commits.
     let commit = place.write("commit", b"tree 1\n");
-    let mut sign = place.command(&["git-sign", "-bsau", ALICE]);
-    alone(&mut sign);
-    let (good, said) = Done::fed(sign, fs::File::open(commit).unwrap()).either();
+    let signing = |more: &[&str]| {
+        let sign = place.command(&[&["git-sign", "-bsau", ALICE], more].concat());
+        Done::fed(sign, fs::File::open(&commit).unwrap())
+    };
+    let said = signing(&["--dated", "required"]).bad(4);
+    assert!(said.contains("nothing was signed, as it cannot be dated"), "{said}");
+    let (good, said) = signing(&[]).either();
     assert!(good && said.contains("signed, but not dated: https://ca.example.org"), "{said}");
     assert!(said.contains("git commit --amend --no-edit -S"), "{said}");
 }

@@ -151,9 +151,8 @@ impl Place {
     /// A revocation list of so many seconds from now, with these certificates on it from then on.
     pub(crate) fn revoked(&self, later: u64, certificates: &[&[u8]]) {
         let time = UnixTime::since_unix_epoch(Duration::from_secs(self.now.as_secs() + later));
-        let serials: Vec<Vec<u8>> = (certificates.iter())
-            .map(|der| Certificate::parse(der).unwrap().tbs().serial().to_vec())
-            .collect();
+        let serials: Vec<Vec<u8>> =
+            (certificates.iter()).map(|der| Certificate::parse(der).unwrap().tbs().serial().to_vec()).collect();
         let serials: Vec<&[u8]> = serials.iter().map(Vec::as_slice).collect();
         self.write("home/crl/people.der", &self.authority.people_crl(2, time, &serials));
     }

@@ -65,4 +65,3 @@ pub(super) fn read(element: Option<AnyRef<'_>>) -> Result<Vec<Unsigned>, CmsErro
     }
     Ok(unsigned)
 }
-

@@ -75,7 +75,9 @@ impl GitSign {
         }
         match &self.verify {
             Some(path) => self.check(context, path, &content),
-            None => self.sign(context, &content).await,
+            None => self.sign(context, &content).await.inspect_err(|failure| {
+                at_terminal(&format!("certtool: {}.\n{}\n", failure.what, failure.remedy));
+            }),
         }
     }
 
@@ -151,15 +153,19 @@ impl GitSign {
     }
 }
 
-/// Something that whoever commits has to see. Git shows what stands on standard error only if nothing was signed: then it
-/// is shown at the terminal, if there is one.
+/// Something that whoever commits has to see.
 fn aside(text: &str) {
-    let text = crate::output::harmless(&format!("{text}\n"));
-    let _ = io::stderr().write_all(text.as_bytes());
+    let text = format!("{text}\n");
+    let _ = io::stderr().write_all(crate::output::harmless(&text).as_bytes());
+    at_terminal(&text);
+}
+
+/// Git keeps standard error to itself (2.39 also where nothing was signed): so it is said at the terminal, if there is one.
+fn at_terminal(text: &str) {
     if !io::stderr().is_terminal()
         && let Ok(mut terminal) = OpenOptions::new().write(true).open("/dev/tty")
     {
-        let _ = terminal.write_all(text.as_bytes());
+        let _ = terminal.write_all(crate::output::harmless(text).as_bytes());
     }
 }
 

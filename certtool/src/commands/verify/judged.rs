@@ -60,7 +60,8 @@ pub(crate) fn judge(
         }
         None => {
             let when = at.unwrap_or_else(clock::now);
-            let person = certified(subject, trust, when).map_err(|error| undated(error, subject, when, at.is_some()))?;
+            let person =
+                certified(subject, trust, when).map_err(|error| undated(error, subject, when, at.is_some()))?;
             Ok(Judged { person, dated: None, claimed })
         }
     }
