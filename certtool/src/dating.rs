@@ -31,12 +31,9 @@ pub(crate) enum Dated {
     No,
 }
 
-impl Dated {
-    /// So long an authority is waited for. A commit must not hang; who wants the date waits longer for it.
-    fn patience(self) -> Duration {
-        Duration::from_secs(if self == Self::Required { 30 } else { 5 })
-    }
-}
+/// So long an authority is waited for where a date is not required: a commit must not hang. Who requires one waits as long
+/// as for any other request to an authority.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl fmt::Display for Dated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -79,24 +76,22 @@ pub(crate) async fn date(
     if wanted == Dated::No {
         return Ok(Outcome::Undated(None));
     }
-    let patience = wanted.patience();
-    let answer = match tokio::time::timeout(patience, ask(context, credential, signature)).await {
-        Ok(answer) => answer,
-        Err(_) => Err(Failure::new(
-            Exit::Unreachable,
-            format!("the authority gave no date within {} seconds", patience.as_secs()),
-            "Check the network and try again.",
-        )),
-    };
-    match answer {
-        Ok(outcome) => Ok(outcome),
-        Err(failure) if wanted == Dated::Required => Err(Failure {
+    let asked = ask(context, credential, signature);
+    if wanted == Dated::Required {
+        return asked.await.map_err(|failure| Failure {
             what: format!("nothing was signed, as it cannot be dated: {}", failure.what),
             remedy: format!("{} Or sign without a date: --dated no.", failure.remedy),
             ..failure
-        }),
-        Err(failure) => Ok(Outcome::Undated(Some(failure.what))),
+        });
     }
+    Ok(match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(failure)) => Outcome::Undated(Some(failure.what)),
+        Err(_) => {
+            let reason = format!("the authority gave no date within {} seconds", PATIENCE.as_secs());
+            Outcome::Undated(Some(reason))
+        }
+    })
 }
 
 async fn ask(context: &Context, credential: &Credential, signature: &[u8]) -> Result<Outcome, Failure> {

@@ -89,7 +89,8 @@ fn a_commit_is_dated_and_good_when_the_certificate_has_ended() {
     // A file, too: what signs it is asked for nothing.
     let (letter, attached) = (place.path().join("letter"), place.path().join("letter.p7m"));
     fs::write(&letter, "Yours, Alice").unwrap();
-    let signed = alice.certtool_json(&["sign", letter.to_str().unwrap(), "--attached"]).unwrap();
+    let sign = ["sign", letter.to_str().unwrap(), "--attached", "--dated", "required"];
+    let signed = alice.certtool_json(&sign).unwrap();
     assert!(signed["dated"].is_string() && signed.get("not_dated").is_none(), "{signed}");
 
     // What became public: nobody's address, and no name of a commit.
@@ -123,13 +124,13 @@ fn a_commit_is_dated_and_good_when_the_certificate_has_ended() {
 
     // It is there again, and dates what is signed again.
     let server = Homeserver::start(&folder, &[]).unwrap();
+    repository.install("required");
     repository.good(&["commit", "-q", "--amend", "--no-edit", "--allow-empty", "-S"]);
     let again = repository.good(&["rev-parse", "HEAD"]);
     repository.certtool(&later, 0, &["git-verify", &again, "--signer", ALICE]);
 
     // After a revocation there is no date to be had, and what was dated before stays good.
     alice.certtool(&["revoke", ALICE]).unwrap().expect(0, "certtool revoke").unwrap();
-    repository.install("required");
     let refused = repository.git(&["commit", "-q", "--allow-empty", "-S", "-m", "never"]);
     assert!(!refused.status.success(), "{}", String::from_utf8_lossy(&refused.stderr));
     repository.certtool(&bob, 0, &["git-verify", &dated, "--signer", ALICE]);
