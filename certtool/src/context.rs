@@ -5,6 +5,7 @@ use identity::Identifier;
 use key_store::PassphraseSource;
 
 use crate::cli::Global;
+use crate::dating::Dated;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::settings;
@@ -16,6 +17,8 @@ pub(crate) struct Context {
     pub(crate) passphrase: Option<PassphraseSource>,
     /// Whose certificate is meant where nobody is named, by the profile.
     pub(crate) identity: Option<Identifier>,
+    /// Whether what is signed is dated at once, by the profile.
+    pub(crate) dated: Option<Dated>,
     pub(crate) output: Output,
 }
 
@@ -30,7 +33,7 @@ impl Context {
         };
         let passphrase = global.passphrase.clone().or(profile.passphrase);
         let home = home.unlocked_by(passphrase.clone().unwrap_or(PassphraseSource::Ask), passphrase.is_some());
-        Ok(Self { home, passphrase, identity: profile.identity, output })
+        Ok(Self { home, passphrase, identity: profile.identity, dated: profile.dated, output })
     }
 }
 

@@ -215,6 +215,14 @@ impl PrivateKey {
         }
     }
 
+    /// How it signs requests to the authority.
+    pub(crate) fn requests(&self) -> &dyn device::acme::jws::RequestKey {
+        match self {
+            Self::Device(key) => key,
+            Self::Mail(key) => key,
+        }
+    }
+
     /// Signs a message, in the form that CMS has.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ mod commands;
 mod context;
 mod conversation;
 mod credential;
+mod dating;
 mod explained;
 mod failure;
 mod health;
@@ -44,7 +45,11 @@ fn main() -> ExitCode {
     let output = Output::new(cli.global.json, cli.global.quiet, cli.global.verbose > 0);
     let result = Context::new(&cli.global, output.clone()).and_then(|context| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.map_err(failure::Failure::system)?.block_on(commands::run(&context, cli.command))
+        let runtime = runtime.map_err(failure::Failure::system)?;
+        let result = runtime.block_on(commands::run(&context, cli.command));
+        // A name that is still being looked up would be waited for, longer than the command itself has waited.
+        runtime.shutdown_background();
+        result
     });
     let exit = match result {
         Ok(exit) => exit,

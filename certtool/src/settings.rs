@@ -13,6 +13,7 @@ use identity::Identifier;
 use key_store::PassphraseSource;
 use serde::{Deserialize, Deserializer};
 
+use crate::dating::Dated;
 use crate::failure::Failure;
 
 /// A file of settings is larger by mistake alone.
@@ -31,6 +32,9 @@ pub(crate) struct Profile {
     /// Whose certificate is meant where nobody is named and there are several.
     #[serde(default, deserialize_with = "address")]
     pub(crate) identity: Option<Identifier>,
+    /// Whether what is signed is dated at once.
+    #[serde(default)]
+    pub(crate) dated: Option<Dated>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -122,7 +126,7 @@ fn wrong(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
     let place = line.map_or_else(|| path.display().to_string(), |line| format!("{}, line {line}", path.display()));
     Failure::failed(
         format!("{place}: {}", error.message().lines().next().unwrap_or_default()),
-        "A profile has home, passphrase and identity; docs/certtool.md shows a whole file.",
+        "A profile has home, passphrase, identity and dated; docs/certtool.md shows a whole file.",
     )
 }
 
@@ -148,7 +152,8 @@ mod tests {
     use super::*;
 
     const WHOLE: &str = "profile = \"private\"\n\n[profiles.private]\nhome = \"~/.local/share/inperson\"\n\n\
-        [profiles.work]\nhome = \"/srv/work\"\npassphrase = \"file:/run/secret\"\nidentity = \"Alice@Work.example\"\n";
+        [profiles.work]\nhome = \"/srv/work\"\npassphrase = \"file:/run/secret\"\nidentity = \"Alice@Work.example\"\n\
+        dated = \"required\"\n";
 
     fn chosen(text: &str, named: Option<&str>) -> Result<Profile, Failure> {
         choose(Path::new("certtool.toml"), Some(text), named)
@@ -159,6 +164,7 @@ mod tests {
         let work = chosen(WHOLE, Some("work")).unwrap();
         assert_eq!(work.home.unwrap(), Path::new("/srv/work"));
         assert_eq!(work.identity.unwrap().as_str(), "alice@work.example");
+        assert_eq!(work.dated, Some(Dated::Required));
         assert_eq!(work.passphrase.unwrap().to_string(), "file:/run/secret");
         assert_eq!(chosen(WHOLE, None).unwrap().home.unwrap(), Path::new("~/.local/share/inperson"));
         assert_eq!(chosen("", None).unwrap(), Profile::default());
@@ -184,6 +190,7 @@ mod tests {
             ("[profiles.a]\npassphrase = \"correct horse\"\n", 2, "expected file:PATH"),
             ("[profiles.a]\npassphrase = 47110815\n", 2, "expected file:PATH"),
             ("[profiles.a]\nidentity = \"alice\"\n", 2, "expected an e-mail address"),
+            ("[profiles.a]\ndated = \"maybe\"\n", 2, "expected one of `required`"),
             ("\n\n[profiles.a\n", 3, ""),
         ] {
             let failure = chosen(text, Some("a")).unwrap_err();

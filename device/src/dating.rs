@@ -95,6 +95,11 @@ pub async fn date_signature(
     Ok(Dated { proof: date.to_string(), signed: signed.map_err(DateError::Refused)? })
 }
 
+/// SHA-256 of a signature, by which it is dated.
+pub fn digest(signature: &[u8]) -> [u8; 32] {
+    Sha256::digest(signature).into()
+}
+
 /// SHA-256 of a detached signature: of the whole file, whatever its size.
 ///
 /// # Errors

@@ -9,6 +9,8 @@ use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+use der::Decode as _;
+use der::asn1::{AnyRef, UintRef};
 use key_store::sealed::{self, PRIVATE_KEY};
 use key_store::{TokenAlgorithm, TokenKey};
 use zeroize::Zeroizing;
@@ -50,6 +52,14 @@ enum Own {
     P256 { pair: Arc<EcdsaKeyPair>, pkcs8: Zeroizing<Vec<u8>> },
     Rsa { pair: Arc<RsaKeyPair>, pkcs8: Zeroizing<Vec<u8>> },
     Token(Arc<TokenKey>),
+}
+
+/// Of a public key.
+pub(crate) enum PublicNumbers {
+    /// A point of P-256.
+    Point { x: Vec<u8>, y: Vec<u8> },
+    /// Modulus and exponent.
+    Rsa { n: Vec<u8>, e: Vec<u8> },
 }
 
 impl fmt::Debug for MailKey {
@@ -144,6 +154,26 @@ impl MailKey {
             Own::Rsa { pair, .. } => pair.public_key().as_ref().to_vec(),
             // RFC 5480 section 2.2: an uncompressed point is the end of its SubjectPublicKeyInfo.
             Own::Token(key) => key.spki_der().last_chunk::<65>().map(|point| point.to_vec()).unwrap_or_default(),
+        }
+    }
+
+    /// The numbers that the public key is made of, big-endian. Empty for what no library made.
+    pub(crate) fn public_numbers(&self) -> PublicNumbers {
+        let bits = self.public_bits();
+        match self.key_type() {
+            // SEC 1 section 2.3.3: 04, and two coordinates of 32 octets.
+            MailKeyType::P256 => {
+                let coordinate = |at: std::ops::Range<usize>| bits.get(at).unwrap_or_default().to_vec();
+                PublicNumbers::Point { x: coordinate(1..33), y: coordinate(33..65) }
+            }
+            MailKeyType::Rsa3072 => {
+                // RFC 8017 appendix A.1.1.
+                let numbers = AnyRef::from_der(&bits)
+                    .and_then(|key| key.sequence(|reader| Ok([UintRef::decode(reader)?, UintRef::decode(reader)?])));
+                let numbers = numbers.map(|numbers| numbers.map(|number| number.as_bytes().to_vec()));
+                let [n, e] = numbers.unwrap_or_default();
+                PublicNumbers::Rsa { n, e }
+            }
         }
     }
 

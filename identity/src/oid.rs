@@ -25,6 +25,9 @@ pub const POLICY_SERVICE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6
 /// Certificate policy of the `component` profile.
 pub const POLICY_COMPONENT: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.32473.3.5");
 
+/// The unsigned attribute of a message (CMS) that carries the date of its signature (`docs/spec/log.md`).
+pub const SIGNATURE_DATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.32473.4.1");
+
 /// `id-on-SmtpUTF8Mailbox`, the otherName of an internationalised mailbox (RFC 9598 section 3).
 pub const SMTP_UTF8_MAILBOX: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.8.9");
 

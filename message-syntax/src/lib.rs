@@ -1,7 +1,8 @@
 //! The Cryptographic Message Syntax (CMS, RFC 5652), as far as files and mails need it that somebody signs (RFC 8551).
 //!
 //! **What it does.** Writes and reads SignedData as streams, whatever the size of what is signed: [`sign_detached`],
-//! [`sign_attached`], [`verify`]. Signs with Ed25519 (RFC 8419), P-256 and RSA; says by which key of which certificate in
+//! [`sign_attached`], [`verify`]. What is to stand beside a signature without being signed is put there between its making
+//! and the message's end ([`Unended`]). Signs with Ed25519 (RFC 8419), P-256 and RSA; says by which key of which certificate in
 //! the message a signature was made.
 //!
 //! **What it never does.** It holds no key (whoever signs hands in a function that does), opens no file, asks for no time,
@@ -17,4 +18,7 @@ mod tlv;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use error::CmsError;
-pub use signed::{SignWith, Signature, Signer, sign_attached, sign_detached, verify};
+pub use signed::{
+    SignWith, Signature, Signer, Unended, Unsigned, begin_attached, begin_detached, sign_attached, sign_detached,
+    verify,
+};

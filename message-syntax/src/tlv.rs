@@ -4,6 +4,7 @@
 pub(crate) const OCTET_STRING: u8 = 0x04;
 pub(crate) const OCTET_STRING_IN_PARTS: u8 = 0x24;
 pub(crate) const OID: u8 = 0x06;
+pub(crate) const UTF8_STRING: u8 = 0x0c;
 pub(crate) const SEQUENCE: u8 = 0x30;
 pub(crate) const SET: u8 = 0x31;
 /// `[0]` and `[1]`, constructed.

@@ -227,6 +227,7 @@ pub(super) fn is_key_of(key: &PublicKey, certificate: &Certificate) -> bool {
     match (key, key_algorithm(spki)) {
         (PublicKey::Ed25519(key), Ok(KeyAlgorithm::Ed25519)) => bits == key,
         (PublicKey::P256(key), Ok(KeyAlgorithm::P256)) => bits == key,
+        (PublicKey::Rsa { .. }, Ok(KeyAlgorithm::Rsa)) => key.to_spki() == certificate.tbs().spki_der(),
         _ => false,
     }
 }

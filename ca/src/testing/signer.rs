@@ -49,9 +49,9 @@ impl Signer {
                 json!({"kty": "EC", "crv": "P-256", "x": b64(&point[1..33]), "y": b64(&point[33..])})
             }
             Self::Rsa(key) => {
-                // DER of RSAPublicKey: SEQUENCE { INTEGER n, INTEGER 65537 }, n with a leading zero for 2048 bits.
+                // DER of RSAPublicKey: SEQUENCE { INTEGER n, INTEGER 65537 }, n with a leading zero for whole bytes.
                 let der = key.public_key().as_ref();
-                let n = &der[der.len() - 5 - 256..der.len() - 5];
+                let n = &der[der.len() - 5 - key.public_modulus_len()..der.len() - 5];
                 json!({"kty": "RSA", "n": b64(n), "e": "AQAB"})
             }
         }

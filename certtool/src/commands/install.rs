@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::credential::Named;
+use crate::dating::Dated;
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
 use crate::subject::{Source, for_mail};
@@ -23,11 +24,13 @@ use crate::text::quoted;
 /// For git: git commit -S signs with it, and git verify-commit checks by the policies you pinned. A small program is
 /// written into the folder of certtool, and git is told of it in its own settings (gpg.format, gpg.x509.program and
 /// user.signingkey), yours or, with --local, those of this repository. Nothing is signed without -S, unless you set
-/// commit.gpgSign.
+/// commit.gpgSign. Each signature is dated by the authority's log if that answers, so that it stays good when the certificate
+/// has ended; --dated says otherwise.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     certtool install --for git\n  \
     certtool install --for git alice@example.org --local\n  \
+    certtool install --for git --dated required\n  \
     certtool install --for git mail:alice@example.org\n  \
     certtool install --for git mail.pem --key mail.key.pem")]
 pub(crate) struct Install {
@@ -39,6 +42,9 @@ pub(crate) struct Install {
     /// In this repository alone
     #[arg(long)]
     local: bool,
+    /// Whether each signature is dated when it is made [default: as the profile says, else if-possible]
+    #[arg(long, value_name = "WHETHER", value_enum)]
+    dated: Option<Dated>,
 }
 
 /// What can be told of a certificate.
@@ -75,6 +81,10 @@ impl Install {
         line.push_str(" git-sign");
         if let Some(key) = &self.named.key {
             line.push_str(&format!(" --key {}", quoted_path(&absolute(key)?)));
+        }
+        // Git runs it without a profile.
+        if let Some(dated) = self.dated.or(context.dated) {
+            line.push_str(&format!(" --dated {dated}"));
         }
         // Another certificate has another script: what one repository was told stays true for the others.
         let name = hex::encode(&digest(&SHA256, line.as_bytes()).as_ref()[..8]);

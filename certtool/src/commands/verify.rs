@@ -1,5 +1,6 @@
 //! `certtool verify`: a certificate, offline, rule by rule.
 
+pub(crate) mod judged;
 pub(crate) mod signature;
 
 use std::path::{Path, PathBuf};
@@ -49,7 +50,8 @@ pub(crate) struct Verify {
     /// Check this evidence of misbehaviour instead: offline, and say what it proves
     #[arg(long, value_name = "FILE", conflicts_with_all = ["what", "at", "lists", "purpose", "service", "component"])]
     evidence: Option<PathBuf>,
-    /// Who must have signed the file, by a certificate that holds now or, if FILE.p7s.date is there, held then
+    /// Who must have signed the file, by a certificate that holds now or, if the signature is dated (in the message, or by
+    /// FILE.p7s.date), held then
     #[arg(long, value_name = "ID", value_parser = identifier, conflicts_with_all = ["evidence", "purpose", "service", "component"])]
     signer: Option<Identifier>,
     /// The signature of the file, if it is not beside it

@@ -1,9 +1,14 @@
 //! `certtool install --for git`, and the real git.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
-use crate::place::{ALICE, Done, P256, Place, other};
+use device::DeviceKey;
+use message_syntax::{Algorithm, Unsigned};
+
+use crate::dated::{By, dated};
+use crate::place::{ALICE, Done, P256, Place, alone, other};
 
 /// Git in a repository of its own, with settings of its own.
 fn git(place: &Place, arguments: &[&str]) -> Done {
@@ -13,6 +18,7 @@ fn git(place: &Place, arguments: &[&str]) -> Done {
 fn settled(place: &Place, mut command: Command) -> Command {
     command.current_dir(place.at("repository")).env("HOME", place.path()).env("GIT_CONFIG_NOSYSTEM", "1");
     command.env_remove("GIT_DIR").env_remove("XDG_CONFIG_HOME");
+    alone(&mut command);
     command
 }
 
@@ -173,4 +179,73 @@ fn what_is_not_signed_or_was_altered_is_refused() {
     let ((certificate, _), (_, key)) = (place.mail("one", P256), place.mail("other", P256));
     let said = certtool(&place, &["install", "--for", "git", &certificate, "--key", &key]).bad(1);
     assert!(said.contains("do not match"), "{said}");
+}
+
+/// A commit that stands in the repository, signed by Alice's device with this beside the signature: its name.
+fn signed_commit(place: &Place, beside: impl FnOnce(&[u8]) -> Vec<Unsigned>) -> String {
+    let folder = place.path().join("home/devices").join(ALICE);
+    let alice = By::<DeviceKey>::read(&folder.join("chain.pem"), &folder.join("key.pem"), Algorithm::Ed25519);
+    let commit = git(place, &["cat-file", "commit", "HEAD"]).good();
+    let signature = alice.signed(commit.as_bytes(), false, beside);
+    let pem = der::pem::encode_string("SIGNED MESSAGE", der::pem::LineEnding::LF, &signature).unwrap();
+    let (head, words) = commit.split_once("\n\n").unwrap();
+    let commit = format!("{head}\ngpgsig {}\n\n{words}", pem.trim_end().replace('\n', "\n "));
+    let file = place.write("commit", commit.as_bytes());
+    git(place, &["hash-object", "-t", "commit", "-w", &file]).good().trim().to_owned()
+}
+
+#[test]
+fn a_dated_commit_outlives_the_certificate() {
+    let (place, certtool) = begun();
+    certtool(&place, &["install", "--for", "git"]).good();
+    git(&place, &["commit", "-q", "--allow-empty", "-m", "one"]).good();
+    let mut first = Vec::new();
+    let good = signed_commit(&place, |signature| {
+        first = signature.to_vec();
+        dated(&place, signature)
+    });
+    let pasted = signed_commit(&place, |_| dated(&place, &[&first[..], b"another"].concat()));
+    let undated = signed_commit(&place, |_| Vec::new());
+    let said = certtool(&place, &["git-verify", &good, &undated]).good();
+    assert!(said.contains("dated by a public log") && said.contains("not dated: good until"), "{said}");
+    certtool(&place, &["git-verify", &pasted]).bad(3);
+
+    // Forty days from now: a device's certificate has two weeks.
+    let later = |words: &[&str]| Done::of(settled(&place, other("faketime", [&["+40 days"], words].concat())));
+    let program = Path::new(env!("CARGO_BIN_EXE_certtool")).to_str().unwrap();
+    let home = place.at("home");
+    let git_verify = |what: &str| later(&[program, "--home", &home, "git-verify", what, "--signer", ALICE]);
+    let said = git_verify(&good).good();
+    assert!(said.contains("dated by a public log: it was there at"), "{said}");
+    let said = later(&["git", "verify-commit", &good]).either();
+    assert!(said.0 && said.1.contains("good signature of alice@example.org"), "{}", said.1);
+    assert_eq!(later(&["git", "log", "-1", "--format=%G? %GS", &good]).good().trim(), format!("G {ALICE}"));
+    let said = git_verify(&undated).bad(3);
+    assert!(said.contains("CHAIN-07") && said.contains("is not dated: nothing proves"), "{said}");
+    let said = later(&["git", "verify-commit", &undated]).bad(1);
+    assert!(said.contains("is not dated: nothing proves"), "{said}");
+    assert!(git_verify(&pasted).bad(3).contains("DATE-02"));
+    later(&["git", "verify-commit", &pasted]).bad(1);
+}
+
+#[test]
+fn who_is_not_answered_commits_without_a_date_or_not_at_all() {
+    let (place, certtool) = begun();
+    certtool(&place, &["install", "--for", "git", "--dated", "required"]).good();
+    git(&place, &["commit", "-q", "--allow-empty", "-S", "-m", "one"]).bad(128);
+    git(&place, &["rev-parse", "--verify", "-q", "HEAD"]).bad(1);
+    certtool(&place, &["install", "--for", "git"]).good();
+    git(&place, &["commit", "-q", "--allow-empty", "-S", "-m", "one"]).good();
+    certtool(&place, &["git-verify"]).good();
+    // What git does not show: a note for whoever commits.
+    let commit = place.write("commit", b"tree 1\n");
+    let signing = |more: &[&str]| {
+        let sign = place.command(&[&["git-sign", "-bsau", ALICE], more].concat());
+        Done::fed(sign, fs::File::open(&commit).unwrap())
+    };
+    let said = signing(&["--dated", "required"]).bad(4);
+    assert!(said.contains("nothing was signed, as it cannot be dated"), "{said}");
+    let (good, said) = signing(&[]).either();
+    assert!(good && said.contains("signed, but not dated: https://ca.example.org"), "{said}");
+    assert!(said.contains("git commit --amend --no-edit -S"), "{said}");
 }

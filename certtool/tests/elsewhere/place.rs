@@ -5,10 +5,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use device::{AccountKey, MailKey, MailKeyType, chain_to_pem};
 use ed25519_dalek::pkcs8::EncodePrivateKey as _;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use identity::certificate::Certificate;
 use identity::profile::Profile;
 use identity::testing::Authority;
 use identity::transparency::{Opening, signature_commitment};
@@ -133,11 +135,26 @@ impl Place {
 
     /// Has the log date a signature now, as `certtool date request` does: writes the proof beside it.
     pub(crate) fn date(&self, signature: &str) {
+        let proof = self.proof(&fs::read(signature).unwrap(), 0);
+        fs::write(format!("{signature}.date"), proof).unwrap();
+    }
+
+    /// What dates this signature so many seconds from now.
+    pub(crate) fn proof(&self, signature: &[u8], later: u64) -> String {
         let (label, opening) = ([7; 32], Opening::new([8; 32]));
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &fs::read(signature).unwrap());
-        let digest = signature_commitment(&opening, digest.as_ref().try_into().unwrap());
-        let proof = self.authority.log().append(&Entry::Signature { label, digest }, self.now.as_secs());
-        fs::write(format!("{signature}.date"), UnverifiedDate::new(label, opening, proof).to_string()).unwrap();
+        let digest = signature_commitment(&opening, &device::dating::digest(signature));
+        let time = self.now.as_secs() + later;
+        let proof = self.authority.log().append(&Entry::Signature { label, digest }, time);
+        UnverifiedDate::new(label, opening, proof).to_string()
+    }
+
+    /// A revocation list of so many seconds from now, with these certificates on it from then on.
+    pub(crate) fn revoked(&self, later: u64, certificates: &[&[u8]]) {
+        let time = UnixTime::since_unix_epoch(Duration::from_secs(self.now.as_secs() + later));
+        let serials: Vec<Vec<u8>> =
+            (certificates.iter()).map(|der| Certificate::parse(der).unwrap().tbs().serial().to_vec()).collect();
+        let serials: Vec<&[u8]> = serials.iter().map(Vec::as_slice).collect();
+        self.write("home/crl/people.der", &self.authority.people_crl(2, time, &serials));
     }
 
     /// `certtool` in this home, without a terminal.
@@ -149,6 +166,7 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_certtool"));
         command.args(arguments).env("INPERSON_HOME", self.path().join("home")).env("NO_COLOR", "1");
         command.env_remove("INPERSON_PASSPHRASE_FROM").current_dir(self.path());
+        alone(&mut command);
         command
     }
 
@@ -159,6 +177,11 @@ impl Place {
         let options = ["--json", "export", "--for", program, "--out", &out, "--new-passphrase", &passphrase];
         self.certtool(&[&options[..], what].concat())
     }
+}
+
+/// No authority answers here, and that is known at once: nothing of ours is looked for in anybody's network.
+pub(crate) fn alone(command: &mut Command) {
+    command.env("https_proxy", "http://127.0.0.1:9").env("INPERSON_CONFIG", "/nonexistent/certtool.toml");
 }
 
 /// How a program ended.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::place::{ALICE, Done, P256, Place, RSA, other, run};
+use crate::place::{ALICE, Done, P256, Place, RSA, alone, other, run};
 
 const LETTER: &[u8] = b"Yours,\n\0\r\nAlice";
 
@@ -222,6 +222,7 @@ fn a_file_of_a_gibibyte_takes_little_memory() {
     let within = |arguments: &[&str]| {
         let mut command = other("prlimit", [&[MOST, certtool], arguments].concat());
         command.env("INPERSON_HOME", place.at("home"));
+        alone(&mut command);
         Done::of(command)
     };
     within(&["sign", &large]).good();

@@ -1,4 +1,4 @@
-//! Signed requests (RFC 7515 flattened JSON, as RFC 8555 section 6.2 profiles it) with ES256 or EdDSA. No I/O.
+//! Signed requests (RFC 7515 flattened JSON, as RFC 8555 section 6.2 profiles it) with ES256, EdDSA or RS256. No I/O.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::holder::ExternalAccount;
 use crate::keys::{AccountKey, DeviceKey, KeyError};
+use crate::mail_key::{MailKey, MailKeyType, PublicNumbers};
 
 /// A key that signs requests: an account's, or that of a certificate.
 pub trait RequestKey: Sync {
@@ -48,6 +49,35 @@ impl RequestKey for DeviceKey {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let signature = identity::tls::DeviceSigner::sign(self, message);
         signature.map(Vec::from).map_err(|error| KeyError::Sign(error.to_string()))
+    }
+}
+
+impl RequestKey for MailKey {
+    fn algorithm(&self) -> &'static str {
+        match self.key_type() {
+            MailKeyType::P256 => "ES256",
+            MailKeyType::Rsa3072 => "RS256",
+        }
+    }
+
+    fn jwk(&self) -> Value {
+        let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        match self.public_numbers() {
+            PublicNumbers::Point { x, y } => json!({ "crv": "P-256", "kty": "EC", "x": b64(&x), "y": b64(&y) }),
+            PublicNumbers::Rsa { n, e } => json!({ "e": b64(&e), "kty": "RSA", "n": b64(&n) }),
+        }
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let signature = Self::sign(self, message)?;
+        match self.key_type() {
+            MailKeyType::Rsa3072 => Ok(signature),
+            // RFC 7518 section 3.4: r and s after each other, and not in DER.
+            MailKeyType::P256 => {
+                let signature = p256::ecdsa::Signature::from_der(&signature);
+                signature.map(|it| it.to_bytes().to_vec()).map_err(|error| KeyError::Sign(error.to_string()))
+            }
+        }
     }
 }
 
@@ -185,6 +215,29 @@ mod tests {
         let signed = format!("{}.{}", body["protected"].as_str().unwrap(), body["payload"].as_str().unwrap());
         let signature = Signature::from_slice(&decode(&body["signature"])).unwrap();
         key.verifying_key().verify(signed.as_bytes(), &signature).unwrap();
+    }
+
+    #[test]
+    fn a_key_for_mail_signs_a_request_by_which_its_jwk_verifies() {
+        use aws_lc_rs::signature::{
+            ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
+        };
+        for kind in [MailKeyType::P256, MailKeyType::Rsa3072] {
+            let key = MailKey::generate(kind).unwrap();
+            let (jwk, signature) = (key.jwk(), RequestKey::sign(&key, b"a request").unwrap());
+            match kind {
+                MailKeyType::P256 => {
+                    let point = [vec![4], decode(&jwk["x"]), decode(&jwk["y"])].concat();
+                    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
+                    key.verify(b"a request", &signature).unwrap();
+                }
+                MailKeyType::Rsa3072 => {
+                    let (n, e) = (decode(&jwk["n"]), decode(&jwk["e"]));
+                    let key = RsaPublicKeyComponents { n, e };
+                    key.verify(&RSA_PKCS1_2048_8192_SHA256, b"a request", &signature).unwrap();
+                }
+            }
+        }
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl Attributes {
 }
 
 /// An attribute's type, and the content of its SET of values.
-fn pair(attribute: AnyRef<'_>) -> der::Result<(ObjectIdentifier, &[u8])> {
+pub(super) fn pair(attribute: AnyRef<'_>) -> der::Result<(ObjectIdentifier, &[u8])> {
     attribute.sequence(|reader| {
         let oid = ObjectIdentifier::decode(reader)?;
         let values = AnyRef::decode(reader)?;

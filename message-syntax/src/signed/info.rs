@@ -7,6 +7,7 @@ use spki::AlgorithmIdentifierRef;
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::SubjectKeyIdentifier;
 
+use super::unsigned::{self, Unsigned};
 use crate::algorithm::Hash;
 use crate::error::CmsError;
 
@@ -18,6 +19,8 @@ pub(super) struct Info<'a> {
     pub(super) attributes: &'a [u8],
     pub(super) algorithm: ObjectIdentifier,
     pub(super) signature: &'a [u8],
+    /// What nobody vouches for.
+    pub(super) unsigned: Vec<Unsigned>,
 }
 
 impl<'a> Info<'a> {
@@ -34,14 +37,12 @@ impl<'a> Info<'a> {
         }
         let algorithm = AlgorithmIdentifierRef::decode(reader).map_err(wrong)?.oid;
         let signature = <&OctetStringRef>::decode(reader).map_err(wrong)?.as_bytes();
-        // Unsigned attributes: nobody vouches for them.
-        if !reader.is_finished() {
-            AnyRef::decode(reader).map_err(wrong)?;
-        }
+        let unsigned = (!reader.is_finished()).then(|| AnyRef::decode(reader)).transpose().map_err(wrong)?;
+        let unsigned = unsigned::read(unsigned)?;
         if !reader.is_finished() {
             return Err(CmsError::form("the end of a SignerInfo", "more bytes"));
         }
-        Ok(Self { signer, hash, attributes: attributes.value(), algorithm, signature })
+        Ok(Self { signer, hash, attributes: attributes.value(), algorithm, signature, unsigned })
     }
 
     /// The hash of the content.

@@ -3,10 +3,12 @@
 mod attributes;
 mod info;
 mod read;
+mod unsigned;
 mod write;
 
 pub use read::{Signature, verify};
-pub use write::{SignWith, Signer, sign_attached, sign_detached};
+pub use unsigned::Unsigned;
+pub use write::{SignWith, Signer, Unended, begin_attached, begin_detached, sign_attached, sign_detached};
 
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5911::{ID_DATA, ID_SIGNED_DATA};

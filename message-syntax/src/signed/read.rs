@@ -12,6 +12,7 @@ use x509_cert::Certificate;
 
 use super::attributes::Attributes;
 use super::info::Info;
+use super::unsigned::Unsigned;
 use super::write::portions;
 use super::{DATA, PORTION, SIGNED_DATA};
 use crate::algorithm::{Algorithm, Hash};
@@ -39,6 +40,8 @@ pub struct Signature {
     pub claimed: Option<Duration>,
     /// The signature itself.
     pub value: Vec<u8>,
+    /// What stands beside it and is not signed: whoever passed the message on may have put it there.
+    pub unsigned: Vec<Unsigned>,
 }
 
 /// Reads a message to its end and gives its signatures, one at least, every one of which holds.
@@ -153,6 +156,7 @@ fn signature(
         certificates: [der].into_iter().chain(others).cloned().collect(),
         claimed: attributes.time,
         value: info.signature.to_vec(),
+        unsigned: info.unsigned.clone(),
     })
 }
 

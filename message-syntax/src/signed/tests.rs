@@ -7,7 +7,7 @@ use der::Encode as _;
 use proptest::prelude::*;
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SigningKey as _};
 
-use super::{PORTION, Signer, sign_attached, sign_detached, verify};
+use super::{PORTION, Signer, Unsigned, begin_attached, begin_detached, sign_attached, sign_detached, verify};
 use crate::algorithm::Algorithm;
 use crate::error::CmsError;
 use crate::tlv::{OCTET_STRING, SEQUENCE, SET, tlv};
@@ -186,4 +186,54 @@ fn a_message_over_anything_but_data_is_refused() {
     places.iter().for_each(|at| message[at + last] = 9);
     let refused = read(&message, Some(b"a letter")).unwrap_err().to_string();
     assert!(refused.contains("over data"), "{refused}");
+}
+
+/// A date, say.
+const KIND: const_oid::ObjectIdentifier = const_oid::ObjectIdentifier::new_unwrap("1.3.6.1.4.1.32473.4.1");
+
+impl Alice {
+    fn beside(&self, content: &[u8], attached: bool, unsigned: &[Unsigned]) -> Vec<u8> {
+        let mut message = Vec::new();
+        self.signing(&[&self.certificate], |signer| {
+            let mut unended = match attached {
+                true => begin_attached(&mut &content[..], signer, &mut message).unwrap(),
+                false => begin_detached(&mut &content[..], signer).unwrap(),
+            };
+            assert!(!unended.value().is_empty());
+            unsigned.iter().for_each(|one| unended.add(one.clone()));
+            unended.end(&mut message).unwrap();
+        });
+        message
+    }
+}
+
+#[test]
+fn what_stands_beside_a_signature_is_read_and_changes_nothing_of_it() {
+    let other = const_oid::ObjectIdentifier::new_unwrap("1.3.6.1.4.1.32473.4.2");
+    // DER wants them in the order of their bytes.
+    let two = [Unsigned { kind: other, value: vec![5, 0] }, Unsigned::text(KIND, "it was there")];
+    for alice in [Algorithm::Ed25519, Algorithm::EcdsaP256].map(Alice::with) {
+        for unsigned in [&two[..0], &two[..1], &two] {
+            let (signature, _) = read(&alice.beside(b"yes", false, unsigned), Some(b"yes")).unwrap();
+            assert_eq!(signature.unsigned, unsigned);
+            let (signature, held) = read(&alice.beside(b"yes", true, unsigned), None).unwrap();
+            assert_eq!((signature.unsigned.as_slice(), held.as_slice()), (unsigned, &b"yes"[..]));
+        }
+    }
+    assert_eq!((two[0].as_text(), two[1].as_text()), (None, Some("it was there")));
+}
+
+#[test]
+fn what_is_no_set_of_attributes_is_none() {
+    let alice = Alice::with(Algorithm::Ed25519);
+    let message = alice.beside(b"yes", false, &[Unsigned::text(KIND, "it was there")]);
+    let at = message.windows(12).position(|part| part == KIND.to_der().unwrap()).unwrap();
+    // [1], its length, a SEQUENCE, its length, the type: each of them another.
+    for (before, byte) in [(4, 0xa2), (4, 0x81), (2, 0x31), (0, 0x04)] {
+        let mut altered = message.clone();
+        assert_ne!(altered[at - before], byte);
+        altered[at - before] = byte;
+        let refused = read(&altered, Some(b"yes")).unwrap_err().to_string();
+        assert!(refused.contains("unsigned attributes"), "{before}: {refused}");
+    }
 }

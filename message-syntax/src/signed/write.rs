@@ -6,6 +6,7 @@ use std::time::Duration;
 use der::{Decode as _, Encode as _};
 use x509_cert::Certificate;
 
+use super::unsigned::{self, Unsigned};
 use super::{DATA, PORTION, SIGNED_DATA, attributes};
 use crate::algorithm::Algorithm;
 use crate::error::CmsError;
@@ -34,15 +35,9 @@ pub struct Signer<'a> {
 /// # Errors
 /// The content cannot be read, or the key does not sign.
 pub fn sign_detached(content: &mut dyn Read, signer: &Signer<'_>) -> Result<Vec<u8>, CmsError> {
-    let mut hash = signer.algorithm.hash().begin();
-    portions(content, &mut |portion| {
-        hash.update(portion);
-        Ok(())
-    })?;
-    let [hashes, certificates, signatures] = signer.parts(hash.finish().as_ref())?;
-    let nothing = tlv(SEQUENCE, &[&oid(DATA)]);
-    let signed = tlv(SEQUENCE, &[&VERSION_1, &hashes, &nothing, &certificates, &signatures]);
-    Ok(tlv(SEQUENCE, &[&oid(SIGNED_DATA), &tlv(ZERO, &[&signed])]))
+    let mut message = Vec::new();
+    begin_detached(content, signer)?.end(&mut message)?;
+    Ok(message)
 }
 
 /// A message with its content, in BER: how long it is need not be known before.
@@ -50,6 +45,27 @@ pub fn sign_detached(content: &mut dyn Read, signer: &Signer<'_>) -> Result<Vec<
 /// # Errors
 /// The content cannot be read, the message not written, or the key does not sign.
 pub fn sign_attached(content: &mut dyn Read, signer: &Signer<'_>, out: &mut dyn Write) -> Result<(), CmsError> {
+    begin_attached(content, signer, out)?.end(out)
+}
+
+/// As [`sign_detached`], as far as the signature: nothing is written yet.
+///
+/// # Errors
+/// The content cannot be read, or the key does not sign.
+pub fn begin_detached(content: &mut dyn Read, signer: &Signer<'_>) -> Result<Unended, CmsError> {
+    let mut hash = signer.algorithm.hash().begin();
+    portions(content, &mut |portion| {
+        hash.update(portion);
+        Ok(())
+    })?;
+    signer.sign(hash.finish().as_ref(), false)
+}
+
+/// As [`sign_attached`], as far as the signature: the content is written, and what ends the message is not.
+///
+/// # Errors
+/// The content cannot be read, the message not written, or the key does not sign.
+pub fn begin_attached(content: &mut dyn Read, signer: &Signer<'_>, out: &mut dyn Write) -> Result<Unended, CmsError> {
     let open = |tag: u8| [tag, INDEFINITE];
     let hash = signer.algorithm.hash();
     // ContentInfo, its content, SignedData.
@@ -64,16 +80,55 @@ pub fn sign_attached(content: &mut dyn Read, signer: &Signer<'_>, out: &mut dyn 
         out.write_all(portion)
     })?;
     out.write_all(&END.repeat(3))?;
-    let [_, certificates, signatures] = signer.parts(hash.finish().as_ref())?;
-    out.write_all(&certificates)?;
-    out.write_all(&signatures)?;
-    out.write_all(&END.repeat(3))?;
-    Ok(())
+    signer.sign(hash.finish().as_ref(), true)
+}
+
+/// A signature that is made, of a message that is not at its end: what stands beside the signature without being signed can
+/// still be added, such as what somebody else says of it.
+#[derive(Debug)]
+pub struct Unended {
+    attached: bool,
+    algorithm: Algorithm,
+    certificates: Vec<u8>,
+    /// The content of SignerInfo before the signature.
+    info: Vec<u8>,
+    value: Vec<u8>,
+    unsigned: Vec<Unsigned>,
+}
+
+impl Unended {
+    /// The signature itself.
+    #[must_use]
+    pub fn value(&self) -> &[u8] {
+        &self.value
+    }
+
+    /// Puts something beside it.
+    pub fn add(&mut self, unsigned: Unsigned) {
+        self.unsigned.push(unsigned);
+    }
+
+    /// Writes the rest of the message, or the whole of one without its content.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn end(self, out: &mut dyn Write) -> Result<(), CmsError> {
+        let signature = tlv(OCTET_STRING, &[&self.value]);
+        let signature = tlv(SET, &[&tlv(SEQUENCE, &[&self.info, &signature, &unsigned::write(&self.unsigned)])]);
+        let end = if self.attached {
+            [self.certificates, signature, END.repeat(3)].concat()
+        } else {
+            let (hashes, nothing) = (tlv(SET, &[&self.algorithm.hash().identifier()]), tlv(SEQUENCE, &[&oid(DATA)]));
+            let signed = tlv(SEQUENCE, &[&VERSION_1, &hashes, &nothing, &self.certificates, &signature]);
+            tlv(SEQUENCE, &[&oid(SIGNED_DATA), &tlv(ZERO, &[&signed])])
+        };
+        Ok(out.write_all(&end)?)
+    }
 }
 
 impl Signer<'_> {
-    /// The hash algorithms, the certificates and the one signature, as they stand in SignedData.
-    fn parts(&self, content_sha: &[u8]) -> Result<[Vec<u8>; 3], CmsError> {
+    /// Signs content with this hash.
+    fn sign(&self, content_sha: &[u8], attached: bool) -> Result<Unended, CmsError> {
         let leaf = self.chain.first().ok_or(CmsError::NoCertificate)?;
         let unreadable = |error: der::Error| CmsError::form("a certificate", error);
         let certificate = Certificate::from_der(leaf).map_err(unreadable)?;
@@ -81,22 +136,19 @@ impl Signer<'_> {
         let by = [certificate.issuer().to_der(), certificate.serial_number().to_der()];
         let [issuer, serial] = by.map(|part| part.map_err(unreadable));
         let attributes = attributes::write(content_sha, self.time, leaf)?;
-        let signature = (self.sign)(&attributes).map_err(CmsError::Sign)?;
-        // IMPLICIT: the same bytes with another tag.
-        let attributes = [&[ZERO], &attributes[1..]].concat();
-        let info = tlv(
-            SEQUENCE,
-            &[
-                &VERSION_1,
-                &tlv(SEQUENCE, &[&issuer?, &serial?]),
-                &self.algorithm.hash().identifier(),
-                &attributes,
-                &self.algorithm.identifier(),
-                &tlv(OCTET_STRING, &[&signature]),
-            ],
-        );
-        let certificates = self.chain.iter().map(|certificate| certificate.to_vec()).collect();
-        Ok([tlv(SET, &[&self.algorithm.hash().identifier()]), set_of(ZERO, certificates), tlv(SET, &[&info])])
+        let value = (self.sign)(&attributes).map_err(CmsError::Sign)?;
+        let info = [
+            &VERSION_1[..],
+            &tlv(SEQUENCE, &[&issuer?, &serial?]),
+            &self.algorithm.hash().identifier(),
+            // IMPLICIT: the same bytes with another tag.
+            &[ZERO],
+            &attributes[1..],
+            &self.algorithm.identifier(),
+        ];
+        let certificates = set_of(ZERO, self.chain.iter().map(|certificate| certificate.to_vec()).collect());
+        let (info, algorithm) = (info.concat(), self.algorithm);
+        Ok(Unended { attached, algorithm, certificates, info, value, unsigned: Vec::new() })
     }
 }
 

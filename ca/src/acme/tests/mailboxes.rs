@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use base64::Engine as _;
 use identity::certificate::{Certificate, Tbs};
 use identity::profile::Profile;
 use identity::trust::Revocation;
@@ -10,7 +11,7 @@ use identity::verify::{VerifiedMailbox, verify_mail, verify_person};
 use rcgen::KeyPair;
 use serde_json::{Value, json};
 
-use super::{chain, device};
+use super::{URL_SAFE_NO_PAD, chain, device};
 use crate::store::Subject;
 use crate::testing::{BASE, Client, Signer, World, csr, serial, until};
 
@@ -188,4 +189,26 @@ async fn it_stands_on_the_list_that_it_names_with_parts_and_without() {
     // A device's certificate names what it named before.
     let live = chain(&client.enroll(&world, "bob@example.org", &device()).await);
     assert!(tbs(&live).crl_urls()[0].starts_with(&format!("{BASE}/crl/people/")));
+}
+
+#[tokio::test]
+async fn each_kind_of_key_has_signatures_dated_and_another_of_its_kind_does_not() {
+    use aws_lc_rs::rsa::KeyPair as Rsa;
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+    let world = world().await;
+    let client = Client::open(&world, Signer::p256()).await;
+    let rsa = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_3072).unwrap();
+    let signers: [fn(&[u8]) -> Signer; 2] = [
+        |der| Signer::P256(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).unwrap()),
+        |der| Signer::Rsa(Box::new(Rsa::from_pkcs8(der).unwrap())),
+    ];
+    for ((key, signer), other) in [p256(), rsa].iter().zip(signers).zip([Signer::p256(), Signer::rsa()]) {
+        let chain = enroll(&client, &world, key).await;
+        let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let asked = json!({"certificate": b64(&chain[0]), "digest": b64(&[0; 32])});
+        let holder = Client::new(&world, signer(&key.serialize_der()));
+        assert!(holder.post("/date-signature", asked.clone()).await.ok().json()["proof"].is_string());
+        let other = Client::new(&world, other);
+        assert_eq!(other.post("/date-signature", asked).await.problem(), "unauthorized");
+    }
 }

@@ -7,12 +7,11 @@ pub(crate) use sign::GitSign;
 pub(crate) use verify::GitVerify;
 
 use identity::trust::Trust;
-use identity::verify::Certified;
 use message_syntax::Signature;
 
 use crate::clock;
+use crate::commands::verify::judged::{Judged, judge};
 use crate::commands::verify::signature::{not_read, pem_content, subject_of};
-use crate::commands::verify::{certified, refusal};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 
@@ -31,8 +30,9 @@ fn trust(context: &Context) -> Result<Trust, Failure> {
     Ok(context.home.trust_at(clock::now())?)
 }
 
-/// Who has signed `content`, by a certificate that holds now. Git has one signature for each commit.
-fn signer(pem: &[u8], content: &[u8], name: &str, trust: &Trust) -> Result<(Certified, Signature), Failure> {
+/// Who has signed `content`, by a certificate that holds now, or held when the signature was dated. Git has one signature
+/// for each commit.
+fn signer(pem: &[u8], content: &[u8], name: &str, trust: &Trust) -> Result<Judged, Failure> {
     let refused = |found: String| {
         Failure::new(
             Exit::Refused,
@@ -49,7 +49,5 @@ fn signer(pem: &[u8], content: &[u8], name: &str, trust: &Trust) -> Result<(Cert
         .map_err(|error| not_read(name, &error))?;
     let [signature] =
         <[Signature; 1]>::try_from(signatures).map_err(|all| refused(format!("{} signatures", all.len())))?;
-    let (subject, now) = (subject_of(&signature, name), clock::now());
-    let person = certified(&subject, trust, now).map_err(|error| refusal(error, &subject, now, false))?;
-    Ok((person, signature))
+    judge(&signature, &subject_of(&signature, name), None, trust, None)
 }

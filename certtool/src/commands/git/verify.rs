@@ -5,18 +5,19 @@ use std::process::{Command, Stdio};
 
 use clap::Args;
 use identity::Identifier;
-use identity::trust::{Revocation, Trust};
+use identity::trust::Trust;
 use serde::Serialize;
 
 use super::MAX_OBJECT_BYTES;
+use crate::commands::verify::judged::Times;
 use crate::context::{Context, identifier};
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
 
 /// Check who has signed commits, for CI.
 ///
-/// Every commit has to have a signature that holds, by a certificate that holds now; with --signer, of one of these people.
-/// One that does not ends it with exit code 3, after all were looked at. A range without commits, or of a repository that
+/// Every commit has to have a signature that holds, by a certificate that holds now or, if the signature is dated, held
+/// then; with --signer, of one of these people. One that does not ends it with exit code 3, after all were looked at. A range without commits, or of a repository that
 /// lacks the older ones, is refused, and so is one that replaces objects. No connection is made: whether a certificate is
 /// revoked is known as of the newest list here.
 #[derive(Debug, Args)]
@@ -53,22 +54,22 @@ impl GitVerify {
         let found = match parted(&commit, own_header(id)) {
             None => Err("it is not signed".to_owned()),
             Some((signature, content)) => {
-                super::signer(&signature, &content, id, trust).map_err(|failure| failure.what).map(|(person, _)| person)
+                super::signer(&signature, &content, id, trust).map_err(|failure| failure.what)
             }
         };
-        let found = found.and_then(|person| {
-            let signer = person.identifier();
+        let found = found.and_then(|judged| {
+            let signer = judged.person.identifier();
             match self.signers.is_empty() || self.signers.contains(signer) {
-                true => Ok(person),
+                true => Ok(judged),
                 false => Err(format!("signed by {signer}, who is none of those expected")),
             }
         });
         let mut commit = Commit { commit: id.to_owned(), ..Commit::default() };
         match found {
-            Ok(person) => {
-                commit.signer = Some(person.identifier().to_string());
-                commit.authority = Some(person.authority().to_owned());
-                commit.revocation_checked = Some(person.revocation() != Revocation::Unknown);
+            Ok(judged) => {
+                commit.signer = Some(judged.person.identifier().to_string());
+                commit.authority = Some(judged.person.authority().to_owned());
+                commit.times = Some(Times::of(&judged));
             }
             Err(refused) => commit.refused = Some(refused),
         }
@@ -192,21 +193,20 @@ struct Commit {
     signer: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     authority: Option<String>,
-    /// Whether a revocation list is known here for the signer's certificate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revocation_checked: Option<bool>,
+    #[serde(flatten)]
+    times: Option<Times>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
 }
 
 impl Report for Commits {
     fn page(&self, page: &mut Page) {
-        for Commit { commit, signer, authority, revocation_checked, refused } in &self.commits {
+        for Commit { commit, signer, authority, times, refused } in &self.commits {
             match (signer, authority, refused) {
                 (Some(signer), Some(authority), None) => {
                     page.good(&format!("{commit}: signed by {signer}, certified by {authority}"));
-                    if *revocation_checked == Some(false) {
-                        page.warning("  no revocation list is known here for it");
+                    if let Some(times) = times {
+                        times.page(page);
                     }
                 }
                 _ => page.bad(&format!("{commit}: {}", refused.as_deref().unwrap_or_default())),

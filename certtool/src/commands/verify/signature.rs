@@ -6,21 +6,18 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{self, SHA256};
 use device::{NewFile, is_same_file};
-use identity::trust::{Revocation, Trust};
-use identity::verify::{Certified, DatedSigner, verify_dated};
+use identity::trust::Trust;
 use identity::{CertificateDer, Identifier, UnixTime};
 use message_syntax::{CmsError, Signature};
 use serde::Serialize;
 
-use super::{certified, refusal};
-use crate::clock;
+use super::judged::{Date, Judged, Times, judge};
 use crate::commands::date;
 use crate::commands::sign::{BUFFER, open};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
 use crate::subject::{Subject, beside};
-use crate::text;
 
 /// A message in PEM is read whole, if it is not larger than this.
 const MAX_PEM_BYTES: u64 = 4 << 20;
@@ -107,33 +104,18 @@ impl Question<'_> {
         signatures: &[Signature],
         digest: &[u8; 32],
         trust: &Trust,
-    ) -> Result<Found, Failure> {
-        let at = self.at.unwrap_or_else(clock::now);
+    ) -> Result<Judged, Failure> {
         let proof = beside(message, ".date");
         let date = (self.at.is_none() && proof.exists()).then(|| date::read(&proof)).transpose()?;
-        let judge = |subject: &Subject| match &date {
-            None => {
-                let refused = |error| refusal(error, subject, at, self.at.is_some());
-                certified(subject, trust, at).map(|person| (person, None)).map_err(refused)
-            }
-            Some(date) => match verify_dated(&subject.chain, date::kind(&subject.chain), digest, date, trust) {
-                Ok(dated) => Ok((dated.signer.clone(), Some(dated))),
-                Err(error) => {
-                    let mut failure = Failure::from(error);
-                    failure.what = format!("the date in {} is refused by {}", proof.display(), failure.what);
-                    Err(failure)
-                }
-            },
-        };
+        let place = format!("the date in {}", proof.display());
+        let date = date.as_ref().map(|proof| Date { proof, of: digest, place: &place });
         let mut refused = None;
         let mut others = Vec::new();
         for signature in signatures {
-            match judge(&subject_of(signature, &message.display().to_string())) {
-                Ok((person, dated)) if person.identifier() == self.signer => {
-                    let claimed = signature.claimed.map(UnixTime::since_unix_epoch);
-                    return Ok(Found { person, dated, claimed });
-                }
-                Ok((person, _)) => others.push(person.identifier().to_string()),
+            let subject = subject_of(signature, &message.display().to_string());
+            match judge(signature, &subject, date.as_ref(), trust, self.at) {
+                Ok(judged) if judged.person.identifier() == self.signer => return Ok(judged),
+                Ok(judged) => others.push(judged.person.identifier().to_string()),
                 Err(failure) => refused = Some(failure),
             }
         }
@@ -221,48 +203,25 @@ pub(crate) fn not_read(message: &str, error: &CmsError) -> Failure {
     }
 }
 
-/// A signature by whom it has to be.
-struct Found {
-    person: Certified,
-    dated: Option<DatedSigner>,
-    claimed: Option<UnixTime>,
-}
-
 #[derive(Debug, Serialize)]
 struct Shown {
     verified: bool,
     signer: String,
     authority: String,
-    /// The signature is proven to have been there at this time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dated: Option<String>,
-    /// The time by the signer's own clock, which proves nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    claimed: Option<String>,
-    revocation_checked: bool,
+    #[serde(flatten)]
+    times: Times,
     #[serde(skip_serializing_if = "Option::is_none")]
     written_to: Option<PathBuf>,
-    #[serde(skip)]
-    in_words: Vec<String>,
 }
 
 impl Shown {
-    fn new(found: &Found, out: Option<&Path>) -> Self {
-        let Found { person, dated, claimed } = found;
-        let at = dated.as_ref().map(|dated| dated.date.time);
-        let in_words = [
-            at.map(|at| format!("dated by a public log: it was there at {}", text::time(at))),
-            claimed.map(|at| format!("signed at {} by the signer's own clock, which proves nothing", text::time(at))),
-        ];
+    fn new(judged: &Judged, out: Option<&Path>) -> Self {
         Self {
             verified: true,
-            signer: person.identifier().to_string(),
-            authority: person.authority().to_owned(),
-            dated: at.map(text::rfc3339),
-            claimed: claimed.map(text::rfc3339),
-            revocation_checked: person.revocation() != Revocation::Unknown,
+            signer: judged.person.identifier().to_string(),
+            authority: judged.person.authority().to_owned(),
+            times: Times::of(judged),
             written_to: out.map(Path::to_owned),
-            in_words: in_words.into_iter().flatten().collect(),
         }
     }
 }
@@ -270,14 +229,9 @@ impl Shown {
 impl Report for Shown {
     fn page(&self, page: &mut Page) {
         page.good(&format!("Verified: signed by {}, certified by {}", self.signer, self.authority));
-        for line in &self.in_words {
-            page.line(format!("  {line}"));
-        }
+        self.times.page(page);
         if let Some(path) = &self.written_to {
             page.field("written", path.display());
-        }
-        if !self.revocation_checked {
-            page.warning("  no revocation list is known here for it");
         }
     }
 }
