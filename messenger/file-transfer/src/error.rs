@@ -68,7 +68,7 @@ pub enum TakeError {
         /// What the system said.
         source: io::Error,
     },
-    /// It is full, or nearly so. What has come is kept.
+    /// It does not fit. What has come is kept.
     #[error(
         "the disk is full: {needed} bytes more are needed at {path}, {free} are free; make room, and let it be offered once more: what has come is kept"
     )]
@@ -80,6 +80,11 @@ pub enum TakeError {
         /// How many there are.
         free: u64,
     },
+    /// The system found no room for more, of the disk or of a quota: how much is missing it does not say. What has come is kept.
+    #[error(
+        "the disk is full: nothing more can be written at {0}; make room, and let it be offered once more: what has come is kept"
+    )]
+    NoRoom(PathBuf),
     /// The offer or a file of it is larger than anything may be.
     #[error("expected {what} of at most {limit}, found {found}")]
     Limit {

@@ -11,6 +11,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod beneath;
 mod error;
 mod incoming;
 mod marks;
@@ -24,7 +25,7 @@ mod tests;
 
 pub use error::{GiveError, TakeError};
 pub use incoming::{Incoming, Position};
-pub use name::{MAX_SAFE_NAME_BYTES, SafeName};
+pub use name::{MAX_SAFE_NAME_BYTES, SafeName, misleads};
 pub use outgoing::{Outgoing, Reading};
 
 /// The most files in a folder.

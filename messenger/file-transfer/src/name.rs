@@ -64,18 +64,29 @@ impl std::fmt::Display for SafeName {
     }
 }
 
+/// Whether a character reorders, hides or annotates its neighbours, or passes for a space (Unicode TR 36, section 2; "Trojan
+/// Source", CVE-2021-42574). Joiners and selectors do not: words and pictures need them.
+pub fn misleads(c: char) -> bool {
+    match c {
+        // Marks, embeddings, overrides and isolates of direction; deprecated formatting.
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}' => true,
+        // Invisible: zero-width space, word joiner and invisible operators, soft hyphen, byte order mark.
+        '\u{ad}' | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{feff}' | '\u{180e}' => true,
+        // Blank letters that can pass for spaces, or make a name of nothing.
+        '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' => true,
+        // Annotations, tags.
+        '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}' => true,
+        _ => false,
+    }
+}
+
 /// Whether a character may be in a name: Windows has the shortest list of them, and Unicode of those that people see.
 fn is_plain(c: char) -> bool {
     match c {
         '<' | '>' | ':' | '"' | '/' | '\\' | '|' | '?' | '*' => false,
-        // Marks, embeddings, overrides and isolates of direction (Unicode TR 36, section 2); deprecated formatting.
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}' => false,
-        // Invisible, or blank.
-        '\u{ad}' | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{feff}' | '\u{180e}' => false,
-        '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' => false,
-        // Ends of lines; annotations, tags, what is no character.
-        '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffd}' | '\u{e0000}'..='\u{e0fff}' => false,
-        c => !c.is_control(),
+        // Ends of lines; what stands for no character.
+        '\u{2028}' | '\u{2029}' | '\u{fffc}' | '\u{fffd}' => false,
+        c => !misleads(c) && !c.is_control(),
     }
 }
 

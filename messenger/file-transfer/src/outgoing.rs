@@ -1,13 +1,15 @@
 //! What goes to another device: looked at once, and read as often as is asked for.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
+use crate::beneath::open_beneath;
 use crate::marks::{Marks, STEP};
 use crate::{
     Entry, GiveError, Hash, MAX_DEPTH, MAX_ENTRIES, MAX_FOLDERS, MAX_MANIFEST_BYTES, MAX_PATH_BYTES, MAX_SIZE, Offer,
@@ -103,15 +105,20 @@ impl Outgoing {
         let place = || GiveError::Place { entry, offset };
         let found = usize::try_from(entry).ok().and_then(|entry| self.files.get(entry)).ok_or_else(place)?;
         let left = found.entry.size.checked_sub(offset).ok_or_else(place)?;
-        let path = match (&found.odd, self.offer.folder) {
-            (_, false) => self.place.clone(),
-            (Some(odd), true) => self.place.join(odd),
-            (None, true) => self.place.join(&found.entry.path),
+        let (top, inside) = match (&found.odd, self.offer.folder) {
+            (Some(odd), true) => (self.place.as_path(), odd.as_path()),
+            (None, true) => (self.place.as_path(), Path::new(&found.entry.path)),
+            (_, false) => match (self.place.parent(), self.place.file_name()) {
+                (Some(folder), Some(name)) => (folder, Path::new(name)),
+                _ => return Err(GiveError::Nameless(self.place.clone())),
+            },
         };
-        // A link that was put in its place meanwhile leads nowhere, and a pipe keeps nobody waiting.
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(&path);
-        let file = opened.map_err(|source| read_error(&path, source))?;
+        let path = top.join(inside);
+        let file = open_beneath(top, inside).map_err(|error| match error {
+            // A link, or something that is no folder, was put in its place or in that of a folder above it.
+            Errno::LOOP | Errno::NOTDIR => GiveError::Changed(path.clone()),
+            other => read_error(&path, other.into()),
+        })?;
         let known = self.marks.lock().unwrap_or_else(PoisonError::into_inner).before(entry, offset);
         let (at, state) = known.unwrap_or_default();
         let mut reading = Reading {

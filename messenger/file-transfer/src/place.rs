@@ -57,9 +57,7 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), TakeError> {
 
 pub(crate) fn write_error(path: &Path, source: io::Error) -> TakeError {
     match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            TakeError::Full { path: path.to_owned(), needed: 1, free: 0 }
-        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => TakeError::NoRoom(path.to_owned()),
         _ => TakeError::Write { path: path.to_owned(), source },
     }
 }

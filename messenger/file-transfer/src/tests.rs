@@ -258,6 +258,9 @@ fn what_does_not_fit_or_cannot_be_written_is_refused_before_it_begins() {
     let huge = Offer { name: "huge".into(), folder: false, files: 1, bytes: 1 << 52 };
     let refused = Incoming::begin(into, &huge, "alice").err().unwrap();
     assert!(matches!(refused, TakeError::Full { .. }), "{refused}");
+    // How much is missing only we know, before it begins; the system does not say.
+    let full = place::write_error(into, std::io::ErrorKind::StorageFull.into());
+    assert!(matches!(full, TakeError::NoRoom(_)) && !full.to_string().contains("bytes"), "{full}");
     assert!(Incoming::begin(&into.join("nowhere"), &huge, "alice").is_err());
     let file = write(into.join("file"), b"");
     assert!(Incoming::begin(&file, &Offer { bytes: 1, ..huge }, "alice").is_err());
@@ -300,6 +303,26 @@ fn what_changed_since_it_was_offered_is_not_given() {
     fs::remove_file(&tea).unwrap();
     symlink("/etc/passwd", &tea).unwrap();
     assert!(outgoing.open(0, 0, &|| false).is_err());
+}
+
+#[test]
+fn a_folder_that_became_a_link_leads_nowhere() {
+    let Place { from, into, .. } = &place();
+    let tree = from.join("tree");
+    write(tree.join("a/b/tea"), b"tea");
+    let outgoing = Outgoing::look(&tree).unwrap();
+    assert!(outgoing.open(0, 0, &|| false).is_ok());
+    // The same file is behind the link, with the same inode and times: only the way to it is another one.
+    for moved in ["a/b", "a", ""] {
+        let (folder, elsewhere) = (tree.join(moved), into.join("elsewhere"));
+        let folder = folder.components().as_path();
+        fs::rename(folder, &elsewhere).unwrap();
+        symlink(&elsewhere, folder).unwrap();
+        assert!(matches!(outgoing.open(0, 0, &|| false), Err(GiveError::Changed(_))), "{moved:?}");
+        fs::remove_file(folder).unwrap();
+        fs::rename(&elsewhere, folder).unwrap();
+    }
+    assert!(outgoing.open(0, 0, &|| false).is_ok());
 }
 
 #[test]
