@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::member::MAX_AHEAD;
 use crate::staging::{newcomers, send};
 use crate::{
     Ack, Ballot, Claim, Commit, Go, Grant, Leaf, Member, Message, Offer, Output, Refused, Rules, Staged, is_quorum,
@@ -88,8 +89,7 @@ impl<R: Rules> Member<R> {
     /// a quorum has acknowledged, and nobody is waited for any longer.
     pub(crate) fn decide_if_ready(&mut self) -> Vec<Output> {
         let Lead::Offering { ballot, commit, acks, .. } = &self.lead else { return Vec::new() };
-        let everybody = self.epoch.members.is_subset(acks);
-        if !is_quorum::<R>(acks, &self.epoch.members) || !self.may_trust(*ballot, everybody) {
+        if !is_quorum::<R>(acks, &self.epoch.members) || !self.may_trust(*ballot, acks) {
             return Vec::new();
         }
         let go = Go { ballot: *ballot, commit: commit.clone(), acks: acks.clone() };
@@ -142,6 +142,9 @@ impl<R: Rules> Member<R> {
         if !self.epoch.members.contains(&ballot.leaf) || ballot.term <= self.epoch.host.term || ballot.leaf == self.me {
             return Err(Refused::NotEntitled(ballot));
         }
+        if ballot.term > self.promised.term.max(self.epoch.host.term).saturating_add(MAX_AHEAD) {
+            return Err(Refused::NotEntitled(ballot));
+        }
         let barred = !R::GRANT_HIGHER_BALLOTS && self.promised != self.epoch.host && ballot != self.promised;
         if ballot < self.promised || barred {
             return Err(Refused::Promised { expected: self.promised, found: ballot });
@@ -167,21 +170,37 @@ impl<R: Rules> Member<R> {
         }
         match &mut self.lead {
             Lead::Claiming { ballot, grants } if *ballot == grant.ballot => {
+                let staged = grant.staged.clone();
                 if !grants.iter().any(|known| known.from == grant.from) {
                     grants.insert(grant);
                 }
-                Ok(self.elect_if_granted())
+                // It quotes what the ballot's owner signed: evidence, if that was another commit here.
+                let seen = staged.map(|staged| self.see(staged.ballot, staged.commit.id));
+                let mut outputs = seen.and_then(Result::ok).unwrap_or_default();
+                outputs.extend(self.elect_if_granted());
+                Ok(outputs)
             }
             _ => Ok(Vec::new()),
         }
     }
 
+    /// Whether it says that less was staged than its sender is known to have offered or acknowledged before it.
+    fn is_less_than_known(&self, grant: &Grant) -> bool {
+        let Grant { from, ballot, staged, .. } = grant;
+        let highest =
+            self.seen.range(..*ballot).rev().find(|(by, seen)| by.leaf == *from || seen.acks.contains_key(from));
+        highest.is_some_and(|(by, _)| staged.as_ref().is_none_or(|staged| staged.ballot < *by))
+    }
+
     fn elect_if_granted(&mut self) -> Vec<Output> {
         let Lead::Claiming { ballot, grants } = &self.lead else { return Vec::new() };
-        if !is_quorum::<R>(&granters(grants), &self.epoch.members) {
+        // the word of who is known to lie is not needed, and could be another lie.
+        let counts =
+            |grant: &&Grant| !R::COUNT_OUT_WHO_LIED || !self.has_lied(grant.from) && !self.is_less_than_known(grant);
+        let (ballot, grants) = (*ballot, grants.iter().filter(counts).cloned().collect::<BTreeSet<Grant>>());
+        if !is_quorum::<R>(&granters(&grants), &self.epoch.members) {
             return Vec::new();
         }
-        let (ballot, grants) = (*ballot, grants.clone());
         let staged = to_offer_again::<R>(&grants).cloned();
         self.lead = Lead::Elected { ballot, grants: grants.clone() };
         match staged {

@@ -21,7 +21,7 @@ pub use epoch::{Ballot, Change, Commit, CommitId, Epoch, Leaf};
 pub use error::Refused;
 pub use evidence::Alarm;
 pub use healing::{Birth, RoomId};
-pub use member::{Input, MAX_BALLOTS, Member, Output};
+pub use member::{Input, MAX_AHEAD, MAX_BALLOTS, Member, Output};
 pub use message::{Ack, Claim, Go, Grant, Message, Offer, Staged};
 pub use quorum::is_quorum;
 pub use rules::{AllRules, Rules};

@@ -1,6 +1,6 @@
 //! One device's part in ordering the commits of a room.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
@@ -10,6 +10,8 @@ use crate::{Alarm, AllRules, Ballot, Commit, CommitId, Epoch, Go, Leaf, Message,
 
 /// Most ballots of one epoch that a member keeps count of.
 pub const MAX_BALLOTS: usize = 64;
+/// How far above what was promised a claim may reach: nobody drives the terms to their end.
+pub const MAX_AHEAD: u32 = 1024;
 /// How many decisions are kept for members who lag, and to notice forks.
 const MAX_PAST: usize = 64;
 
@@ -26,6 +28,8 @@ pub enum Input {
     HostLost,
     /// The host is heard again.
     HostBack,
+    /// These members, and no others, are lost here now: no connection is left, or nothing came for long.
+    Lost(BTreeSet<Leaf>),
     /// It is this member's turn to take the host's place.
     Claim,
     /// The same, with a term above this one, which somebody else is known to have claimed.
@@ -70,6 +74,8 @@ pub struct Member<R = AllRules> {
     pub(crate) epoch: Epoch,
     pub(crate) inside: bool,
     pub(crate) host_lost: bool,
+    /// Who is not waited for.
+    pub(crate) lost: BTreeSet<Leaf>,
     /// Nothing in a lower ballot is acknowledged.
     pub(crate) promised: Ballot,
     pub(crate) staged: Option<Staged>,
@@ -92,6 +98,7 @@ impl<R: Rules> Member<R> {
             epoch,
             inside: true,
             host_lost: false,
+            lost: BTreeSet::new(),
             staged: None,
             seen: BTreeMap::new(),
             go: None,
@@ -147,6 +154,29 @@ impl<R: Rules> Member<R> {
         self.seen.get(&ballot).into_iter().flat_map(|seen| seen.acks.keys().copied())
     }
 
+    /// Who is lost here, and not waited for.
+    #[must_use]
+    pub fn lost(&self) -> &BTreeSet<Leaf> {
+        &self.lost
+    }
+
+    /// Whether a decision is at hand that is not followed yet: this epoch will end by it, or somebody has lied.
+    #[must_use]
+    pub fn waits_to_follow(&self) -> bool {
+        self.go.is_some()
+    }
+
+    /// The decisions for the end of this epoch that are known, followed or not.
+    pub fn decisions(&self) -> impl Iterator<Item = CommitId> + '_ {
+        self.seen.values().flat_map(|seen| seen.decided.iter().copied())
+    }
+
+    /// By which commit this member left an epoch, if it holds the decision.
+    #[must_use]
+    pub fn end_of(&self, epoch: CommitId) -> Option<CommitId> {
+        self.decision_after(epoch).map(|go| go.commit.id)
+    }
+
     /// Whether it holds the decision that ended this epoch, and can help others on with it.
     #[must_use]
     pub fn knows_end_of(&self, epoch: CommitId) -> bool {
@@ -174,6 +204,7 @@ impl<R: Rules> Member<R> {
                 self.host_lost = false;
                 Ok(Vec::new())
             }
+            Input::Lost(leaves) => Ok(self.lose(leaves)),
         };
         outcome.unwrap_or_else(|refused| vec![Output::Refused(refused)])
     }
@@ -201,6 +232,7 @@ impl<R: Rules> Member<R> {
         if next.host.leaf != self.epoch.host.leaf {
             self.host_lost = false;
         }
+        let entered = go.commit.change.adds.clone();
         let mandate = self.mandate_beyond_the_epoch();
         let mut outputs = vec![Output::Merged(go.commit.clone())];
         if self.past.len() == MAX_PAST {
@@ -208,6 +240,8 @@ impl<R: Rules> Member<R> {
         }
         self.past.push(go);
         self.promised = next.host;
+        // A leaf that is left by one device may be taken by another.
+        self.lost.retain(|leaf| next.members.contains(leaf) && !entered.contains(leaf));
         self.epoch = next;
         self.staged = None;
         self.seen.clear();
@@ -229,6 +263,7 @@ impl<R> Clone for Member<R> {
             epoch: self.epoch.clone(),
             inside: self.inside,
             host_lost: self.host_lost,
+            lost: self.lost.clone(),
             promised: self.promised,
             staged: self.staged.clone(),
             seen: self.seen.clone(),
@@ -255,14 +290,14 @@ impl<R> Hash for Member<R> {
 }
 
 type Parts<'a> = (
-    (Leaf, &'a Epoch, bool, bool, Ballot),
+    (Leaf, &'a Epoch, bool, bool, &'a BTreeSet<Leaf>, Ballot),
     (&'a Option<Staged>, &'a BTreeMap<Ballot, Seen>, &'a Option<Go>, &'a Lead, &'a Vec<Go>),
 );
 
 impl<R> Member<R> {
     fn parts(&self) -> Parts<'_> {
         (
-            (self.me, &self.epoch, self.inside, self.host_lost, self.promised),
+            (self.me, &self.epoch, self.inside, self.host_lost, &self.lost, self.promised),
             (&self.staged, &self.seen, &self.go, &self.lead, &self.past),
         )
     }

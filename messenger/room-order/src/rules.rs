@@ -7,8 +7,16 @@ pub trait Rules {
     const HALF_NEEDS_LOWEST: bool = true;
     /// nobody merges before a quorum has acknowledged.
     const MERGE_AFTER_GO: bool = true;
-    /// while an acknowledgement is missing, one waits for contradictions before merging.
-    const WAIT_FOR_CONTRADICTION: bool = true;
+    /// nobody merges what somebody else's acknowledgement contradicts.
+    const HEED_CONTRADICTIONS: bool = true;
+    /// while the acknowledgement of somebody who is reached is missing, one waits for contradictions before merging.
+    const WAIT_FOR_WHO_IS_REACHED: bool = true;
+    /// who is lost is not waited for.
+    const PASS_OVER_THE_LOST: bool = true;
+    /// a decision contradicts every other commit for its epoch, in whatever ballot that is.
+    const DECISIONS_CONTRADICT: bool = true;
+    /// what somebody grants who offered two commits in one ballot does not count.
+    const COUNT_OUT_WHO_LIED: bool = true;
     /// who enters is told the keys after the decision.
     const WELCOME_AFTER_GO: bool = true;
     /// an external commit needs an invitation for the epoch it ends.

@@ -17,6 +17,10 @@ pub(crate) struct Seen {
     pub(crate) acks: BTreeMap<Leaf, CommitId>,
     /// Whether the time for contradictions is over.
     pub(crate) waited: bool,
+    /// Which commits were shown to be decided in it; more than two tell no more than two do.
+    pub(crate) decided: BTreeSet<CommitId>,
+    /// Whether its owner offered another commit in it too.
+    pub(crate) two: bool,
 }
 
 impl<R: Rules> Member<R> {
@@ -76,6 +80,12 @@ impl<R: Rules> Member<R> {
             return Err(Refused::Grants);
         }
         let mut outputs = self.see(go.ballot, go.commit.id)?;
+        for from in &go.acks {
+            self.note_ack(&Ack { from: *from, parent: go.commit.parent, ballot: go.ballot, id: go.commit.id });
+        }
+        if let Some(seen) = self.seen.get_mut(&go.ballot).filter(|seen| seen.decided.len() < 2) {
+            seen.decided.insert(go.commit.id);
+        }
         if self.first_seen(go.ballot) == Some(go.commit.id) {
             self.go = Some(go);
             outputs.extend(self.merge_if_ready());
@@ -86,29 +96,52 @@ impl<R: Rules> Member<R> {
     pub(crate) fn waited(&mut self, ballot: Ballot) -> Vec<Output> {
         let Some(seen) = self.seen.get_mut(&ballot) else { return Vec::new() };
         seen.waited = true;
-        let mut outputs = self.merge_if_ready();
-        if outputs.is_empty() {
-            outputs = self.decide_if_ready();
-        }
-        outputs
+        self.go_on()
     }
 
-    /// with every member's acknowledgement at once; else when the wait is over and nobody contradicted.
-    pub(crate) fn may_trust(&self, ballot: Ballot, everybody: bool) -> bool {
+    pub(crate) fn lose(&mut self, leaves: BTreeSet<Leaf>) -> Vec<Output> {
+        self.lost = leaves;
+        self.go_on()
+    }
+
+    /// Follows or makes the decision for which nobody has to be waited for any longer.
+    fn go_on(&mut self) -> Vec<Output> {
+        let outputs = self.merge_if_ready();
+        if outputs.is_empty() { self.decide_if_ready() } else { outputs }
+    }
+
+    /// at once if nobody is missing but who is lost; else when the wait is over. Never against a contradiction.
+    pub(crate) fn may_trust(&self, ballot: Ballot, acks: &BTreeSet<Leaf>) -> bool {
         let Some(seen) = self.seen.get(&ballot) else { return false };
-        !R::WAIT_FOR_CONTRADICTION || !self.is_contradicted(ballot, seen.id) && (everybody || seen.waited)
+        // Where another commit is known of, whoever is lost may have followed it: then nobody is passed over.
+        let passes_over = R::PASS_OVER_THE_LOST && !self.knows_another(seen.id);
+        let is_missed = |leaf: &Leaf| {
+            // What this member itself has acknowledged it knows.
+            let is_lost = passes_over && self.lost.contains(leaf) || *leaf == self.me;
+            !acks.contains(leaf) && seen.acks.get(leaf) != Some(&seen.id) && !is_lost
+        };
+        let waits = R::WAIT_FOR_WHO_IS_REACHED && self.epoch.members.iter().any(is_missed);
+        !(R::HEED_CONTRADICTIONS && self.is_contradicted(ballot, seen.id)) && (seen.waited || !waits)
     }
 
     /// What was decided in a ballot is the only commit that anybody acknowledges in it or in a higher one. So another
-    /// one, acknowledged by somebody else than its ballot's owner or by oneself, shows that somebody lied.
+    /// one, acknowledged by somebody else than its ballot's owner or by oneself, shows that somebody lied; and so does
+    /// another decision.
     fn is_contradicted(&self, ballot: Ballot, id: CommitId) -> bool {
-        let another = self.staged.iter().any(|staged| staged.ballot > ballot && staged.commit.id != id);
-        another || self.seen.range(ballot..).any(|(_, seen)| seen.acks.values().any(|acked| *acked != id))
+        let another = |found: &CommitId| *found != id;
+        let decided = R::DECISIONS_CONTRADICT && self.seen.values().any(|seen| seen.decided.iter().any(another));
+        let staged = self.staged.iter().any(|staged| staged.ballot > ballot && another(&staged.commit.id));
+        decided || staged || self.seen.range(ballot..).any(|(_, seen)| seen.acks.values().any(another))
+    }
+
+    /// Whether another commit for this epoch was offered or acknowledged, in whatever ballot.
+    fn knows_another(&self, id: CommitId) -> bool {
+        self.seen.values().any(|seen| seen.two || seen.id != id || seen.acks.values().any(|found| *found != id))
     }
 
     fn merge_if_ready(&mut self) -> Vec<Output> {
         match self.go.take() {
-            Some(go) if self.may_trust(go.ballot, self.epoch.members.is_subset(&go.acks)) => self.merge(go),
+            Some(go) if self.may_trust(go.ballot, &go.acks) => self.merge(go),
             waiting => {
                 self.go = waiting;
                 Vec::new()
@@ -131,23 +164,32 @@ impl<R: Rules> Member<R> {
     }
 
     /// Notes the first commit of a ballot; a second one is evidence against the ballot's owner.
-    fn see(&mut self, ballot: Ballot, id: CommitId) -> Result<Vec<Output>, Refused> {
+    pub(crate) fn see(&mut self, ballot: Ballot, id: CommitId) -> Result<Vec<Output>, Refused> {
         let first = match self.seen.get(&ballot) {
             Some(seen) => seen.id,
             // The host's own ballot has its place whatever others fill the rest with.
             None if self.seen.len() >= MAX_BALLOTS && ballot != self.epoch.host => return Err(Refused::TooManyBallots),
             None => {
-                self.seen.insert(ballot, Seen { id, acks: BTreeMap::new(), waited: false });
+                let (acks, decided) = (BTreeMap::new(), BTreeSet::new());
+                self.seen.insert(ballot, Seen { id, acks, waited: false, decided, two: false });
                 id
             }
         };
         if first == id {
             return Ok(Vec::new());
         }
+        if let Some(seen) = self.seen.get_mut(&ballot) {
+            seen.two = true;
+        }
         if ballot.leaf == self.epoch.host.leaf {
             self.host_lost = true;
         }
         Ok(if R::WARN { vec![two_offers(ballot, first, id)] } else { Vec::new() })
+    }
+
+    /// Whether it is known that this member offered two commits in one ballot of this epoch.
+    pub(crate) fn has_lied(&self, leaf: Leaf) -> bool {
+        self.seen.iter().any(|(ballot, seen)| ballot.leaf == leaf && seen.two)
     }
 
     fn note_ack(&mut self, ack: &Ack) {

@@ -90,15 +90,24 @@ impl Core {
             return self.error("room_send", message, "wait until they are heard again");
         }
         let Some(text_id) = self.admit_text("room_send", &id.to_string(), &text, text_id) else { return };
-        let me = self.me.person.device;
         let Some(room) = self.rooms.get_mut(&id) else { return };
-        if room.fanouts.len() >= MAX_FANOUTS {
+        if room.fanouts.len() + room.held.len() >= MAX_FANOUTS {
             return self.error(
                 "room_send",
                 format!("{MAX_FANOUTS} texts are already under way in this room"),
                 "wait for their states",
             );
         }
+        match room.is_between_epochs() {
+            true => self.hold_text(id, (text_id, text), now),
+            false => self.fan_out(id, (text_id, text), now),
+        }
+    }
+
+    /// Seals a text for the members of this epoch, and sends it to each.
+    pub(super) fn fan_out(&mut self, id: RoomId, (text_id, text): (u64, String), now: Now) {
+        let me = self.me.person.device;
+        let Some(room) = self.rooms.get_mut(&id) else { return };
         let Some(group) = room.group_mut() else { return };
         let message = match group.seal(&RoomPlaintext { id: text_id, text }, &self.me.leaf) {
             Ok(message) => message,

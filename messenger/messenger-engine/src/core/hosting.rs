@@ -92,6 +92,8 @@ impl Core {
         inside.hosting.invited.remove(&person.device);
         let refusal = match inside.group.verify_guest(key_package, person.device, &*credentials, now) {
             Ok(guest) if guest.person().identifier == person.identifier => {
+                // Each device waits once, with the key package that it named last.
+                inside.hosting.entering.retain(|waiting| waiting.person().device != person.device);
                 inside.hosting.entering.push_back(Box::new(guest));
                 None
             }

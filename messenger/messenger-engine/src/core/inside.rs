@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use room_order::{Alarm, Ballot, Claim, Leaf, Member};
+use room_order::{Ballot, Claim, Leaf, MAX_AHEAD, Member};
 
 use super::hosting::Hosting;
 use super::proofs::{Leaves, Proofs};
+use super::warnings::Warnings;
 use crate::room::{DeviceKey, Group, Person};
 use crate::time::Now;
 use crate::wire::RoomFrame;
@@ -19,14 +20,12 @@ pub(super) const W: Duration = Duration::from_secs(5);
 pub(super) const SILENT: Duration = Duration::from_secs(6);
 /// How far apart members claim (rule R-11).
 pub(super) const TURN: Duration = Duration::from_secs(1);
-/// How many alarms are told of one room.
-pub(super) const MAX_ALARMS: usize = 16;
 /// How often somebody who is behind is helped on.
 const HELP: Duration = Duration::from_secs(1);
-/// How far above the host's term claims of others are looked at: nobody drives the terms to their end.
-const TERMS: u32 = 1024;
 /// How long a claim has before another one.
 pub(super) const CLAIM: Duration = Duration::from_secs(8);
+/// How long whoever was promised a ballot waits for the promise of another: others have their turns meanwhile (rule R-11).
+const PROMISED_AGAIN: Duration = Duration::from_secs(30);
 
 /// What one knows and waits for in a room that one is in.
 pub(super) struct Inside {
@@ -48,6 +47,8 @@ pub(super) struct Inside {
     pub(super) next_claim: Instant,
     /// Claims for this epoch that came before the host was lost here.
     pub(super) claims: BTreeMap<Leaf, Claim>,
+    /// When each was promised a ballot of this epoch.
+    pub(super) promised_at: BTreeMap<Leaf, Instant>,
     /// One's own offer or claim, for who has no connection yet or lags.
     pub(super) repeat: Option<RoomFrame>,
     /// One's own last acknowledgement.
@@ -61,11 +62,11 @@ pub(super) struct Inside {
     /// Whether the person was told.
     pub(super) told_stalled: bool,
     /// What the person was warned of.
-    pub(super) alarms: BTreeSet<Alarm>,
+    pub(super) warnings: Warnings,
     /// A host against whom there is evidence (rule R-14): she counts as lost.
     pub(super) accused: Option<DeviceKey>,
-    /// Whether a session with the host has stood: where none has yet, none is lost.
-    pub(super) host_linked: bool,
+    /// With whom a session has stood: where none has yet, none is lost.
+    pub(super) linked: BTreeSet<DeviceKey>,
     /// Of whom the person was warned, that she is in another epoch than she says.
     pub(super) warned: BTreeSet<DeviceKey>,
     /// Whether this device has handed in, in this epoch, that it takes over from a host who leaves.
@@ -89,6 +90,7 @@ impl Inside {
             host_lost: None,
             next_claim: now.instant,
             claims: BTreeMap::new(),
+            promised_at: BTreeMap::new(),
             repeat: None,
             acked: None,
             helped: BTreeMap::new(),
@@ -96,9 +98,9 @@ impl Inside {
             beats: 0,
             stalled: None,
             told_stalled: false,
-            alarms: BTreeSet::new(),
+            warnings: Warnings::default(),
             accused: None,
-            host_linked: false,
+            linked: BTreeSet::new(),
             warned: BTreeSet::new(),
             handed_in: false,
             leaving: None,
@@ -112,6 +114,8 @@ impl Inside {
         let devices: BTreeSet<DeviceKey> = self.group.members().map(|person| person.device).collect();
         self.heard.retain(|device, _| devices.contains(device));
         self.gone.retain(|device| devices.contains(device));
+        self.linked.retain(|device| devices.contains(device));
+        self.warnings.keep(&devices);
         self.warned.retain(|device| devices.contains(device));
         for device in devices {
             self.heard.entry(device).or_insert(now.instant);
@@ -163,6 +167,28 @@ impl Inside {
         leaves.filter(|(leaf, device)| *leaf == me || heard(device)).map(|(leaf, _)| leaf).collect()
     }
 
+    /// Who is lost to this device, and not waited for (rule R-07): whose session has ended, from whom nothing came for long,
+    /// and a host against whom there is evidence.
+    pub(super) fn lost_members(&self, sessions: &BTreeSet<DeviceKey>, now: Now) -> BTreeSet<Leaf> {
+        let lost = |device: &DeviceKey| {
+            let ended = self.linked.contains(device) && !sessions.contains(device);
+            let late = |at: &Instant| now.instant.saturating_duration_since(*at) >= SILENT;
+            ended || self.heard.get(device).is_none_or(late) || self.accused == Some(*device)
+        };
+        let (me, leaves) = (self.group.leaf(), self.group.leaves().into_iter());
+        leaves.filter(|(leaf, device)| *leaf != me && lost(device)).map(|(leaf, _)| leaf).collect()
+    }
+
+    /// When the next of those turns silent who are waited for now.
+    fn lost_at(&self) -> Option<Instant> {
+        let waited_for =
+            |(leaf, _): &(Leaf, DeviceKey)| !self.order.lost().contains(leaf) && *leaf != self.group.leaf();
+        let heard = |(_, device)| self.heard.get(&device).map(|at| *at + SILENT);
+        // Nobody is waited for while no commit is under way.
+        let waits = self.order.ballots().next().is_some();
+        waits.then(|| self.group.leaves().into_iter().filter(waited_for).filter_map(heard).min()).flatten()
+    }
+
     /// When the host is silent for too long.
     pub(super) fn host_silent_at(&self) -> Instant {
         let heard = self.heard.get(&self.group.host().device);
@@ -180,9 +206,15 @@ impl Inside {
         self.leaving.is_none() && (self.host_lost.is_some() || barred())
     }
 
+    /// Whether a claim may be looked at: it is for what was promised already, or its owner was promised nothing for a while.
+    pub(super) fn may_claim(&self, claim: Claim, now: Now) -> bool {
+        let promised = self.promised_at.get(&claim.ballot.leaf);
+        claim.ballot == self.order.promised() || promised.is_none_or(|at| now.instant >= *at + PROMISED_AGAIN)
+    }
+
     /// The highest term that others have claimed in this epoch.
     pub(super) fn highest_claim(&self) -> u32 {
-        let limit = self.order.epoch().host.term.saturating_add(TERMS);
+        let limit = self.order.promised().term.saturating_add(MAX_AHEAD);
         self.claims.values().map(|claim| claim.ballot.term).filter(|term| *term <= limit).max().unwrap_or(0)
     }
 
@@ -206,6 +238,6 @@ impl Inside {
         let waited = self.seen.values().map(|seen| *seen + W);
         let silent = (!self.group.is_host() && self.host_lost.is_none()).then(|| self.host_silent_at());
         let claim = self.would_claim().then_some(self.next_claim);
-        waited.chain(silent).chain(claim).chain(self.leaving).fold(self.next_beat, Instant::min)
+        waited.chain(silent).chain(claim).chain(self.lost_at()).chain(self.leaving).fold(self.next_beat, Instant::min)
     }
 }

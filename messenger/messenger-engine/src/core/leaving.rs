@@ -32,8 +32,9 @@ impl Core {
             return self.leave_room(id, "you left", now);
         }
         self.say_farewell(id);
-        let Some(Room { fanouts, early, .. }) = self.rooms.get_mut(&id) else { return };
-        let (fanouts, early) = (std::mem::take(fanouts), std::mem::take(early));
+        let Some(Room { fanouts, early, held, .. }) = self.rooms.get_mut(&id) else { return };
+        let (fanouts, early, held) = (std::mem::take(fanouts), std::mem::take(early), std::mem::take(held));
+        self.give_up_held(id, held, "the room was left");
         self.end_texts(id, fanouts, early);
         self.emit(Event::RoomClosed { room: id, reason: "you left".to_owned() });
         if let Some(inside) = self.inside(id) {

@@ -6,7 +6,7 @@ use super::{Core, SessionId};
 use room_order::CommitId;
 
 use crate::api::{Event, RoomId};
-use crate::room::Person;
+use crate::room::{GroupError, Person};
 use crate::time::Now;
 use crate::wire::RoomFrame;
 
@@ -17,18 +17,28 @@ impl Core {
         id: RoomId,
         host: &Person,
         session: SessionId,
-        (welcome, epoch): (&[u8], [u8; 32]),
+        (welcome, epoch): (&[u8], Option<[u8; 32]>),
         now: Now,
     ) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         if !matches!(&room.part, Part::Entering { host: expected, .. } if expected.device == host.device) {
             return;
         }
-        let Part::Entering { joining, .. } = std::mem::replace(&mut room.part, Part::Asked { host: host.clone() })
+        let Part::Entering { joining, left, .. } =
+            std::mem::replace(&mut room.part, Part::Asked { host: host.clone() })
         else {
             return;
         };
-        match joining.enter((welcome, CommitId(epoch)), host.device, &*self.credentials, now) {
+        let entered = match epoch {
+            Some(epoch) => joining.enter((welcome, CommitId(epoch)), host.device, &*self.credentials, now),
+            None => Err(GroupError::rule("a Welcome that names its epoch", "one of a former version of the program")),
+        };
+        // Nobody asked the person: what she returns to is what she was in.
+        let returned = entered.and_then(|group| match left.is_none_or(|left| left.goes_on_as(&group)) {
+            true => Ok(group),
+            false => Err(GroupError::rule("the room that this device was in", "another of the same number")),
+        });
+        match returned {
             Ok(group) => {
                 room.name = group.name().to_owned();
                 room.part = Part::Inside(Box::new(Inside::new(group, now)));

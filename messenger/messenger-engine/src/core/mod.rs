@@ -25,6 +25,7 @@ mod fanout;
 mod files;
 mod gossip;
 mod heard;
+mod held;
 mod hosting;
 mod ids;
 mod inside;
@@ -52,6 +53,7 @@ mod succession;
 mod texts;
 mod typing;
 mod untaken;
+mod warnings;
 
 #[cfg(test)]
 mod tests;

@@ -168,6 +168,9 @@ impl Core {
             return;
         }
         let claim = Claim { parent, ballot: room_order::Ballot { term: claim.term, leaf } };
+        if !inside.may_claim(claim, now) {
+            return;
+        }
         // Whoever loses the host a moment later grants it then.
         inside.claims.insert(leaf, claim);
         self.order(id, Input::Receive(Message::Claim(claim)), Some(device), now);

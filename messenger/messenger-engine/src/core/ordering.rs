@@ -4,7 +4,7 @@
 use room_order::{Ack, Alarm, Ballot, Claim, Commit, CommitId, Input, Leaf, Message, Output};
 
 use super::Core;
-use super::inside::{CLAIM, Inside, MAX_ALARMS, TURN};
+use super::inside::{CLAIM, Inside, TURN};
 use super::proofs::ballot;
 use super::rooms::{Part, Room};
 use crate::api::RoomId;
@@ -29,6 +29,7 @@ impl Core {
         if inside.order.promised() != promised {
             // Whoever was promised something has time to do it.
             inside.next_claim = now.instant + CLAIM + TURN * inside.turn();
+            inside.promised_at.insert(inside.order.promised().leaf, now.instant);
         }
         for output in outputs {
             self.carry_out_order(id, output, from, now);
@@ -44,7 +45,7 @@ impl Core {
             Output::Welcome { .. } => {}
             // The merge has told it.
             Output::Removed => {}
-            Output::Alarm(alarm) => self.alarm(id, &alarm),
+            Output::Alarm(alarm) => self.alarm(id, &alarm, from),
             Output::Refused(refused) => tracing::debug!(%id, %refused, "about the order of commits"),
         }
     }
@@ -73,17 +74,19 @@ impl Core {
     }
 
     /// the person is warned, once, and a host who is accused counts as lost.
-    fn alarm(&mut self, id: RoomId, alarm: &Alarm) {
+    fn alarm(&mut self, id: RoomId, alarm: &Alarm, from: Option<DeviceKey>) {
         let Some(inside) = self.inside(id) else { return };
         // A leaf is a device in its own epoch alone: whoever entered later may have it now.
         let (Alarm::TwoOffers { one: known, .. } | Alarm::Forked { mine: known, .. }) = alarm;
         let leaves = inside.proofs.leaves_before(*known).cloned().unwrap_or_else(|| inside.leaves());
-        if let Alarm::TwoOffers { ballot, .. } = alarm
-            && leaves.device(ballot.leaf) == Some(inside.group.host().device)
-        {
-            inside.accused = Some(inside.group.host().device);
+        let author = match alarm {
+            Alarm::TwoOffers { ballot, .. } => leaves.device(ballot.leaf),
+            Alarm::Forked { .. } => None,
+        };
+        if author == Some(inside.group.host().device) {
+            inside.accused = author;
         }
-        if inside.alarms.len() >= MAX_ALARMS || !inside.alarms.insert(alarm.clone()) {
+        if !inside.warnings.is_new(alarm, author, from) {
             return;
         }
         let Some(room) = self.rooms.get(&id).filter(|room| room.is_open()) else { return };
@@ -244,8 +247,9 @@ impl Core {
         }
         self.room_changed(id);
         if let Some((guest, welcome)) = changed.welcome {
-            self.say(guest, &RoomFrame::Welcome { room: id.0, welcome, epoch: commit.id.0 });
+            self.say(guest, &RoomFrame::Welcome { room: id.0, welcome, epoch: Some(commit.id.0) });
         }
+        self.send_held(id, now);
         self.take_early(id, now);
         self.advance(id, now);
     }
@@ -285,13 +289,14 @@ impl Inside {
 
     fn begin_epoch(&mut self, host_before: DeviceKey, now: Now) {
         self.claims.clear();
+        self.promised_at.clear();
         self.repeat = None;
         self.acked = None;
         self.seen.clear();
         self.handed_in = false;
         if self.group.host().device != host_before {
             self.host_lost = None;
-            self.host_linked = false;
+            self.linked.remove(&self.group.host().device);
         }
         self.expect_all(now);
         self.next_claim = now.instant + TURN * self.turn();

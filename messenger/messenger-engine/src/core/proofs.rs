@@ -98,7 +98,8 @@ impl Proofs {
     }
 
     pub(super) fn keep_grant(&mut self, grant: SignedGrant) {
-        self.grants.insert(Leaf(grant.granted.from), grant);
+        // The first one counts: it is what the rules have counted.
+        self.grants.entry(Leaf(grant.granted.from)).or_insert(grant);
     }
 
     pub(super) fn grant(&self, from: Leaf) -> Option<&SignedGrant> {

@@ -1,12 +1,15 @@
 //! Coming back: who was removed as lost is let in again without an invitation by a person (rule R-17).
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
+
+use identity::Identifier;
 
 use super::inside::Inside;
 use super::rooms::{Part, Room};
 use super::{Core, SessionId};
 use crate::api::{Event, RoomId};
-use crate::room::{DeviceKey, MAX_MEMBERS, Person};
+use crate::room::{DeviceKey, Group, MAX_MEMBERS, Person};
 use crate::time::Now;
 use crate::wire::RoomFrame;
 
@@ -18,6 +21,34 @@ pub(super) struct Dropped {
     /// Who was in it.
     pub(super) fellows: Vec<DeviceKey>,
     pub(super) until: Instant,
+    left: Left,
+}
+
+/// What of a room is known to who left it.
+#[derive(Clone)]
+pub(super) struct Left {
+    /// Who was in it, this person too.
+    people: BTreeSet<Identifier>,
+    /// The last epoch that one was in.
+    epoch: u64,
+}
+
+impl Left {
+    /// The group as it is left; who was removed from it is a member no more.
+    fn of(group: &Group, me: &Person) -> Self {
+        let people = group.members().chain([me]).map(|person| person.identifier.clone()).collect();
+        Self { people, epoch: group.epoch() }
+    }
+
+    /// Whether nobody is in it who was not.
+    fn is_of<'a>(&self, mut members: impl Iterator<Item = &'a str>) -> bool {
+        members.all(|member| self.people.iter().any(|known| known.as_str() == member))
+    }
+
+    /// Whether this group can be what the room has become.
+    pub(super) fn goes_on_as(&self, group: &Group) -> bool {
+        group.epoch() > self.epoch && self.is_of(group.members().map(|person| person.identifier.as_str()))
+    }
 }
 
 impl Inside {
@@ -44,14 +75,15 @@ impl Core {
 
     /// Gives a room up that may go on elsewhere: its keys are forgotten, and this device asks to be let in again.
     pub(super) fn drop_room(&mut self, id: RoomId, reason: &str, now: Now) {
+        let me = self.me.person.clone();
         let Some(inside) = self.inside(id) else { return };
-        let fellows = inside.others();
+        let (fellows, left) = (inside.others(), Left::of(&inside.group, &me));
         let Some(name) = self.rooms.get(&id).filter(|room| room.is_open()).map(|room| room.name.clone()) else {
             self.rooms.remove(&id);
             return;
         };
         self.close_room(id, reason, now);
-        let dropped = Dropped { fellows: fellows.clone(), until: now.instant + RETURN };
+        let dropped = Dropped { fellows: fellows.clone(), until: now.instant + RETURN, left };
         self.rooms.insert(id, Room::new(name, Part::Dropped(dropped)));
         for device in fellows {
             self.say(device, &RoomFrame::Return { room: id.0 });
@@ -79,20 +111,22 @@ impl Core {
         }
     }
 
-    /// Whether an invitation is into a room that this device was dropped from, by somebody who was in it: then it is accepted.
-    pub(super) fn comes_back(&mut self, id: RoomId, host: &Person, now: Now) -> bool {
+    /// Whether an invitation is into a room that this device was dropped from, by somebody who was in it, and nobody is in it
+    /// who was not: then it is accepted. Otherwise it is an invitation like any other.
+    pub(super) fn comes_back(&mut self, id: RoomId, host: &Person, members: &[String], now: Now) -> bool {
         if self.is_blocked(&host.identifier) {
             return false;
         }
-        let Some(Room { part, .. }) = self.rooms.get_mut(&id) else { return false };
-        match part {
-            Part::Dropped(dropped) if dropped.fellows.contains(&host.device) => {
-                *part = Part::Asked { host: host.clone() };
-                self.accept_invitation(id, now);
-                true
-            }
-            _ => false,
+        let Some(Room { part: Part::Dropped(dropped), .. }) = self.rooms.get(&id) else { return false };
+        if !dropped.fellows.contains(&host.device) || !dropped.left.is_of(members.iter().map(String::as_str)) {
+            return false;
         }
+        let left = dropped.left.clone();
+        if let Some(room) = self.rooms.get_mut(&id) {
+            room.part = Part::Asked { host: host.clone() };
+        }
+        self.enter_room(id, Some(left), now);
+        true
     }
 
     /// Forgets rooms one was dropped from long ago.

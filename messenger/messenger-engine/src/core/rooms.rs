@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use identity::Identifier;
 
 use super::fanout::{Early, Fanout};
+use super::held::Held;
 use super::inside::Inside;
-use super::returning::Dropped;
+use super::returning::{Dropped, Left};
 use super::{Core, SessionId};
 use crate::MAX_ROOM_NAME_BYTES;
 use crate::api::{Event, RoomId};
@@ -30,6 +31,7 @@ pub(super) struct Room {
     pub(super) part: Part,
     pub(super) fanouts: BTreeMap<u64, Fanout>,
     pub(super) early: VecDeque<Early>,
+    pub(super) held: VecDeque<Held>,
 }
 
 /// What this device is in a room.
@@ -51,12 +53,14 @@ pub(super) enum Part {
         joining: Box<Joining>,
         /// When to give up.
         deadline: Instant,
+        /// The room that it returns to without the person's being asked.
+        left: Option<Left>,
     },
 }
 
 impl Room {
     pub(super) fn new(name: String, part: Part) -> Self {
-        Self { name, part, fanouts: BTreeMap::new(), early: VecDeque::new() }
+        Self { name, part, fanouts: BTreeMap::new(), early: VecDeque::new(), held: VecDeque::new() }
     }
 
     /// What one knows of it, if one is in it.
@@ -127,6 +131,11 @@ impl Core {
     }
 
     pub(super) fn accept_invitation(&mut self, id: RoomId, now: Now) {
+        self.enter_room(id, None, now);
+    }
+
+    /// Says yes: the person's own answer, or because she was in the room before.
+    pub(super) fn enter_room(&mut self, id: RoomId, left: Option<Left>, now: Now) {
         let Some(Room { part: Part::Asked { host }, .. }) = self.rooms.get(&id) else {
             return self.no_such_room("room_accept", id);
         };
@@ -135,7 +144,8 @@ impl Core {
         match Joining::new(id, &self.me.leaf) {
             Ok((joining, key_package)) => {
                 if let Some(room) = self.rooms.get_mut(&id) {
-                    room.part = Part::Entering { host, joining: Box::new(joining), deadline: now.instant + ENTERING };
+                    let deadline = now.instant + ENTERING;
+                    room.part = Part::Entering { host, joining: Box::new(joining), deadline, left };
                 }
                 self.send_room(session, &RoomFrame::Enter { room: id.0, key_package });
             }
@@ -180,6 +190,8 @@ impl Core {
 
     /// Forgets a room and tells the client.
     pub(super) fn close_room(&mut self, id: RoomId, reason: &str, _now: Now) {
+        let held = self.rooms.get_mut(&id).map(|room| std::mem::take(&mut room.held));
+        self.give_up_held(id, held.unwrap_or_default(), "the room was left");
         let Some(room) = self.rooms.remove(&id) else { return };
         let told = room.is_open();
         self.end_texts(id, room.fanouts, room.early);
@@ -223,7 +235,7 @@ impl Core {
         let id = RoomId(frame.room());
         match frame {
             RoomFrame::Invite { name, suite, members, .. } => {
-                if !self.comes_back(id, &person, now) {
+                if !self.comes_back(id, &person, &members, now) {
                     self.asked_in(id, person, session, name, suite, &members);
                 }
             }
@@ -256,7 +268,8 @@ impl Core {
             return self.send_room(session, &RoomFrame::Decline { room: id.0, reason: reason.into() });
         }
         // To somebody who is blocked it looks like an invitation that nobody answers.
-        if self.rooms.contains_key(&id) || self.is_blocked(&host.identifier) {
+        let known = self.rooms.get(&id).is_some_and(|room| !matches!(room.part, Part::Dropped(_)));
+        if known || self.is_blocked(&host.identifier) {
             return;
         }
         let members: Vec<Identifier> =
@@ -318,8 +331,9 @@ impl Core {
         let texts = room.fanouts.values().filter_map(Fanout::next_deadline);
         // Whoever is not in yet keeps them until she is.
         let early = room.early.iter().filter(|_| room.group().is_some()).map(Early::until);
+        let held = room.held.front().map(Held::until);
         let past = room.group().and_then(Group::next_deadline);
-        part.into_iter().chain(past).chain(texts).chain(early).min()
+        part.into_iter().chain(past).chain(held).chain(texts).chain(early).min()
     }
 
     pub(super) fn tick_rooms(&mut self, now: Now) {
@@ -328,6 +342,7 @@ impl Core {
         for id in ids {
             self.tend_room(id, now);
             self.expire_fanouts(id, now);
+            self.expire_held(id, now);
             self.take_early(id, now);
             if let Some(group) = self.rooms.get_mut(&id).and_then(Room::group_mut) {
                 group.forget_past_epochs(now);

@@ -1,5 +1,6 @@
 //! A room goes on without its host: beats, silence, claims, and what becomes of a room in which no quorum is heard.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use room_order::{AllRules, Input, Message, is_quorum};
@@ -18,11 +19,24 @@ const HOPELESS: Duration = Duration::from_secs(60);
 impl Core {
     /// Does what is due in a room one is in.
     pub(super) fn tend_room(&mut self, id: RoomId, now: Now) {
+        self.look_for_lost(id, now);
         self.end_waits(id, now);
         self.beat_if_due(id, now);
         self.look_for_host(id, now);
         self.claim_if_due(id, now);
         self.end_leaving(id, now);
+    }
+
+    /// who is lost is not waited for.
+    fn look_for_lost(&mut self, id: RoomId, now: Now) {
+        let sessions: BTreeSet<DeviceKey> = self.links.values().map(|link| link.person.device).collect();
+        let Some(inside) = self.inside(id) else { return };
+        let others = inside.others().into_iter();
+        inside.linked.extend(others.filter(|device| sessions.contains(device)));
+        let lost = inside.lost_members(&sessions, now);
+        if lost != *inside.order.lost() {
+            self.order(id, Input::Lost(lost), None, now);
+        }
     }
 
     /// the time for contradictions is over.
@@ -59,10 +73,9 @@ impl Core {
             return;
         }
         let (host, silent_at) = (inside.group.host().device, inside.host_silent_at());
-        let linked = self.session_to(host).is_some();
+        let has_session = self.session_to(host).is_some();
         let Some(inside) = self.inside(id) else { return };
-        inside.host_linked |= linked;
-        let left = !linked && inside.host_linked;
+        let left = !has_session && inside.linked.contains(&host);
         let lost = left || silent_at <= now.instant || inside.accused == Some(host);
         match (lost, inside.host_lost) {
             (true, None) => {

@@ -47,7 +47,7 @@ impl GroupError {
         Self::Mls(crate::clip(&format!("{error:?}")))
     }
 
-    pub(super) fn rule(expected: &'static str, found: impl Into<String>) -> Self {
+    pub(crate) fn rule(expected: &'static str, found: impl Into<String>) -> Self {
         Self::Rule { expected, found: found.into() }
     }
 }

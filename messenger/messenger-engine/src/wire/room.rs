@@ -56,9 +56,9 @@ pub enum RoomFrame {
         /// The MLSMessage.
         #[cbor(n(1), with = "minicbor::bytes")]
         welcome: Vec<u8>,
-        /// The name of the epoch into which it leads.
+        /// The name of the epoch into which it leads; a former version of the program does not send it.
         #[cbor(n(2), with = "minicbor::bytes")]
-        epoch: [u8; 32],
+        epoch: Option<[u8; 32]>,
     },
     /// Member to all members: I am leaving, remove me.
     #[n(6)]

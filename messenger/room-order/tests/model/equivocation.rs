@@ -4,15 +4,16 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use room_order::{Ack, Alarm, AllRules, Ballot, Commit, Go, Grant, Leaf, Message, Offer, Rules, Staged};
+use room_order::{Ack, Alarm, AllRules, Ballot, Commit, Go, Grant, Input, Leaf, Member, Message, Offer, Rules, Staged};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use crate::mutants::without;
-use crate::progress::settle;
+use crate::progress::{Waits, settle};
 use crate::rooms::{ONE_COMMIT, next, one_commit};
 use crate::world::{Action, Post, Want, World, commit};
 
-without!(NoWait, WAIT_FOR_CONTRADICTION);
+without!(Unheeding, HEED_CONTRADICTIONS);
+without!(NoWait, WAIT_FOR_WHO_IS_REACHED);
 without!(Silent, WARN);
 
 const FAULTY: Leaf = Leaf(0);
@@ -35,21 +36,42 @@ impl<R: Rules + Send + Sync + 'static> Equivocation<R> {
     }
 
     /// R-07 waits at least twice as long as a message takes between members who reach each other. So when the wait is
-    /// over, every honest acknowledgement has arrived at every honest member.
-    fn may_be_over(&self, world: &World<R>, ballot: Ballot) -> bool {
-        let arrived = |from: Leaf, parent| {
+    /// over, an honest member who had left the epoch has answered how that ended. One who is in it still has the offer,
+    /// if an honest member made it, and acknowledges nothing in lower ballots any more; so what she acknowledged there
+    /// has arrived. What the other acknowledged in a higher ballot has arrived too, or was offered by who knew of the
+    /// acknowledgement here, and then it is the same commit: what liars grant does not count with her.
+    fn may_be_over(&self, world: &World<R>, at: Leaf, ballot: Ballot) -> bool {
+        let Some(member) = world.member(at).filter(|_| self.linked) else { return true };
+        let epoch = member.epoch().id;
+        let others = HONEST.iter().filter(|leaf| **leaf != at).filter_map(|leaf| world.member(*leaf));
+        let ready = |other: &Member<R>| match other.end_of(epoch) {
+            Some(end) => member.decisions().any(|known| known == end),
+            None => other.epoch().id != epoch || ballot.leaf == FAULTY || other.promised() >= ballot,
+        };
+        let arrived = |ack: &Ack| {
             HONEST.iter().filter_map(|leaf| world.member(*leaf)).all(|member| {
-                member.epoch().id != parent
-                    || member.leaf() == from
-                    || from == ballot.leaf && member.first_seen(ballot).is_some()
-                    || member.acknowledged(ballot).any(|leaf| leaf == from)
+                member.epoch().id != ack.parent
+                    || member.leaf() == ack.from
+                    || ack.from == ack.ballot.leaf && member.first_seen(ack.ballot).is_some()
+                    || member.acknowledged(ack.ballot).any(|leaf| leaf == ack.from)
             })
         };
-        !self.linked
-            || world.sent.iter().all(|post| match &**post {
-                Post::Message(_, Message::Ack(ack)) if ack.ballot == ballot => arrived(ack.from, ack.parent),
-                _ => true,
-            })
+        let acks = world.sent.iter().filter_map(|post| match &**post {
+            Post::Message(_, Message::Ack(ack)) if ack.parent == epoch => Some(ack),
+            _ => None,
+        });
+        others.into_iter().all(ready) && acks.into_iter().all(arrived)
+    }
+
+    /// Whom a member may take for lost. Two who are to talk do not both lose each other; that one of them does for a
+    /// moment is not excluded.
+    fn may_lose<'a>(&self, world: &'a World<R>, member: &'a Member<R>) -> impl Iterator<Item = Leaf> + 'a {
+        let (me, linked) = (member.leaf(), self.linked);
+        let others = [FAULTY, HONEST[0], HONEST[1]].into_iter().filter(move |other| *other != me);
+        others.filter(move |other| {
+            let lost_there = world.member(*other).is_some_and(|there| there.lost().contains(&me));
+            !(member.lost().contains(other) || linked && lost_there)
+        })
     }
 }
 
@@ -100,12 +122,12 @@ fn talk<R: Rules>(world: &World<R>) -> World<R> {
     let mut world = world.clone();
     for _ in 0..2 {
         for leaf in HONEST {
-            world.step(leaf, room_order::Input::Beat);
+            world.step(leaf, Input::Beat);
         }
         // Decisions are passed on, whoever made them.
         let decisions: Vec<Arc<Post>> =
             world.sent.iter().filter(|post| matches!(***post, Post::Message(_, Message::Go(_)))).cloned().collect();
-        settle(&mut world, &HONEST.into());
+        settle(&mut world, &HONEST.into(), Waits::End);
         for post in decisions {
             for leaf in HONEST {
                 world.deliver(leaf, &post);
@@ -170,16 +192,23 @@ impl<R: Rules + Send + Sync + 'static> Model for Equivocation<R> {
             if member.epoch().number == 0 {
                 actions.extend(lies.iter().map(|lie| Action::Faulty(leaf, Box::new(lie.clone()))));
             }
-            let waiting = member.ballots().filter(|(ballot, waited)| !waited && self.may_be_over(world, *ballot));
+            let waiting = member.ballots().filter(|(ballot, waited)| !waited && self.may_be_over(world, leaf, *ballot));
             actions.extend(waiting.map(|(ballot, _)| Action::Waited(leaf, ballot)));
             if world.claims < self.claims {
                 actions.push(Action::Claim(leaf));
             }
+            actions.extend(self.may_lose(world, member).map(|other| Action::Lose(leaf, other)));
         }
     }
 
     fn next_state(&self, world: &World<R>, action: Action) -> Option<World<R>> {
-        next(world, &[], action)
+        // Waits end by steps of their own here, when they may.
+        let Action::Deliver(to, post) = &action else { return next(world, &[], action) };
+        let mut next = world.clone();
+        if let Post::Message(_, Message::Claim(_)) = &**post {
+            next.step(*to, Input::HostLost);
+        }
+        next.deliver(*to, post).then_some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
@@ -207,8 +236,9 @@ fn must_break<R: Rules + Send + Sync + Clone + std::fmt::Debug + 'static>(
     _without: R,
     property: &'static str,
     linked: bool,
+    claims: u32,
 ) {
-    let model = Equivocation::<R>::new(linked, 0);
+    let model = Equivocation::<R>::new(linked, claims);
     let found = model.checker().finish_when(HasDiscoveries::AnyOf([property].into())).spawn_bfs().join();
     let path = found.discovery(property).unwrap_or_else(|| panic!("{property} cannot fail"));
     println!("{}: {property} fails in {} steps", std::any::type_name::<R>(), path.into_actions().len());
@@ -225,16 +255,21 @@ fn two_who_cannot_talk_notice_the_fork_later() {
 }
 
 #[test]
+fn contradictions_are_not_heeded() {
+    must_break(Unheeding, ONE_COMMIT, true, 0);
+}
+
+#[test]
 fn nobody_waits_for_contradictions() {
-    must_break(NoWait, ONE_COMMIT, true);
+    must_break(NoWait, ONE_COMMIT, true, 0);
 }
 
 #[test]
 fn nobody_warns_of_two_offers() {
-    must_break(Silent, NAMED, true);
+    must_break(Silent, NAMED, true, 0);
 }
 
 #[test]
 fn nobody_warns_of_a_fork() {
-    must_break(Silent, SEEN, false);
+    must_break(Silent, SEEN, false, 0);
 }

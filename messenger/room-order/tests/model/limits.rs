@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 
 use room_order::{
-    Ack, AllRules, Ballot, Change, Claim, Commit, CommitId, Input, Leaf, MAX_BALLOTS, Message, Offer, Output, Refused,
+    Ack, AllRules, Ballot, Change, Claim, Commit, CommitId, Epoch, Input, Leaf, MAX_AHEAD, MAX_BALLOTS, Member,
+    Message, Offer, Output, Refused,
 };
 
 use crate::world::World;
 
 #[test]
 fn after_the_last_term_nobody_claims_and_no_promise_is_taken_back() {
-    let world = World::<AllRules>::new(3, 0);
-    let mut member = world.member(Leaf(2)).expect("three are inside").clone();
+    let begun = World::<AllRules>::new(3, 0).member(Leaf(2)).expect("three are inside").epoch().clone();
+    let late = Epoch { host: Ballot { term: u32::MAX - 1, leaf: Leaf(0) }, ..begun };
+    let mut member = Member::<AllRules>::new(Leaf(2), late);
     let last = Ballot { term: u32::MAX, leaf: Leaf(1) };
     let _ = member.step(Input::HostLost);
     let _ = member.step(Input::Receive(Message::Claim(Claim { parent: member.epoch().id, ballot: last })));
@@ -19,6 +21,25 @@ fn after_the_last_term_nobody_claims_and_no_promise_is_taken_back() {
     let outputs = member.step(Input::Claim);
     assert!(matches!(outputs[..], [Output::Refused(_)]), "{outputs:?}");
     assert_eq!(member.promised(), last);
+}
+
+#[test]
+fn nobody_is_granted_a_term_far_above_what_was_promised() {
+    let world = World::<AllRules>::new(3, 0);
+    let mut member = world.member(Leaf(2)).expect("three are inside").clone();
+    let (host, parent) = (member.epoch().host, member.epoch().id);
+    let _ = member.step(Input::HostLost);
+    let mut claim = |term: u32| {
+        let ballot = Ballot { term, leaf: Leaf(1) };
+        let outputs = member.step(Input::Receive(Message::Claim(Claim { parent, ballot })));
+        (matches!(outputs[..], [Output::Send { message: Message::Grant(_), .. }]), member.promised())
+    };
+    for term in [u32::MAX, host.term + MAX_AHEAD + 1] {
+        assert_eq!(claim(term), (false, host));
+    }
+    let highest = Ballot { term: host.term + MAX_AHEAD, leaf: Leaf(1) };
+    assert_eq!(claim(highest.term), (true, highest));
+    assert!(claim(highest.term + 1).0, "it is counted from what was promised last");
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::marker::PhantomData;
 use room_order::{AllRules, Ballot, Input, Leaf, Message, Rules};
 use stateright::{Checker, HasDiscoveries, Model};
 
-use crate::rooms::{ENTERED_WHAT_IS_DECIDED, MAJORITY_GOES_ON, NOBODY_REMOVED_READS, ONE_COMMIT, Rooms, one_commit};
+use crate::rooms::{
+    ENTERED_WHAT_IS_DECIDED, GOES_ON_AT_ONCE, MAJORITY_GOES_ON, NOBODY_REMOVED_READS, ONE_COMMIT, Rooms, one_commit,
+};
 use crate::walks::{Walk, walk};
 use crate::world::{Post, Want, World};
 
@@ -24,6 +26,7 @@ without!(AnyHalf, HALF_NEEDS_LOWEST);
 without!(MergeAtOnce, MERGE_AFTER_GO);
 without!(WelcomeAtOnce, WELCOME_AFTER_GO);
 without!(AnyInvitation, INVITED_FOR_THIS_EPOCH);
+without!(WaitForAll, PASS_OVER_THE_LOST);
 without!(BrokenPromises, KEEP_PROMISES);
 without!(OneGrant, GRANT_HIGHER_BALLOTS);
 without!(OwnChoice, OFFER_WHAT_WAS_STAGED);
@@ -39,7 +42,7 @@ fn must_break<R: Rules + Send + Sync + Clone + std::fmt::Debug + 'static>(
     claims: u32,
 ) {
     let mut model = Rooms::<R>::new(members, wants, claims);
-    model.progress = property == MAJORITY_GOES_ON;
+    model.progress = [MAJORITY_GOES_ON, GOES_ON_AT_ONCE].contains(&property);
     let found = model.checker().finish_when(HasDiscoveries::AnyOf([property].into())).spawn_bfs().join();
     let path = found.discovery(property).unwrap_or_else(|| panic!("{property} cannot fail"));
     println!("{}: {property} fails in {} steps", std::any::type_name::<R>(), path.into_actions().len());
@@ -63,6 +66,11 @@ fn the_welcome_goes_out_with_the_offer() {
 #[test]
 fn an_old_invitation_is_good() {
     must_break(AnyInvitation, NOBODY_REMOVED_READS, 3, &[(0, Want::Remove(2)), (2, Want::Return)], 0);
+}
+
+#[test]
+fn the_lost_are_waited_for() {
+    must_break(WaitForAll, GOES_ON_AT_ONCE, 3, &[], 0);
 }
 
 #[test]

@@ -12,6 +12,22 @@ const ROUNDS: u32 = 3;
 
 /// L-1, for every quorum of the newest epoch: nobody else takes a step any more, or sends anything that arrives.
 pub(crate) fn every_majority_goes_on<R: Rules>(world: &World<R>) -> bool {
+    every_majority(world, Waits::End)
+}
+
+/// L-2: the same, where all of the quorum are in that epoch and have lost whoever is not of it, and no wait ends.
+pub(crate) fn every_majority_goes_on_at_once<R: Rules>(world: &World<R>) -> bool {
+    every_majority(world, Waits::Last)
+}
+
+/// Whether the time for contradictions is ever over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waits {
+    End,
+    Last,
+}
+
+fn every_majority<R: Rules>(world: &World<R>, waits: Waits) -> bool {
     let Some(newest) = world.inside().map(|member| member.epoch()).max_by_key(|epoch| epoch.number) else {
         return true;
     };
@@ -20,22 +36,25 @@ pub(crate) fn every_majority_goes_on<R: Rules>(world: &World<R>) -> bool {
         let part: BTreeSet<Leaf> =
             leaves.iter().enumerate().filter(|(at, _)| mask & 1 << at != 0).map(|(_, leaf)| *leaf).collect();
         let here = part.iter().all(|leaf| world.member(*leaf).is_some());
+        let together = waits == Waits::End
+            || part.iter().filter_map(|leaf| world.member(*leaf)).all(|member| member.epoch().id == newest.id);
         let knows = part.iter().filter_map(|leaf| world.member(*leaf)).any(|member| member.epoch().id == newest.id);
         !here
             || !knows
+            || !together
             || !is_quorum::<AllRules>(&part, &newest.members)
-            || goes_on(world.clone(), &part, newest.number)
+            || goes_on(world.clone(), &part, newest.number, waits)
     })
 }
 
 /// Whether all of `part` that stay in the room come to one later epoch, whose host is among them.
-fn goes_on<R: Rules>(mut world: World<R>, part: &BTreeSet<Leaf>, from: u64) -> bool {
-    settle(&mut world, part);
+fn goes_on<R: Rules>(mut world: World<R>, part: &BTreeSet<Leaf>, from: u64, waits: Waits) -> bool {
+    settle(&mut world, part, waits);
     let hosts: Vec<u32> = part.iter().map(|leaf| leaf.0).collect();
     for leaf in hosts {
         if world.member(Leaf(leaf)).is_some_and(|member| member.epoch().host.leaf == Leaf(leaf)) {
             world.want(leaf, Want::Update);
-            settle(&mut world, part);
+            settle(&mut world, part, waits);
         }
     }
     for _ in 0..ROUNDS {
@@ -47,7 +66,7 @@ fn goes_on<R: Rules>(mut world: World<R>, part: &BTreeSet<Leaf>, from: u64) -> b
                 world.step(*leaf, Input::HostLost);
             });
             world.step(*leaf, Input::Claim);
-            settle(&mut world, part);
+            settle(&mut world, part, waits);
         }
     }
     arrived(&world, part, from)
@@ -61,16 +80,23 @@ fn arrived<R: Rules>(world: &World<R>, part: &BTreeSet<Leaf>, from: u64) -> bool
     first.number > from && led && epochs.all(|epoch| epoch.id == first.id)
 }
 
-/// Everything sent within `part` arrives, and then the waits end; until nothing changes any more.
-pub(crate) fn settle<R: Rules>(world: &mut World<R>, part: &BTreeSet<Leaf>) {
+/// Everything sent within `part` arrives, and then the waits end if they do; until nothing changes any more.
+pub(crate) fn settle<R: Rules>(world: &mut World<R>, part: &BTreeSet<Leaf>, waits: Waits) {
     loop {
         while exchange(world, part) {}
         let mut changed = false;
         for leaf in part {
-            let ballots: Vec<_> =
-                world.member(*leaf).into_iter().flat_map(|member| member.ballots().collect::<Vec<_>>()).collect();
-            for (ballot, waited) in ballots {
-                changed |= !waited && world.step(*leaf, Input::Waited(ballot));
+            let Some(member) = world.member(*leaf) else { continue };
+            match waits {
+                Waits::End => {
+                    for (ballot, waited) in member.ballots().collect::<Vec<_>>() {
+                        changed |= !waited && world.step(*leaf, Input::Waited(ballot));
+                    }
+                }
+                Waits::Last => {
+                    let others = &member.epoch().members - part;
+                    changed |= world.step(*leaf, Input::Lost(others));
+                }
             }
         }
         if !changed {

@@ -51,8 +51,8 @@ pub(crate) fn next<R: Rules>(world: &World<R>, wants: &[(u32, Want)], action: Ac
             next.want(by, want)
         }
         Action::Deliver(to, post) => {
-            ready(&mut next, to, &post);
-            next.deliver(to, &post)
+            let went_on = ready(&mut next, to, &post);
+            next.deliver(to, &post) || went_on
         }
         Action::Faulty(to, message) => next.step(to, Input::Receive(*message)),
         Action::Waited(leaf, ballot) => next.step(leaf, Input::Waited(ballot)),
@@ -60,20 +60,24 @@ pub(crate) fn next<R: Rules>(world: &World<R>, wants: &[(u32, Want)], action: Ac
             next.claims += 1;
             next.step(leaf, Input::Claim)
         }
+        Action::Lose(leaf, other) => {
+            let lost = next.member(leaf).map(|member| member.lost().iter().copied().chain([other]).collect());
+            lost.is_some_and(|lost| next.step(leaf, Input::Lost(lost)))
+        }
     };
     changed.then_some(next)
 }
 
 /// Time may have passed before anything is delivered: the host counts as lost, and nobody is waited for any longer.
-fn ready<R: Rules>(world: &mut World<R>, to: Leaf, post: &Post) {
+/// Whether a decision that had come before was followed then.
+fn ready<R: Rules>(world: &mut World<R>, to: Leaf, post: &Post) -> bool {
     match post {
         Post::Message(_, Message::Claim(_)) => {
             world.step(to, Input::HostLost);
+            false
         }
-        Post::Message(_, Message::Go(go)) => {
-            world.step(to, Input::Waited(go.ballot));
-        }
-        _ => {}
+        Post::Message(_, Message::Go(go)) => world.step(to, Input::Waited(go.ballot)),
+        _ => false,
     }
 }
 
@@ -111,6 +115,8 @@ impl<R: Rules + Send + Sync + 'static> Model for Rooms<R> {
         ];
         if self.progress {
             properties.push(Property::always(MAJORITY_GOES_ON, |_, world| progress::every_majority_goes_on(world)));
+            properties
+                .push(Property::always(GOES_ON_AT_ONCE, |_, world| progress::every_majority_goes_on_at_once(world)));
         }
         properties
     }
@@ -120,6 +126,7 @@ pub(crate) const ONE_COMMIT: &str = "never two commits merged for one epoch (S-1
 pub(crate) const NOBODY_REMOVED_READS: &str = "nobody removed reads later (S-2)";
 pub(crate) const ENTERED_WHAT_IS_DECIDED: &str = "nobody enters what is not decided (S-3)";
 pub(crate) const MAJORITY_GOES_ON: &str = "a majority that can talk goes on (L-1)";
+pub(crate) const GOES_ON_AT_ONCE: &str = "a majority that has lost the others does not wait for them (L-2)";
 
 pub(crate) fn one_commit<R>(world: &World<R>) -> bool {
     let mut numbers: Vec<u64> = world.merged.iter().map(|(epoch, _)| epoch.number).collect();

@@ -35,6 +35,8 @@ pub(crate) enum Action {
     Faulty(Leaf, Box<Message>),
     Waited(Leaf, Ballot),
     Claim(Leaf),
+    /// The first takes the other for lost.
+    Lose(Leaf, Leaf),
 }
 
 #[derive(Debug)]

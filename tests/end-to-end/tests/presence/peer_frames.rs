@@ -145,7 +145,7 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         },
         RoomFrame::Enter { room: ROOM, key_package: vec![1; 2_000] },
         RoomFrame::Decline { room: ROOM, reason: reason() },
-        RoomFrame::Welcome { room: ROOM, welcome: vec![2; 100_000], epoch: [5; 32] },
+        RoomFrame::Welcome { room: ROOM, welcome: vec![2; 100_000], epoch: Some([5; 32]) },
         RoomFrame::Leave { room: ROOM },
         RoomFrame::Propose { room: ROOM, commit: vec![3; 5_000] },
         RoomFrame::Offer { head: head(), commit: vec![3; 5_000], grants: vec![grant(None), grant(Some(head()))] },

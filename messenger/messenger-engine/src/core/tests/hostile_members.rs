@@ -77,6 +77,36 @@ fn acknowledgements_of_what_nobody_offered_stop_nothing() {
     }
 }
 
+/// who claims again and again and offers nothing keeps nobody else from it.
+#[test]
+fn a_member_who_claims_all_the_time_does_not_stop_the_others() {
+    let mut world = World::of(&["alice", "bob", "carol", "dave", "erin"]);
+    let room = world.room(&["alice", "bob", "carol", "dave", "erin"]);
+    world.pass(Duration::from_secs(8));
+    let parent = world.core_of("bob").in_room(room).unwrap().1.0;
+    let key = leaf("carol");
+    let mut term = 0;
+    let mut claims = |world: &mut World| {
+        term += 1;
+        let claim = Claimed { room: room.0, parent, term, leaf: 2 };
+        let signature = sign(&claim, &key).unwrap();
+        for to in ["bob", "dave", "erin"] {
+            world.inject("carol", to, RoomFrame::Claim { claim: claim.clone(), signature });
+        }
+    };
+    // Her claim is there before anybody has lost the host.
+    claims(&mut world);
+    world.core("carol").inside(room).unwrap().next_claim += Duration::from_secs(3600);
+    world.command("alice", Command::GoOffline);
+    for _ in 0..40 {
+        world.pass(Duration::from_secs(1));
+        claims(&mut world);
+    }
+    let (_, epoch, host) = world.core_of("bob").in_room(room).unwrap();
+    assert_ne!(epoch.0, parent, "nobody took over");
+    assert_eq!(host.identifier.as_str(), address("bob"));
+}
+
 /// a leaf is somebody in its own epoch alone.
 #[test]
 fn nobody_is_named_for_what_was_signed_by_who_had_her_leaf_before() {

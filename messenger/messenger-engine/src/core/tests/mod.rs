@@ -7,6 +7,7 @@ mod day;
 mod deadlines;
 mod deeds;
 mod endorsement;
+mod failover;
 mod files;
 mod gossip;
 mod histories;

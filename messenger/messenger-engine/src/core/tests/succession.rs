@@ -116,6 +116,31 @@ fn who_is_blocked_meanwhile_is_not_let_in_again_and_who_was_lost_follows_nobody_
     }
 }
 
+/// nobody asks the person, so what her device follows into is the room that she was in.
+#[test]
+fn who_was_lost_is_asked_where_somebody_is_in_the_room_who_was_not() {
+    let mut world = World::of(&["alice", "bob", "carol", "dave"]);
+    let room = world.room(&["alice", "bob", "carol"]);
+    for other in ["alice", "bob"] {
+        world.be_deaf("carol", other);
+    }
+    world.pass(Duration::from_secs(14));
+    world.command("alice", Command::RoomInvite { room, who: address("dave") });
+    world.command("dave", Command::RoomAccept { room });
+    world.pass(Duration::from_secs(8));
+    assert_eq!(view(&world.events("dave")).2, ["alice", "bob", "dave"].map(address));
+    world.forget_events();
+    for other in ["alice", "bob"] {
+        world.end("carol", other);
+    }
+    world.pass(Duration::from_secs(90));
+    let asked = |event: &Event| matches!(event, Event::RoomInvitation { .. });
+    assert!(world.events("carol").iter().any(asked));
+    assert!(world.core_of("carol").in_room(room).is_none());
+    world.command("carol", Command::RoomAccept { room });
+    assert_eq!(view(&world.events("carol")).2.len(), 4);
+}
+
 /// a promise to who lost the host for a moment stays one, and the host claims above it.
 #[test]
 fn a_host_who_was_lost_to_one_member_for_a_moment_goes_on() {
