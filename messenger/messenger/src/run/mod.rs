@@ -25,7 +25,7 @@ use crate::appearance;
 use crate::contacts::{ContactBook, ContactsError};
 use crate::drafts::{DraftsError, Safe};
 use crate::failure::Failure;
-use crate::keeping::{Keeper, now_ms};
+use crate::keeping::{self, Keeper, now_ms};
 use crate::lock;
 use crate::places::Places;
 use crate::settings;
@@ -60,6 +60,8 @@ struct Session {
     notifier: held::Notifier,
     /// The history on this device, if there is one.
     keeper: Keeper,
+    /// When it is looked for what another program has changed in it.
+    looking: tokio::time::Interval,
 }
 
 impl Session {
@@ -79,7 +81,8 @@ impl Session {
         for command in keeper.to_tell() {
             engine.send(command).await;
         }
-        let mut session = Self { app, engine, book, trust, finder, seen, notifier, keeper };
+        let looking = keeping::looking();
+        let mut session = Self { app, engine, book, trust, finder, seen, notifier, keeper, looking };
         if let Some(error) = unopened.or(session.show_keeping().err()) {
             let words = format!("No history is kept in this run: {error}. What helps: {}.", error.remedy());
             session.app.tell_wrong(words);
