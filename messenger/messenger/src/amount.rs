@@ -31,8 +31,8 @@ pub(crate) fn percent(done: u64, bytes: u64) -> u64 {
 pub(crate) fn left_out(count: u64) -> Option<String> {
     match count {
         0 => None,
-        1 => Some("without a link or device in it".to_owned()),
-        count => Some(format!("without {count} links or devices in it")),
+        1 => Some("without a link or device".to_owned()),
+        count => Some(format!("without {count} links or devices")),
     }
 }
 

@@ -172,7 +172,7 @@ pub(crate) fn run(home: &Home, source: Option<&PassphraseSource>, asked: &Do) ->
                 history.retain(&place, *days).map_err(failed)?;
             }
             say!(
-                "kept from now on: {}; a messenger that runs takes it up at once, if its history was open",
+                "kept from now on: {}; a messenger that runs takes it up within a second, if its history is open",
                 place.name()
             );
         }
