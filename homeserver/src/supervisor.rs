@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::io;
+#[cfg(target_os = "linux")]
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -15,9 +16,10 @@ pub fn tell(state: &str) {
     }
 }
 
-/// A name that begins with `@` is no path (`unix(7)`, abstract).
+/// A name that begins with `@` is no path, on Linux, which alone has such (`unix(7)`, abstract).
 fn send(socket: &OsStr, state: &str) -> io::Result<()> {
     let address = match socket.as_bytes().split_first() {
+        #[cfg(target_os = "linux")]
         Some((b'@', name)) => SocketAddr::from_abstract_name(name)?,
         _ => SocketAddr::from_pathname(socket)?,
     };

@@ -51,6 +51,8 @@ pub struct Incoming {
     whole: (usize, u64),
     growing: Option<Growing>,
     unlooked: u64,
+    /// Where it was put, once it is whole.
+    placed: Option<PathBuf>,
 }
 
 /// A file of it: under which path it was offered, and where in the folder it is put.
@@ -83,6 +85,7 @@ impl Incoming {
             whole: (0, 0),
             growing: None,
             unlooked: 0,
+            placed: None,
         };
         if offer.folder {
             return Ok(incoming);
@@ -286,15 +289,27 @@ impl Incoming {
         }
         let place = put(partial.path(), &self.into, &self.name)?;
         self.partial = None;
+        self.placed = Some(place.clone());
         Ok(place)
     }
 
-    /// Nothing more comes, and nothing of it is wanted.
+    /// Whether it is whole, and has its name.
+    pub fn is_placed(&self) -> bool {
+        self.placed.is_some()
+    }
+
+    /// Nothing more comes, and nothing of it is wanted: also if the last byte has just come, and it has its name. What cannot
+    /// be deleted stays.
     pub fn discard(mut self) {
         self.growing = None;
         if let Some(partial) = self.partial.take() {
             partial.discard();
         }
+        let _ = match &self.placed {
+            Some(placed) if self.offer.folder => fs::remove_dir_all(placed),
+            Some(placed) => fs::remove_file(placed),
+            None => Ok(()),
+        };
     }
 }
 

@@ -306,6 +306,28 @@ fn what_changed_since_it_was_offered_is_not_given() {
 }
 
 #[test]
+fn what_is_not_wanted_any_more_goes_also_if_it_has_just_become_whole() {
+    let Place { from, into, .. } = &place();
+    write(from.join("tree/tea"), b"tea");
+    for name in ["tree", "tree/tea"] {
+        let outgoing = Outgoing::look(&from.join(name)).unwrap();
+        for wanted in [true, false] {
+            let mut to = Incoming::begin(into, outgoing.offer(), "alice").unwrap();
+            assert!(bring(&outgoing, &mut to, usize::MAX).unwrap() && !to.is_placed());
+            let came = to.complete().unwrap();
+            assert!(to.is_placed() && came.exists());
+            if wanted {
+                drop(to);
+            } else {
+                to.discard();
+            }
+            assert_eq!(came.exists(), wanted, "{name}");
+        }
+    }
+    assert_eq!(names(into), ["tea", "tree"]);
+}
+
+#[test]
 fn a_folder_that_became_a_link_leads_nowhere() {
     let Place { from, into, .. } = &place();
     let tree = from.join("tree");

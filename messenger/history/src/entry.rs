@@ -1,6 +1,6 @@
 //! Texts: added, changed by marks, and read page by page.
 
-use rusqlite::{OptionalExtension as _, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use crate::store::at;
 use crate::{Conversation, History, HistoryError, MAX_PAGE, MAX_TEXT_BYTES};
@@ -105,16 +105,16 @@ impl History {
         let mut added = 0;
         if keeps {
             let again = "UPDATE entries SET state = ?, at = ? WHERE conversation = ? AND run = ? AND number = ? AND sender IS NULL";
-            let insert =
-                "INSERT INTO entries (conversation, at, sender, run, number, state, text) VALUES (?, ?, ?, ?, ?, ?, ?)";
+            let insert = "INSERT INTO entries (id, conversation, at, sender, run, number, state, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+            let mut id = next(&transaction)?;
             let (mut again, mut insert) = (transaction.prepare_cached(again)?, transaction.prepare_cached(insert)?);
             for one in new {
                 let (number, state) = (one.number.cast_signed(), one.state.code());
                 // One's own may be sent again under its number. The number of another's is that of a run of hers, of which there
                 // may have been several; what came twice of those was told from the first by whoever shows it.
                 if one.sender.is_some() || again.execute((state, one.at, place, run, number))? == 0 {
-                    insert.execute((place, one.at, one.sender, run, number, state, one.text))?;
-                    added += 1;
+                    insert.execute((id, place, one.at, one.sender, run, number, state, one.text))?;
+                    (id, added) = (id + 1, added + 1);
                 }
             }
         }
@@ -213,9 +213,14 @@ impl History {
     /// # Errors
     /// It cannot be read.
     pub fn next(&self) -> Result<i64, HistoryError> {
-        let last = "SELECT coalesce(max(id), 0) + 1 FROM entries";
-        Ok(self.connection.query_row(last, [], |row| row.get(0))?)
+        next(&self.connection)
     }
+}
+
+/// The number after the highest that is, or was, an entry's.
+fn next(connection: &Connection) -> Result<i64, HistoryError> {
+    let last = "SELECT max(coalesce((SELECT max(id) FROM entries), 0), (SELECT erased FROM runs)) + 1";
+    Ok(connection.prepare_cached(last)?.query_row([], |row| row.get(0))?)
 }
 
 impl State {

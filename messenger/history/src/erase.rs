@@ -32,7 +32,8 @@ impl History {
         Ok(gone)
     }
 
-    /// Erases what is older than its conversation allows; how many texts are gone.
+    /// Erases what is older than its conversation allows; how many texts are gone. Old pages stay in the journal while another
+    /// program reads, and go with the next call in which none does.
     ///
     /// # Errors
     /// It cannot be written.
@@ -42,11 +43,14 @@ impl History {
         // Most of the time nothing is due, and nobody is to wait for a lock then.
         let any = format!("SELECT 1 FROM entries WHERE {old} LIMIT 1");
         let due = self.connection.query_row(&any, [now, DAY_MS], |_| Ok(())).optional()?;
-        if due.is_none() {
-            return Ok(0);
+        let gone = match due {
+            Some(()) => self.delete(old, &[&now, &DAY_MS])?,
+            None => 0,
+        };
+        // What another program kept from being emptied is tried again next time.
+        if gone > 0 || self.journal_remains {
+            self.journal_remains = !self.empty_journal()?;
         }
-        let gone = self.delete(old, &[&now, &DAY_MS])?;
-        self.empty_journal()?;
         Ok(gone)
     }
 
@@ -54,6 +58,8 @@ impl History {
         let path = self.path.clone();
         let mut deleted = || -> Result<u64, HistoryError> {
             let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            let highest = "UPDATE runs SET erased = max(erased, coalesce((SELECT max(id) FROM entries), 0))";
+            transaction.execute(highest, [])?;
             let gone =
                 transaction.execute(&format!("DELETE FROM entries WHERE {which}"), params_from_iter(values.iter()))?;
             // Conversations of which nothing is left and nothing is to come.

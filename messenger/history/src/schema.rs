@@ -12,7 +12,7 @@ use crate::store::{connect, set_up};
 const APPLICATION: i32 = 0x4950_6869;
 
 /// Each step makes a history one version newer; the first makes an empty file one.
-const STEPS: &[&str] = &[FIRST];
+const STEPS: &[&str] = &[FIRST, NO_NUMBER_TWICE];
 
 const FIRST: &str = "
 -- Which run of the program was the last to write: numbers of texts are unique within one.
@@ -69,6 +69,11 @@ CREATE TRIGGER entry_edited AFTER UPDATE OF text ON entries BEGIN
     INSERT INTO words (words, rowid, place, text) VALUES ('delete', old.id, 'c' || old.conversation, old.text);
     INSERT INTO words (rowid, place, text) VALUES (new.id, 'c' || new.conversation, new.text);
 END;
+";
+
+/// Numbers of entries that were erased are given to no other: whoever remembers one of them means what came before or after.
+const NO_NUMBER_TWICE: &str = "
+ALTER TABLE runs ADD COLUMN erased INTEGER NOT NULL DEFAULT 0; -- the highest number of an entry that was erased
 ";
 
 /// The newest version that is known.

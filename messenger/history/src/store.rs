@@ -18,6 +18,8 @@ pub struct History {
     /// The run that writes; 0 before [`History::begin_run`].
     pub(crate) run: i64,
     pub(crate) path: PathBuf,
+    /// What expired stands in the journal still.
+    pub(crate) journal_remains: bool,
     /// Held as long as the connection.
     _lock: File,
 }
@@ -41,7 +43,7 @@ impl History {
         }
         set_up(&connection).map_err(|error| placed(path, error))?;
         schema::migrate(&mut connection).map_err(|error| placed(path, error))?;
-        Ok(Self { connection, run: 0, path: path.to_owned(), _lock: lock })
+        Ok(Self { connection, run: 0, path: path.to_owned(), journal_remains: false, _lock: lock })
     }
 
     /// From now on new numbers of texts count, whatever earlier runs of the program have used.
@@ -52,6 +54,14 @@ impl History {
         let next = self.connection.query_row("UPDATE runs SET last = last + 1 RETURNING last", [], |row| row.get(0));
         self.run = next.map_err(|error| at(&self.path, error))?;
         Ok(())
+    }
+
+    /// A number that changes whenever another program has written.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn version(&self) -> Result<i64, HistoryError> {
+        Ok(self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
     }
 
     /// Reads all of it, and says what is not as it was written.

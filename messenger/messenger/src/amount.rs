@@ -27,6 +27,15 @@ pub(crate) fn percent(done: u64, bytes: u64) -> u64 {
     }
 }
 
+/// What of a folder is not offered: links, devices, pipes, sockets; nothing if all of it is.
+pub(crate) fn left_out(count: u64) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some("without a link or device".to_owned()),
+        count => Some(format!("without {count} links or devices")),
+    }
+}
+
 /// A span of time in its two largest units: `1 min 5 s`.
 pub(crate) fn span(seconds: u64) -> String {
     let two = |(large, name): (u64, &str), (small, other): (u64, &str)| match small {

@@ -14,7 +14,7 @@ use crate::app::slash::{self, Newcomer};
 use crate::appearance;
 use crate::contacts::{ContactBook, ContactsError};
 use crate::failure::Failure;
-use crate::keeping::{Keeper, now_ms};
+use crate::keeping::{self, Keeper, now_ms};
 use crate::lines::{self, Line, MAX_LINE_BYTES};
 use crate::own_devices::{Step, Wish};
 use crate::run::ended_by_signal;
@@ -48,6 +48,7 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
         let event = Event::Error { about: "history".to_owned(), message, remedy: error.remedy().to_owned() };
         let _ = print(&event).await;
     }
+    let mut looking = keeping::looking();
     for command in keeper.to_tell() {
         engine.send(command).await;
     }
@@ -96,6 +97,14 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
                 None => return Err(Failure::new("the engine ended by itself", "start again; RUST_LOG=debug says more")),
             },
             () = &mut signal => break,
+            _ = looking.tick(), if keeper.is_open() => {
+                let (changed, problem) = keeper.take_up();
+                let changed = changed.into_iter().flatten();
+                for command in changed.filter_map(|(conversation, keeps)| keeping::tell(&conversation, keeps)) {
+                    engine.send(command).await;
+                }
+                if say(problem.into_iter()).await.is_err() { break }
+            }
         }
     }
     leave(&engine, &mut events).await;

@@ -48,20 +48,13 @@ pub(crate) fn is_harmless(c: char) -> bool {
     replacement(c) == c
 }
 
-/// What is drawn for `c`: itself, a control picture (U+2400…), or U+FFFD for what would reorder, hide or
-/// annotate its neighbours (Unicode TR 36, section 2; "Trojan Source", CVE-2021-42574).
+/// What is drawn for `c`: itself, a control picture (U+2400…), or U+FFFD for what [misleads](file_transfer::misleads).
 fn replacement(c: char) -> char {
     match c {
         '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{FFFD}'),
         '\u{7f}' => '\u{2421}',
         '\u{80}'..='\u{9f}' => '\u{FFFD}',
-        // Bidirectional marks, embeddings, overrides, isolates; deprecated formatting.
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}' => '\u{FFFD}',
-        // Invisible: zero-width space, word joiner and invisible operators, soft hyphen, byte order mark.
-        '\u{ad}' | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{feff}' | '\u{180e}' => '\u{FFFD}',
-        // Blank letters that can pass for spaces, or make a name of nothing.
-        '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' => '\u{FFFD}',
-        '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}' => '\u{FFFD}',
+        c if file_transfer::misleads(c) => '\u{FFFD}',
         c => c,
     }
 }

@@ -246,6 +246,15 @@ fn scripts_send_files_and_bots_take_and_offer_them_if_they_may() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains(r#""file":"small""#) && said.contains(r#""state":"done""#), "{said}");
     assert_eq!(hash(&into.join("small (2)")), hash(&small), "no other file's place is taken");
+    // Of a folder files alone go, and what does not is told.
+    let folder = place.path().join("letters");
+    fs::create_dir(&folder).unwrap();
+    file(&folder.join("letter"), 10);
+    std::os::unix::fs::symlink(&small, folder.join("link")).unwrap();
+    let (code, said) = send(&[&folder]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(r#""left_out":1"#), "{said}");
+    assert_eq!(fs::read_dir(into.join("letters")).unwrap().count(), 1);
     let (code, said) = send(&[&small, &large]);
     assert_eq!(code, Some(4), "one was refused: {said}");
     assert_eq!(send(&[Path::new("/none/such")]).0, Some(2));

@@ -134,6 +134,11 @@ fn a_history_is_told_survives_a_crash_is_found_and_goes_for_good() {
     of_bob.expect(&json!({ "event": "message", "text": format!("the first {sent}") })).unwrap();
     of_bob.tell(&json!({ "do": "send", "to": alice.address(), "text": format!("an answer {heard}") })).unwrap();
     of_alice.expect(&json!({ "event": "message" })).unwrap();
+    // What is switched off and on beside a messenger that runs is taken up, and told.
+    run(&alice, &["off", bob.address(), &right]).expect(0, "history off").unwrap();
+    of_bob.expect(&json!({ "event": "history", "who": alice.address(), "keeps": false })).unwrap();
+    run(&alice, &["on", bob.address(), &right]).expect(0, "history on").unwrap();
+    of_bob.expect(&json!({ "event": "history", "who": alice.address(), "keeps": true })).unwrap();
     let in_clear = |word: &str| {
         let needle = Needle::new(word);
         let search = search_files(&[alice.home()], &needle, &Needle::new(bob.address())).unwrap();

@@ -2,14 +2,14 @@
 
 use super::failure::Failure;
 use nix::sys::mman::{MlockAllFlags, mlockall};
-use nix::sys::prctl;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
-/// No core file at a crash, and no other process of the same person that looks into this one.
+/// No core file at a crash, and on Linux no other process of the same person that looks into this one (prctl(2)).
 pub(super) fn no_core_dumps() -> Result<(), Failure> {
-    setrlimit(Resource::RLIMIT_CORE, 0, 0)
-        .and_then(|()| prctl::set_dumpable(false))
-        .map_err(|error| Failure::Protection(error.into()))
+    let limited = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    #[cfg(target_os = "linux")]
+    let limited = limited.and_then(|()| nix::sys::prctl::set_dumpable(false));
+    limited.map_err(|error| Failure::Protection(error.into()))
 }
 
 /// Nothing of it is ever swapped out, neither what is there now nor what comes.

@@ -64,6 +64,37 @@ fn what_is_erased_is_nowhere_any_more() {
 }
 
 #[test]
+fn no_number_is_given_to_two_entries() {
+    let (_home, folder, mut history) = begun();
+    history.add(&bob(), &text(1, "one")).unwrap();
+    history.add(&bob(), &text(2, "two")).unwrap();
+    let next = history.next().unwrap();
+    history.erase(Erase { of: None, before: None }).unwrap();
+    assert_eq!(history.next().unwrap(), next);
+    drop(history);
+    let mut history = open(&folder).unwrap();
+    assert_eq!(history.next().unwrap(), next, "nor after another start");
+    history.add_all(&bob(), &[text(3, "three"), text(4, "four")]).unwrap();
+    assert_eq!(history.page(&bob(), None, 10).unwrap().iter().map(|one| one.id - next).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
+fn what_expired_leaves_the_journal_once_nobody_reads() {
+    let (_home, folder, mut history) = begun();
+    history.add(&bob(), &New { at: 0, ..text(1, SECRET) }).unwrap();
+    history.retain(&bob(), Some(1)).unwrap();
+    let reader = open(&folder).unwrap();
+    reader.connection.execute_batch("BEGIN; SELECT count(*) FROM entries").unwrap();
+    history.connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let journal = || std::fs::metadata(folder.path().join("history.db-wal")).map_or(0, |file| file.len());
+    assert_eq!(history.expire(2 * DAY).unwrap(), 1);
+    assert!(journal() > 0);
+    drop(reader);
+    assert_eq!(history.expire(2 * DAY).unwrap(), 0);
+    assert_eq!(journal(), 0);
+}
+
+#[test]
 fn before_a_day_and_what_has_been_kept_long_enough() {
     let (_home, _folder, mut history) = begun();
     let at = |day: i64, number| New { at: day * DAY, ..text(number, "a word") };

@@ -133,3 +133,17 @@ fn an_export_has_all_of_it_in_order() {
     let expected = "2026-11-23 12:00  bob@example.org  bob@example.org: [edited] five\n    or VI\n";
     assert_eq!(String::from_utf8(written).unwrap(), expected);
 }
+
+/// As the first version wrote it.
+#[test]
+fn a_history_of_an_earlier_version_becomes_one_of_this() {
+    let (_home, folder, mut history) = begun();
+    history.add(&bob(), &text(1, "kept")).unwrap();
+    history.connection.execute_batch("ALTER TABLE runs DROP COLUMN erased; PRAGMA user_version = 1").unwrap();
+    drop(history);
+    let mut history = open(&folder).unwrap();
+    assert_eq!(texts(&history.page(&bob(), None, 10).unwrap()), ["kept"]);
+    history.add(&bob(), &text(2, "goes on")).unwrap();
+    assert_eq!(texts(&history.page(&bob(), None, 10).unwrap()), ["kept", "goes on"]);
+    history.check().unwrap();
+}

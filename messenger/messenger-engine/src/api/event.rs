@@ -322,6 +322,9 @@ pub enum Event {
         /// Where it is now; only with `done`, and `in`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         path: Option<String>,
+        /// How many links, devices, pipes and sockets of a folder are not offered; only with `out`, and absent if all is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left_out: Option<u64>,
     },
     /// How far a transfer that runs has come; at most twice a second.
     FileProgress {

@@ -372,12 +372,29 @@ fn events() {
             Event::FileState {
                 transfer,
                 with: bob(),
+                direction: Direction::Out,
+                name: "tea".into(),
+                state: TransferState::Offered,
+                by: None,
+                reason: None,
+                path: None,
+                left_out: Some(3),
+            },
+            format!(
+                r#"{{"event":"file_state","transfer":"{HEX}","with":"bob@example.org","direction":"out","name":"tea","state":"offered","left_out":3}}"#
+            ),
+        ),
+        (
+            Event::FileState {
+                transfer,
+                with: bob(),
                 direction: Direction::In,
                 name: "tea".into(),
                 state: TransferState::Paused,
                 by: Some(Side::Them),
                 reason: None,
                 path: None,
+                left_out: None,
             },
             format!(
                 r#"{{"event":"file_state","transfer":"{HEX}","with":"bob@example.org","direction":"in","name":"tea","state":"paused","by":"them"}}"#
@@ -393,6 +410,7 @@ fn events() {
                 by: None,
                 reason: None,
                 path: Some("/b/tea".into()),
+                left_out: None,
             },
             format!(
                 r#"{{"event":"file_state","transfer":"{HEX}","with":"bob@example.org","direction":"in","name":"tea","state":"done","path":"/b/tea"}}"#

@@ -75,7 +75,7 @@ use action::SessionId;
 pub use action::{Action, Ask, ConnectionId, Introduction, Loss, Meeting, NotReached};
 pub use appearance::Presenting;
 pub use deadline::{Alarm, LOOK, SOON};
-pub use files::{FetchEnd, FileTask, ServeEnd};
+pub use files::{FetchEnd, FileTask, LookedAt, ServeEnd};
 pub use seeking::SILENCE;
 pub use untaken::Receipt;
 

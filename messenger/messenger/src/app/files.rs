@@ -24,6 +24,8 @@ pub(crate) struct Transfer {
     /// Not known of what this device offers until bytes go.
     pub(crate) bytes: Option<u64>,
     pub(crate) media_type: Option<String>,
+    /// How many links and devices of a folder are not offered.
+    pub(crate) left_out: u64,
     pub(crate) state: TransferState,
     pub(crate) by: Option<Side>,
     pub(crate) reason: Option<String>,
@@ -276,7 +278,7 @@ impl App {
                 };
                 return self.hear_offer(file, room, now);
             }
-            Event::FileState { transfer, with, direction, name, state, by, reason, path } => {
+            Event::FileState { transfer, with, direction, name, state, by, reason, path, left_out } => {
                 if self.transfer(transfer).is_none() {
                     let number = self.number_file();
                     self.people.entry(with.clone()).or_default();
@@ -286,6 +288,7 @@ impl App {
                 let place = path.map(|path| (self.places.shorten(path.as_ref()), path));
                 self.change_file(transfer, |file| {
                     (file.state, file.by, file.reason) = (state, by, reason);
+                    file.left_out = left_out.unwrap_or_default();
                     if let Some(place) = place {
                         (file.shown, file.place) = place;
                     }
@@ -360,6 +363,7 @@ impl Transfer {
             files: 1,
             bytes: None,
             media_type: None,
+            left_out: 0,
             state: TransferState::Offered,
             by: None,
             reason: None,

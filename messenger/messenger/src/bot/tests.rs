@@ -68,6 +68,7 @@ fn a_bot_takes_no_files_unless_it_has_a_place_for_them_and_none_that_are_too_lar
         by: None,
         reason: None,
         path: Some("/in/secret.txt".to_owned()),
+        left_out: None,
     };
     assert!(!format!("{:?}{}", report(&done), object(&done)).contains("secret"));
     assert!(!format!("{:?}{}", report(&offered(1, None)), object(&offered(1, None))).contains("secret"));

@@ -171,7 +171,10 @@ pub(crate) fn run(home: &Home, source: Option<&PassphraseSource>, asked: &Do) ->
             if days.is_some() || *forever {
                 history.retain(&place, *days).map_err(failed)?;
             }
-            say!("kept from now on: {}; a messenger that runs goes by it at its next start", place.name());
+            say!(
+                "kept from now on: {}; a messenger that runs takes it up within a second, if its history is open",
+                place.name()
+            );
         }
         Do::Off { who } => {
             let (history, place) = (open()?, person(home, who)?);

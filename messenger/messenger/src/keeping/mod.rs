@@ -8,6 +8,7 @@ pub(crate) mod commands;
 mod recording;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use ::history::{Conversation, Entry, Folder, History, HistoryError, KeyPlace};
 use device::Home;
@@ -19,6 +20,8 @@ use recording::UnderWay;
 
 /// How often it is looked for what has been kept long enough (milliseconds).
 const EXPIRE_EVERY_MS: i64 = 60 * 60 * 1000;
+/// How often it is looked for what another program has changed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often somebody at a terminal may type the passphrase.
 const TRIES: usize = 3;
 /// What the passphrase is for, where it is asked for.
@@ -29,9 +32,11 @@ const WHAT: &str = "your history";
 pub(crate) struct Keeper {
     folder: Folder,
     history: Option<History>,
-    /// Of what texts are kept, as far as this run knows and has told: what another program switched on meanwhile is kept from
-    /// the next start on.
+    /// Of what texts are kept, as far as this run knows and has told: what another program switches on meanwhile is kept from
+    /// the moment on in which it is [taken up](Self::take_up), and told.
     asked: BTreeSet<Conversation>,
+    /// The database as it was when that was read.
+    version: i64,
     /// Entries from here on came in this run.
     since: i64,
     under_way: UnderWay,
@@ -39,6 +44,9 @@ pub(crate) struct Keeper {
     /// What went wrong last: told once.
     told: Option<String>,
 }
+
+/// Of which conversations texts are kept from now on, and of which no longer.
+pub(crate) type Changed = Vec<(Conversation, bool)>;
 
 /// Where the history of a person lies.
 pub(crate) fn folder(home: &Home) -> Folder {
@@ -66,6 +74,7 @@ impl Keeper {
             folder,
             history: None,
             asked: BTreeSet::new(),
+            version: 0,
             since: 0,
             under_way: UnderWay::default(),
             expired: 0,
@@ -84,9 +93,37 @@ impl Keeper {
         history.expire(now)?;
         self.expired = now;
         self.since = history.next()?;
+        self.version = history.version()?;
         self.asked = history.keeping()?.into_keys().collect();
         self.history = Some(history);
         Ok(())
+    }
+
+    /// What another program (`messenger history on`) has changed since: of which conversations texts are kept from now on, and
+    /// of which no longer. Nothing if nothing was written; cheap enough to be asked now and then. What is wrong is told once.
+    pub(crate) fn take_up(&mut self) -> (Option<Changed>, Option<Event>) {
+        match self.taken_up() {
+            Ok(changed) => (changed, None),
+            Err(error) => (None, self.trouble(Err(error))),
+        }
+    }
+
+    fn taken_up(&mut self) -> Result<Option<Changed>, HistoryError> {
+        let Some(history) = &self.history else { return Ok(None) };
+        let version = history.version()?;
+        if version == self.version {
+            return Ok(None);
+        }
+        let keeping: BTreeSet<Conversation> = history.keeping()?.into_keys().collect();
+        let changed = keeping.symmetric_difference(&self.asked).map(|one| (one.clone(), keeping.contains(one)));
+        let changed = changed.collect();
+        (self.version, self.asked) = (version, keeping);
+        Ok(Some(changed))
+    }
+
+    /// Whether one is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.history.is_some()
     }
 
     /// Whether one is there, open or not.
@@ -214,6 +251,14 @@ pub(crate) fn tell(conversation: &Conversation, keeps: bool) -> Option<Command> 
         Conversation::Person(who) => Some(Command::KeepHistory { who: who.clone(), keeps }),
         Conversation::Room(_) => None,
     }
+}
+
+/// Ticks when it is time to [take up](Keeper::take_up) what another program has changed.
+pub(crate) fn looking() -> tokio::time::Interval {
+    let mut looking = tokio::time::interval(LOOK_EVERY);
+    // After a sleep once is enough.
+    looking.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    looking
 }
 
 /// Milliseconds since 1970.

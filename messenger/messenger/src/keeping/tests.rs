@@ -142,3 +142,24 @@ fn what_was_kept_long_enough_is_erased_while_the_program_runs() {
     keeper.hear_event(&state(2, DeliveryState::Delivered), 3 * day);
     assert_eq!(shown(&keeper, &with(&bob())), [("new".to_owned(), State::Delivered)]);
 }
+
+#[test]
+fn what_another_program_switches_on_or_off_is_taken_up_and_told() {
+    let (_folder, home, mut keeper) = begun();
+    assert_eq!(keeper.take_up(), (None, None), "what this one wrote is no news");
+    let other = folder(&home).open(&mut || Ok(passphrase("sesame"))).unwrap();
+    let place = Conversation::Room(ROOM.to_string());
+    let said = Event::RoomMessage { room: ROOM, id: 1, from: bob(), text: "tea?".to_owned() };
+    other.keep(&place, "tea", true).unwrap();
+    keeper.hear_event(&said, 1);
+    assert_eq!(shown(&keeper, &place), [], "not before anybody could be told");
+    assert_eq!(keeper.take_up(), (Some(vec![(place.clone(), true)]), None));
+    keeper.hear_event(&said, 2);
+    assert_eq!(shown(&keeper, &place).len(), 1);
+    other.keep(&with(&bob()), "", false).unwrap();
+    assert_eq!(keeper.take_up(), (Some(vec![(with(&bob()), false)]), None));
+    other.retain(&place, Some(3)).unwrap();
+    assert_eq!(keeper.take_up(), (Some(Vec::new()), None), "how long it is kept may be shown");
+    assert_eq!(keeper.take_up(), (None, None));
+    assert_eq!(Keeper::none(&home).take_up(), (None, None));
+}

@@ -201,7 +201,7 @@ fn offer(device: Fingerprint, bytes: u64) -> Event {
 
 fn over(transfer: TransferId, direction: Direction, path: Option<String>) -> Event {
     let (with, name, state) = (who("alice"), "x.json".to_owned(), TransferState::Done);
-    Event::FileState { transfer, with, direction, name, state, by: None, reason: None, path }
+    Event::FileState { transfer, with, direction, name, state, by: None, reason: None, path, left_out: None }
 }
 
 fn refused(steps: &[Step]) -> bool {

@@ -6,7 +6,7 @@ use ::history::{Conversation, Entry as Kept, HistoryError, KeyPlace, State};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{Session, now};
+use super::{Next, Session, now};
 use crate::app::keeping::{Deed, Past};
 use crate::app::{Effect, Entry};
 use crate::keeping::{self, now_ms};
@@ -63,6 +63,21 @@ impl Session {
         self.keeper.keep(&place, &title, keeps)?;
         self.show_keeping()?;
         Ok(self.app.kept_from_now(entry, keeps, now()))
+    }
+
+    /// What another program has switched on or off meanwhile counts here, too, and is told to whom it concerns.
+    pub(super) async fn take_up_history(&mut self) -> Next {
+        let (changed, problem) = self.keeper.take_up();
+        let mut effects = problem.map(|problem| self.app.hear(problem, now())).unwrap_or_default();
+        if let Some(changed) = changed {
+            for (entry, keeps) in changed.iter().filter_map(|(place, keeps)| Some((entry(place)?, *keeps))) {
+                effects.extend(self.app.kept_from_now(&entry, keeps, now()));
+            }
+            if let Err(error) = self.show_keeping() {
+                self.app.tell_wrong(format!("{error}. What helps: {}.", error.remedy()));
+            }
+        }
+        self.apply(effects).await
     }
 
     /// The model knows what is kept.

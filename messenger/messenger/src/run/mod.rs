@@ -26,7 +26,7 @@ use crate::appearance;
 use crate::contacts::{ContactBook, ContactsError};
 use crate::drafts::{DraftsError, Safe};
 use crate::failure::Failure;
-use crate::keeping::{Keeper, now_ms};
+use crate::keeping::{self, Keeper, now_ms};
 use crate::lock;
 use crate::own_devices::Desk;
 use crate::places::Places;
@@ -64,6 +64,8 @@ struct Session {
     keeper: Keeper,
     /// What goes on between this device and others of the same person.
     desk: Desk,
+    /// When it is looked for what another program has changed in it.
+    looking: tokio::time::Interval,
 }
 
 impl Session {
@@ -84,7 +86,8 @@ impl Session {
         for command in keeper.to_tell() {
             engine.send(command).await;
         }
-        let mut session = Self { app, engine, book, trust, finder, seen, notifier, keeper, desk };
+        let looking = keeping::looking();
+        let mut session = Self { app, engine, book, trust, finder, seen, notifier, keeper, desk, looking };
         if let Some(problem) = unread {
             session.app.hear(problem, now());
         }

@@ -126,6 +126,7 @@ impl Loop {
                     next
                 }
                 () = &mut signal => Next::End(Ending::Forced),
+                _ = self.session.looking.tick(), if self.session.keeper.is_open() => self.session.take_up_history().await,
             };
             let next = if let Next::GoOn = next { self.catch_up(events, &mut input).await } else { next };
             if let Next::End(ending) = next {

@@ -9,6 +9,7 @@ use messenger_engine::{Command, DeliveryState, Direction, Engine, Event, Events,
 use serde_json::json;
 
 use super::{LEAVING, ONLINE, State, get_online, invisible, kept, recipient, usage};
+use crate::amount;
 use crate::failure::{Code, Failure};
 use crate::run::ended_by_signal;
 use crate::start::Prepared;
@@ -17,8 +18,17 @@ use crate::text::harmless_line;
 /// How many are offered at once.
 const MOST: usize = 32;
 
-/// How each stands, by its number; and why.
-type States = BTreeMap<TransferId, (String, TransferState, Option<String>)>;
+/// How one stands.
+struct Stand {
+    name: String,
+    state: TransferState,
+    reason: Option<String>,
+    /// How many links and devices of a folder are not offered.
+    left_out: Option<u64>,
+}
+
+/// All of them, by their numbers.
+type States = BTreeMap<TransferId, Stand>;
 
 /// The paths that were named, from the root on.
 ///
@@ -54,11 +64,16 @@ pub(crate) async fn run(mut prepared: Prepared, who: &str, paths: &[String], jso
     };
     let _ = tokio::time::timeout(LEAVING, farewell).await;
     sent?;
-    for (name, state, reason) in states.values() {
+    for Stand { name, state, reason, left_out } in states.values() {
         if json {
-            say!("{}", json!({ "to": to, "file": name, "state": state, "reason": reason }));
+            let mut object = json!({ "to": to, "file": name, "state": state, "reason": reason });
+            if let Some(count) = left_out {
+                object["left_out"] = json!(count);
+            }
+            say!("{object}");
         } else if *state == TransferState::Done {
-            say!("{to} has {}", harmless_line(name));
+            let without = amount::left_out(left_out.unwrap_or_default()).map(|words| format!(", {words}"));
+            say!("{to} has {}{}", harmless_line(name), without.unwrap_or_default());
         }
     }
     judge(&states, paths.len(), &to)
@@ -66,8 +81,8 @@ pub(crate) async fn run(mut prepared: Prepared, who: &str, paths: &[String], jso
 
 /// Whether all are there.
 fn judge(states: &States, wanted: usize, to: &Identifier) -> Result<(), Failure> {
-    let missing = states.values().find(|(_, state, _)| *state != TransferState::Done);
-    let (name, state, reason) = match missing {
+    let missing = states.values().find(|one| one.state != TransferState::Done);
+    let Stand { name, state, reason, .. } = match missing {
         None if states.len() == wanted => return Ok(()),
         None => {
             let what = format!("not everything was offered to {to}: the program was ended");
@@ -117,7 +132,7 @@ async fn give(
             .await;
     }
     let all = async {
-        while states.len() < paths.len() || states.values().any(|(_, state, _)| !state.is_over()) {
+        while states.len() < paths.len() || states.values().any(|one| !one.state.is_over()) {
             let Some(event) = events.recv().await else { break };
             // Nobody reads what others say.
             events.not_taken();
@@ -140,8 +155,8 @@ async fn give(
 /// Takes in how one stands.
 fn note(event: Event, states: &mut States) {
     // What others offer meanwhile is not what was to be sent.
-    if let Event::FileState { transfer, name, state, reason, direction: Direction::Out, .. } = event {
-        states.insert(transfer, (name, state, reason));
+    if let Event::FileState { transfer, name, state, reason, left_out, direction: Direction::Out, .. } = event {
+        states.insert(transfer, Stand { name, state, reason, left_out });
     }
 }
 
@@ -153,7 +168,8 @@ mod tests {
     fn only_what_all_is_there_is_a_success() {
         let to = Identifier::parse("bob@example.org").unwrap();
         let states = |list: &[TransferState]| -> States {
-            let one = |(n, state): (u8, &TransferState)| (TransferId([n; 16]), ("a\x1b".to_owned(), *state, None));
+            let stand = |state| Stand { name: "a\x1b".to_owned(), state, reason: None, left_out: None };
+            let one = |(n, state): (u8, &TransferState)| (TransferId([n; 16]), stand(*state));
             (0..).zip(list).map(one).collect()
         };
         use TransferState::{Done, Refused, Running};

@@ -5,7 +5,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line as Row, Span};
 
 use super::theme::Theme;
-use crate::amount::{percent, size, span};
+use crate::amount::{left_out, percent, size, span};
 use crate::app::files::Transfer;
 use crate::bidi;
 use crate::text::{fit, fit_middle, harmless_line, width};
@@ -52,7 +52,8 @@ fn about(file: &Transfer) -> String {
         1 => "1 file".to_owned(),
         files => format!("{files} files"),
     });
-    let parts: Vec<String> = [file.bytes.map(size), count, kind].into_iter().flatten().collect();
+    let parts: Vec<String> =
+        [file.bytes.map(size), count, kind, left_out(file.left_out)].into_iter().flatten().collect();
     if parts.is_empty() { "file".to_owned() } else { parts.join(" · ") }
 }
 

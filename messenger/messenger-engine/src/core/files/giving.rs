@@ -3,7 +3,7 @@
 use identity::Identifier;
 use identity::trust::Fingerprint;
 
-use super::{AT_ONCE, Ending, FileTask, MAX_OWN, Role, ServeEnd};
+use super::{AT_ONCE, Ending, FileTask, LookedAt, MAX_OWN, Role, ServeEnd};
 use crate::api::{DeliveryState, Direction, RoomId, TransferId, TransferState};
 use crate::core::saying::Said;
 use crate::core::{Action, Core, SessionId};
@@ -26,6 +26,10 @@ pub(super) struct Giving {
     request: u64,
     /// What was asked for, and is not being sent yet.
     wanted: Option<Wanted>,
+    /// Something of it was sent.
+    pub(super) served: bool,
+    /// How many parts of a folder are not offered.
+    pub(super) left_out: u64,
     /// What was asked for last has gone out; what the other side makes of it is not known yet.
     pub(super) sent: bool,
 }
@@ -86,12 +90,12 @@ impl Core {
     }
 
     /// What is to be offered was looked at.
-    pub fn file_looked_at(&mut self, transfer: TransferId, found: Result<Outline, String>, now: Now) {
+    pub fn file_looked_at(&mut self, transfer: TransferId, found: Result<LookedAt, String>, now: Now) {
         let Some(one) = self.files.transfers.get_mut(&transfer) else { return };
-        let Role::Giving(giving) = &one.role else { return };
+        let Role::Giving(giving) = &mut one.role else { return };
         let (fellow, device, media_type) = (giving.fellow, giving.device, giving.media_type.clone());
-        let mut what = match found {
-            Ok(what) => what,
+        let LookedAt { mut what, left_out } = match found {
+            Ok(found) => found,
             Err(reason) => return self.end_file(transfer, Ending::new(TransferState::Failed).because(reason), now),
         };
         what.room = fellow.map(|(room, _)| room.0.into());
@@ -100,8 +104,14 @@ impl Core {
             let reason = "it has more files or bytes, or a longer name, than can be offered";
             return self.end_file(transfer, Ending::new(TransferState::Failed).because(reason), now);
         }
+        giving.left_out = left_out;
         one.what = what.clone();
         let to = one.with.clone();
+        if left_out > 0 {
+            // It was told as offered before this was known.
+            one.told = None;
+            self.file_changed(transfer);
+        }
         let id = self.draw_id();
         self.files.offers.insert(id, transfer);
         let said = Said::Mark { mark: Mark::File { transfer: transfer.0, word: FileWord::Offer { what } }, run: None };
@@ -186,6 +196,7 @@ impl Core {
         let Role::Giving(giving) = &mut one.role else { return };
         let Some(wanted) = giving.wanted.take_if(|_| !held) else { return };
         let request = giving.request;
+        giving.served = true;
         one.stream = Some(request);
         one.pace.begins();
         self.actions.push_back(Action::File(FileTask::Serve { transfer, request, connection, wanted }));

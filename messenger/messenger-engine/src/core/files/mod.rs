@@ -31,7 +31,7 @@ use giving::Giving;
 use pace::Pace;
 use taking::Taking;
 
-pub use task::{FetchEnd, FileTask, ServeEnd};
+pub use task::{FetchEnd, FileTask, LookedAt, ServeEnd};
 
 /// How many transfers of one session run at a time, each way. The others wait: streams are bounded, and a few fill the line.
 const AT_ONCE: usize = 4;
@@ -130,6 +130,10 @@ impl Transfer {
     }
 
     fn event(&self, transfer: TransferId, state: TransferState) -> Event {
+        let left_out = match &self.role {
+            Role::Giving(giving) => Some(giving.left_out).filter(|count| *count > 0),
+            Role::Taking(_) => None,
+        };
         Event::FileState {
             transfer,
             with: self.with.clone(),
@@ -139,6 +143,7 @@ impl Transfer {
             by: None,
             reason: None,
             path: None,
+            left_out,
         }
     }
 }
@@ -253,8 +258,9 @@ impl Core {
             (*told_by, *told_reason, *told_path) = (by, reason, path);
         }
         self.emit(event);
-        // What was put off, or failed over there, may go on after another offer.
-        let keep = matches!(state, TransferState::Stopped | TransferState::Failed);
+        // What was put off, or failed over there, may go on after another offer. Of what is not wanted any more nothing stays,
+        // also if the last byte came at this moment.
+        let keep = matches!(state, TransferState::Stopped | TransferState::Failed | TransferState::Done);
         self.actions.push_back(Action::File(FileTask::Forget { transfer, keep }));
         self.run_files(one.session, now);
     }

@@ -70,6 +70,15 @@ impl FileTask {
     }
 }
 
+/// What is to be offered, as it was found.
+#[derive(Clone)]
+pub struct LookedAt {
+    /// What is offered.
+    pub what: Outline,
+    /// How many links, devices, pipes and sockets of a folder are not.
+    pub left_out: u64,
+}
+
 /// How a stream that was sent ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServeEnd {

@@ -10,6 +10,9 @@ use crate::session::Content;
 use crate::time::Now;
 use crate::wire::{End, FileWord, Mark, Outline};
 
+/// Why an end that came too early is none.
+const NOTHING_SENT: &str = "the other device says that it is all there, and nothing was sent yet";
+
 impl Core {
     /// Something was said about a transfer; `refused` says why nothing is taken from its sender, if so.
     pub(in crate::core) fn file_word(
@@ -67,15 +70,20 @@ impl Core {
 
     fn file_over_there(&mut self, transfer: TransferId, end: End, reason: Option<String>, now: Now) {
         let Some(one) = self.files.transfers.get(&transfer) else { return };
-        let giving = matches!(one.role, Role::Giving(_));
-        let ending = match end {
-            End::Done if giving => Ending::new(TransferState::Done),
+        let (giving, served) = match &one.role {
+            Role::Giving(giving) => (true, giving.served),
+            Role::Taking(_) => (false, false),
+        };
+        let mut ending = match end {
+            End::Done if served => Ending::new(TransferState::Done),
+            // Nobody has what was never sent, whatever she says.
+            End::Done if giving => Ending::new(TransferState::Failed).because(NOTHING_SENT),
             End::Refused if giving && one.state().0 == TransferState::Offered => Ending::new(TransferState::Refused),
             End::Cancelled => Ending::new(TransferState::Cancelled).by(Side::Them),
             End::Failed | End::Done | End::Refused => Ending::new(TransferState::Failed),
         };
         let unsaid = (end == End::Failed).then(|| "the other device gives no reason".to_owned());
-        let reason = reason.or(unsaid);
+        let reason = ending.reason.take().or(reason).or(unsaid);
         self.end_file(transfer, Ending { reason, ..ending }, now);
     }
 

@@ -111,6 +111,24 @@ fn of_a_folder_the_manifest_goes_first() {
 }
 
 #[test]
+fn what_of_a_folder_is_not_offered_is_told_to_its_giver_alone() {
+    let mut world = talking();
+    world.desk.links.insert("/pots".into(), 3);
+    offer(&mut world, "/pots", TEA);
+    let left_out = |events: &[Event]| -> Vec<Option<u64>> {
+        let of = |event: &Event| match event {
+            Event::FileState { left_out, .. } => Some(*left_out),
+            _ => None,
+        };
+        events.iter().filter_map(of).collect()
+    };
+    assert_eq!(left_out(&world.events("alice")), [None, Some(3)], "before and after it was looked at");
+    accept(&mut world, TEA);
+    assert_eq!(left_out(&world.events("alice")), [Some(3)]);
+    assert!(left_out(&world.events("bob")).iter().all(Option::is_none));
+}
+
+#[test]
 fn it_goes_on_where_it_was_on_another_connection() {
     let mut world = running("/tea");
     world.cut("alice", "bob");
@@ -336,6 +354,12 @@ fn words_about_transfers_that_are_none_do_nothing() {
     world.be_unanswered("alice", "bob");
     world.inject_talk("alice", "bob", word(3, TEA, FileWord::Over { end: End::Done, reason: None }));
     assert_eq!(last(&mut world, "bob").0, TransferState::Failed);
+    // Nor is it there before anything of it was sent.
+    let mut world = talking();
+    offer(&mut world, "/tea", TEA);
+    world.be_unanswered("bob", "alice");
+    world.inject_talk("bob", "alice", word(1, TEA, FileWord::Over { end: End::Done, reason: None }));
+    assert_eq!(last(&mut world, "alice").0, TransferState::Failed);
     // Nor is anything sent that was not offered to her who asks.
     let mut world = World::of(&["alice", "bob", "carol"]);
     world.send("carol", "alice", "hello", 1);

@@ -6,6 +6,9 @@ use crate::wire::{Entry, HASH_BYTES, Outline, Wanted};
 pub(in crate::driver) trait Source: Send + Sync {
     fn outline(&self) -> Outline;
 
+    /// How many parts of a folder are not offered.
+    fn left_out(&self) -> u64;
+
     /// The path and the size of a file, by its place in the manifest.
     fn entry(&self, entry: u64) -> Option<Entry>;
 

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Happening;
 use crate::api::TransferId;
-use crate::core::{Core, FetchEnd, FileTask, ServeEnd};
+use crate::core::{Core, FetchEnd, FileTask, LookedAt, ServeEnd};
 use crate::time::Now;
 use crate::wire::{Close, FileHead, Wanted};
 use disk::{Disk, Sink, Source};
@@ -203,11 +203,13 @@ impl Desk {
     pub(super) fn heard(&mut self, report: Report, core: &mut Core, now: Now) {
         match report {
             Report::Looked { transfer, found } => {
-                let outline = found.as_ref().map(|source| source.outline()).map_err(Clone::clone);
+                let looked_at =
+                    |source: &Arc<dyn Source>| LookedAt { what: source.outline(), left_out: source.left_out() };
+                let looked_at = found.as_ref().map(looked_at).map_err(Clone::clone);
                 if let (Ok(source), true) = (found, core.transfers(transfer)) {
                     self.sources.insert(transfer, source);
                 }
-                core.file_looked_at(transfer, outline, now);
+                core.file_looked_at(transfer, looked_at, now);
             }
             Report::Begun { transfer, serial, sink } => {
                 let awaited = self.beginning.get(&transfer) == Some(&serial);

@@ -36,6 +36,10 @@ impl Source for Outgoing {
         Outline { name, folder, files, bytes, media_type: self.media_type().map(str::to_owned), room: None }
     }
 
+    fn left_out(&self) -> u64 {
+        self.left_out()
+    }
+
     fn entry(&self, entry: u64) -> Option<Entry> {
         let file_transfer::Entry { path, size } = self.entry(entry)?.clone();
         Some(Entry { path, size })
@@ -95,7 +99,7 @@ impl Sink for Incoming {
 
     fn forget(self: Box<Self>, keep: bool) {
         // What is only dropped stays, if there is anything.
-        if !keep || self.done() == 0 {
+        if !keep || (self.done() == 0 && !self.is_placed()) {
             self.discard();
         }
     }

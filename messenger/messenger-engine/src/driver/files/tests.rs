@@ -55,6 +55,10 @@ impl Source for Memory {
         Outline { name: "tea".into(), folder: self.folder, files, bytes: self.size(), media_type: None, room: None }
     }
 
+    fn left_out(&self) -> u64 {
+        0
+    }
+
     fn entry(&self, entry: u64) -> Option<Entry> {
         let (path, bytes) = self.files.get(usize::try_from(entry).ok()?)?;
         Some(Entry { path: path.clone(), size: bytes.len() as u64 })

@@ -30,7 +30,7 @@ fn offered(n: u8, from: &str) -> Event {
 
 fn state(direction: Direction, state: TransferState) -> Event {
     let (with, name) = (who("bob"), "tea".to_owned());
-    Event::FileState { transfer: ID, with, direction, name, state, by: None, reason: None, path: None }
+    Event::FileState { transfer: ID, with, direction, name, state, by: None, reason: None, path: None, left_out: None }
 }
 
 fn wrong(app: &App) -> &str {

@@ -2,7 +2,7 @@
 
 use messenger_engine::{Direction, Event, TransferState};
 
-use crate::amount::{percent, size, span};
+use crate::amount::{self, percent, size, span};
 use crate::app::App;
 use crate::app::files::Transfer;
 use crate::text::harmless_line;
@@ -26,9 +26,11 @@ pub(super) fn of_event(event: &Event, before: &App) -> Vec<String> {
                 "{from} offers {what}: {name}, {size}{kind}. /take {number} puts it into {into}, /refuse {number} refuses it."
             )]
         }
-        Event::FileState { transfer, with, direction, name, state, by, reason, path } => {
+        Event::FileState { transfer, with, direction, name, state, by, reason, path, left_out } => {
             let known = before.transfer(*transfer);
-            if known.is_some_and(|known| (known.state, known.by) == (*state, *by)) {
+            let left_out = left_out.unwrap_or_default();
+            let without = amount::left_out(left_out).filter(|_| known.is_none_or(|known| known.left_out != left_out));
+            if without.is_none() && known.is_some_and(|known| (known.state, known.by) == (*state, *by)) {
                 return Vec::new();
             }
             let mut file = known.cloned().unwrap_or_else(|| {
@@ -46,7 +48,8 @@ pub(super) fn of_event(event: &Event, before: &App) -> Vec<String> {
                 Direction::In => "from",
                 Direction::Out => "to",
             };
-            vec![format!("File {number}, {name}, {way} {}: {words}.", before.called_with_address(with))]
+            let without = without.map(|without| format!(", {without}")).unwrap_or_default();
+            vec![format!("File {number}, {name}{without}, {way} {}: {words}.", before.called_with_address(with))]
         }
         Event::FileProgress { transfer, done, bytes, left_s, .. } => {
             let Some(file) = before.transfer(*transfer).filter(|_| *bytes >= WORTH_A_WORD) else { return Vec::new() };
@@ -93,6 +96,7 @@ mod tests {
             by,
             reason: None,
             path,
+            left_out: None,
         }
     }
 

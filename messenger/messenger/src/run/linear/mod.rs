@@ -87,6 +87,14 @@ async fn converse(
                 face.leave(&mut session.app);
                 return Ok(Ending::Forced);
             }
+            _ = session.looking.tick(), if session.keeper.is_open() => {
+                let next = session.take_up_history().await;
+                if let Some(notice) = face.notice(&mut session.app) {
+                    prompted = false;
+                    say(&[String::new(), notice])?;
+                }
+                next
+            }
         };
         if let Next::End(ending) = next {
             return Ok(ending);

@@ -31,6 +31,7 @@ fn stands(n: u8, direction: Direction, name: &str, state: TransferState, by: Opt
         reason: (state == TransferState::Failed).then(|| "the disk is full: 2 GB are free".to_owned()),
         path: (state == TransferState::Done && direction == Direction::In)
             .then(|| format!("/home/alice/Downloads/{name}")),
+        left_out: (name == "notes").then_some(2),
     }
 }
 

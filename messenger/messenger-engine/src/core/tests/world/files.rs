@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::api::TransferId;
-use crate::core::{FetchEnd, FileTask, ServeEnd};
+use crate::core::{FetchEnd, FileTask, LookedAt, ServeEnd};
 use crate::wire::{Outline, Wanted};
 
 use super::World;
@@ -26,6 +26,8 @@ pub(in crate::core::tests) struct Desk {
     /// What is there already of something, by its name.
     pub(in crate::core::tests) begun: BTreeMap<String, Result<Wanted, String>>,
     streams: BTreeMap<(TransferId, u64), Stream>,
+    /// How many links are in a folder.
+    pub(in crate::core::tests) links: BTreeMap<String, u64>,
     /// Who has forgotten what, and whether it was kept.
     pub(in crate::core::tests) forgotten: Vec<(String, TransferId, bool)>,
 }
@@ -38,6 +40,7 @@ impl Default for Desk {
             shelves: BTreeMap::from([("/tea".to_owned(), tea)]),
             begun: BTreeMap::new(),
             streams: BTreeMap::new(),
+            links: BTreeMap::new(),
             forgotten: Vec::new(),
         }
     }
@@ -48,7 +51,9 @@ impl World {
         let now = self.now();
         match task {
             FileTask::Look { transfer, path } => {
-                let found = self.desk.shelves.get(&path).cloned().ok_or_else(|| "no such file".to_owned());
+                let left_out = self.desk.links.get(&path).copied().unwrap_or_default();
+                let found = self.desk.shelves.get(&path).cloned().map(|what| LookedAt { what, left_out });
+                let found = found.ok_or_else(|| "no such file".to_owned());
                 self.core(name).file_looked_at(transfer, found, now);
             }
             FileTask::Begin { transfer, what, .. } => {
