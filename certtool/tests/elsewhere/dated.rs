@@ -14,6 +14,9 @@ use crate::place::{ALICE, Done, P256, Place, RSA, alone, other, run};
 const LETTER: &[u8] = b"Yours,\nAlice\n";
 const LATER: u64 = 3600;
 
+/// What stands beside a signature.
+type Beside<'a> = Box<dyn Fn(&[u8]) -> Vec<Unsigned> + 'a>;
+
 /// A certificate with its key.
 pub(crate) struct By<K> {
     pub(crate) chain: Vec<Vec<u8>>,
@@ -167,7 +170,7 @@ fn a_date_in_the_message_outlives_the_certificate() {
     // What dates another signature of hers, half of a date, two of them, one with another opening, one too late, no text.
     let cut = |text: String| text[..40].to_owned();
     let text = |text: &str| Unsigned::text(SIGNATURE_DATE, text);
-    let cases: [(&str, Box<dyn Fn(&[u8]) -> Vec<Unsigned>>); 6] = [
+    let cases: [(&str, Beside<'_>); 6] = [
         ("DATE-02", Box::new(|_| vec![text(&place.proof(&first, LATER))])),
         ("DATE-01", Box::new(|signature| vec![text(&cut(place.proof(signature, LATER)))])),
         ("several", Box::new(|signature| [dated(&place, signature), vec![text("and another")]].concat())),
