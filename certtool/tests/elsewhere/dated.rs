@@ -135,14 +135,7 @@ fn a_date_in_the_message_outlives_the_certificate() {
     let alice = device(&place);
     place.write("letter", LETTER);
     let by_alice = ["--signer", ALICE];
-    let mut first = Vec::new();
-    place.write(
-        "letter.p7s",
-        &alice.signed(LETTER, false, |signature| {
-            first = signature.to_vec();
-            dated(&place, signature)
-        }),
-    );
+    place.write("letter.p7s", &alice.signed(LETTER, false, |signature| dated(&place, signature)));
     let said = verified_later(&place, &by_alice).good();
     assert!(said.contains(r#""dated":"#) && !said.contains("good_until"), "{said}");
     verified_later(&place, &["--signer", "bob@example.org"]).bad(3);
@@ -168,10 +161,15 @@ fn a_date_in_the_message_outlives_the_certificate() {
     assert!(said.contains("not dated: good until the certificate ends"), "{said}");
 
     // What dates another signature of hers, half of a date, two of them, one with another opening, one too late, no text.
+    let mut another = Vec::new();
+    alice.signed(b"Another letter\n", false, |signature| {
+        another = signature.to_vec();
+        Vec::new()
+    });
     let cut = |text: String| text[..40].to_owned();
     let text = |text: &str| Unsigned::text(SIGNATURE_DATE, text);
     let cases: [(&str, Beside<'_>); 6] = [
-        ("DATE-02", Box::new(|_| vec![text(&place.proof(&first, LATER))])),
+        ("DATE-02", Box::new(|_| vec![text(&place.proof(&another, LATER))])),
         ("DATE-01", Box::new(|signature| vec![text(&cut(place.proof(signature, LATER)))])),
         ("several", Box::new(|signature| [dated(&place, signature), vec![text("and another")]].concat())),
         ("DATE-0", Box::new(|signature| vec![text(&place.proof(signature, LATER).replacen("index ", "index 1", 1))])),
