@@ -357,7 +357,6 @@ fn what_cannot_be_meant_is_answered_with_an_error() {
     world.forget_events();
     for command in [
         Command::Send { to: "not an address".into(), text: "x".into(), id: None, reply_to: None },
-        Command::Send { to: address("alice"), text: "to myself".into(), id: None, reply_to: None },
         Command::Send { to: address("bob"), text: "x".repeat(MAX_TEXT_BYTES + 1), id: None, reply_to: None },
         Command::Send { to: address("bob"), text: "x".into(), id: Some(u64::MAX), reply_to: None },
         Command::Accept { call: CallId([0; 16]) },
@@ -368,6 +367,18 @@ fn what_cannot_be_meant_is_answered_with_an_error() {
         let events = world.events("alice");
         assert!(matches!(&events[..], [Event::Error { about, .. }] if about == name), "{name}: {events:?}");
     }
+}
+
+/// One's own other devices are reached by a call to them all, and not by a text.
+#[test]
+fn a_text_to_oneself_goes_nowhere_while_no_other_device_is_connected() {
+    let mut world = World::of(&["alice", "bob"]);
+    world.forget_events();
+    world.command("alice", Command::Send { to: address("alice"), text: "to myself".into(), id: None, reply_to: None });
+    world.pass(Duration::from_secs(60));
+    let events = world.events("alice");
+    let last = events.last().unwrap();
+    assert!(matches!(last, Event::MessageState { state: DeliveryState::NotDelivered, .. }), "{events:?}");
 }
 
 /// Nobody takes all places in which others are met.
