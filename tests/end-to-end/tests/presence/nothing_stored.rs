@@ -21,11 +21,20 @@ fn write_bytes(id: u32) -> Option<u64> {
     io.lines().find_map(|line| line.strip_prefix("write_bytes: ")).and_then(|bytes| bytes.parse().ok())
 }
 
+/// What the process had caused to be written before it became the program: the shell and what starts it are read from file
+/// systems that may note when they were read last (relatime, once a day).
+fn written_before(id: u32) -> u64 {
+    let environment = std::fs::read(format!("/proc/{id}/environ")).unwrap();
+    let mut variables = environment.split(|byte| *byte == 0).filter_map(|variable| std::str::from_utf8(variable).ok());
+    variables.find_map(|variable| variable.strip_prefix("WRITTEN_BEFORE=")).unwrap().parse().unwrap()
+}
+
 /// Makes every file system read-only for the program it then becomes, and ends with 99 if that is not permitted.
 const READ_ONLY: &str = r#"
 mount --make-rprivate / 2>/dev/null
 while read -r _ place _; do mount -o remount,bind,ro "$place" 2>/dev/null; done < /proc/self/mounts
 if touch "$0" 2>/dev/null; then echo "the file systems stay writable" >&2; exit 99; fi
+export WRITTEN_BEFORE="$(sed -n 's/^write_bytes: //p' "/proc/$$/io")"
 exec "$@"
 "#;
 
@@ -39,7 +48,7 @@ async fn it_runs_where_nothing_can_be_written() {
     };
     directory.load().await;
     if let Some(bytes) = write_bytes(directory.id()) {
-        assert_eq!(bytes, 0, "bytes it caused to be written to a disk");
+        assert_eq!(bytes - written_before(directory.id()), 0, "bytes it caused to be written to a disk");
     }
     assert!(directory.folder.path().join("directory.toml").exists());
 }
