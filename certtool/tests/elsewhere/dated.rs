@@ -79,10 +79,7 @@ fn verified_later(place: &Place, more: &[&str]) -> Done {
 #[test]
 fn others_verify_a_message_that_holds_a_date() {
     let place = Place::new();
-    place.enrolled();
-    let letter = place.write("letter", LETTER);
-    place.export("openssl", &[ALICE], "out").good();
-    let root = place.at(&format!("out/{ALICE}-root.pem"));
+    let (letter, root) = place.letter_and_root(LETTER);
     for (kind, options, algorithm) in [("p256", P256, Algorithm::EcdsaP256), ("rsa", RSA, Algorithm::Rsa)] {
         let (certificate, key) = place.mail(kind, options);
         let alice = By::<MailKey>::read(Path::new(&certificate), Path::new(&key), algorithm);

@@ -170,6 +170,14 @@ impl Place {
         command
     }
 
+    /// Alice is enrolled: a letter of hers, and the root by which OpenSSL believes her, exported as she would.
+    pub(crate) fn letter_and_root(&self, letter: &[u8]) -> (String, String) {
+        self.enrolled();
+        let letter = self.write("letter", letter);
+        self.export("openssl", &[ALICE], "out").good();
+        (letter, self.at(&format!("out/{ALICE}-root.pem")))
+    }
+
     /// Exports into a folder of this name, with the passphrase, and what was said.
     pub(crate) fn export(&self, program: &str, what: &[&str], folder: &str) -> Done {
         let passphrase = format!("file:{}", self.at("passphrase"));

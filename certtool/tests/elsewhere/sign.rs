@@ -10,10 +10,7 @@ const LETTER: &[u8] = b"Yours,\n\0\r\nAlice";
 #[test]
 fn what_we_sign_others_verify() {
     let place = Place::new();
-    place.enrolled();
-    let letter = place.write("letter", LETTER);
-    place.export("openssl", &[ALICE], "out").good();
-    let root = place.at(&format!("out/{ALICE}-root.pem"));
+    let (letter, root) = place.letter_and_root(LETTER);
     for (kind, options) in [("p256", P256), ("rsa", RSA)] {
         let (certificate, key) = place.mail(kind, options);
         let by = ["sign", &letter, "--by", &certificate, "--key", &key];

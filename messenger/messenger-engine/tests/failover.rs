@@ -5,25 +5,13 @@
 mod support;
 
 use messenger_engine::{Command, Event};
-use support::{Town, identifier};
+use support::{Three, Town, identifier};
 
 /// the others make one of them the host, and are in one epoch that the old one cannot read.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_who_goes_offline_is_replaced() {
     let town = Town::new().await;
-    let mut alice = town.person("alice", &["bob", "carol"]).await;
-    let mut bob = town.person("bob", &["alice"]).await;
-    let mut carol = town.person("carol", &["alice"]).await;
-    alice.sees("bob", true).await;
-    alice.sees("carol", true).await;
-    alice.do_it(Command::RoomCreate { name: "tea".into() }).await;
-    let (room, ..) = alice.in_room_of(1).await;
-    bob.enter(&alice, room).await;
-    alice.in_room_of(2).await;
-    carol.enter(&alice, room).await;
-    let begun = alice.in_room_of(3).await;
-    assert_eq!(bob.in_room_of(3).await, begun);
-    assert_eq!(carol.in_room_of(3).await, begun);
+    let Three { alice, mut bob, mut carol, room, epoch, code } = Three::in_a_room(&town).await;
     // What nobody has a link for yet is not lost; so the two have talked.
     bob.do_it(Command::RoomSend { room, text: "hello".into(), id: None }).await;
     assert_eq!(bob.delivered_to(2).await, [identifier("alice"), identifier("carol")]);
@@ -38,7 +26,7 @@ async fn a_host_who_goes_offline_is_replaced() {
     };
     let after = bob.wait("to be the host", hosted_by_bob).await;
     assert_eq!(after.0, [identifier("bob"), identifier("carol")]);
-    assert!(after.1 > begun.1 && after.2 != begun.2);
+    assert!(after.1 > epoch && after.2 != code);
     assert_eq!(carol.wait("another host", hosted_by_bob).await, after);
     carol.do_it(Command::RoomSend { room, text: "still here".into(), id: None }).await;
     assert_eq!(carol.delivered_to(1).await, [identifier("bob")]);

@@ -11,7 +11,7 @@ use directory::{Observation, Rate};
 use directory_protocol::{Answer, DirectoryEvent};
 use messenger_engine::punch::Obstacle;
 use messenger_engine::{Command, DeliveryState, Engine, Event, Nat, Side, Sight, StartError, TextRef, examine};
-use support::{Someone, Town, identifier};
+use support::{Someone, Three, Town, identifier};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_people_talk_and_each_text_is_acknowledged() {
@@ -169,19 +169,7 @@ async fn a_stranger_knocks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn three_people_in_a_room_and_one_leaves() {
     let town = Town::new().await;
-    let mut alice = town.person("alice", &["bob", "carol"]).await;
-    let mut bob = town.person("bob", &["alice"]).await;
-    let mut carol = town.person("carol", &["alice"]).await;
-    alice.sees("bob", true).await;
-    alice.sees("carol", true).await;
-    alice.do_it(Command::RoomCreate { name: "tea".into() }).await;
-    let (room, ..) = alice.in_room_of(1).await;
-    bob.enter(&alice, room).await;
-    alice.in_room_of(2).await;
-    carol.enter(&alice, room).await;
-    let codes = [alice.in_room_of(3).await, bob.in_room_of(3).await, carol.in_room_of(3).await];
-    assert_eq!(codes[0], codes[1]);
-    assert_eq!(codes[1], codes[2]);
+    let Three { mut alice, mut bob, mut carol, room, epoch: before, code: old } = Three::in_a_room(&town).await;
 
     // Bob and carol are strangers to each other; the room links them.
     bob.do_it(Command::RoomSend { room, text: "hello all".into(), id: None }).await;
@@ -192,7 +180,7 @@ async fn three_people_in_a_room_and_one_leaves() {
     bob.do_it(Command::RoomLeave { room }).await;
     let (_, epoch, code) = alice.in_room_of(2).await;
     assert_eq!(carol.in_room_of(2).await, (room, epoch, code.clone()));
-    assert!(epoch > codes[0].1 && code != codes[0].2);
+    assert!(epoch > before && code != old);
     carol.do_it(Command::RoomSend { room, text: "bob is gone".into(), id: None }).await;
     assert_eq!(carol.delivered_to(1).await, [identifier("alice")]);
     assert_eq!(alice.hears_in_room().await, (identifier("carol"), "bob is gone".into()));

@@ -11,6 +11,7 @@ mod gate;
 pub(crate) mod network;
 mod puppet;
 mod someone;
+mod three;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use gate::Gate;
 pub(crate) use puppet::{Puppet, peer_config};
 pub(crate) use someone::Someone;
+pub(crate) use three::Three;
 
 /// Nothing on loopback takes this long, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
