@@ -2,7 +2,7 @@
 
 use identity::trust::Bindings;
 
-use super::{Home, HomeError};
+use super::{Home, HomeError, MAX_FILE_BYTES};
 use crate::files;
 
 const FILE: &str = "bindings.json";
@@ -20,14 +20,18 @@ impl Home {
         })
     }
 
-    /// Changes the bindings under the folder's lock; on disk when this returns.
+    /// Changes the bindings under the folder's lock; on disk when this returns. More than could be read again are not written.
     pub fn change_bindings<T>(&self, change: impl FnOnce(&mut Bindings) -> T) -> Result<T, HomeError> {
         let _lock = self.lock()?;
         let before = self.bindings()?;
         let mut bindings = before.clone();
         let result = change(&mut bindings);
         if bindings != before {
-            files::write_atomic(&self.folder.join(FILE), bindings.to_json().as_bytes())?;
+            let (path, text) = (self.folder.join(FILE), bindings.to_json());
+            if text.len() > MAX_FILE_BYTES {
+                return Err(HomeError::TooLarge { path, limit: MAX_FILE_BYTES });
+            }
+            files::write_atomic(&path, text.as_bytes())?;
         }
         Ok(result)
     }

@@ -82,7 +82,12 @@ impl Home {
 
     /// The messenger's own folder (0700), made if missing.
     pub fn messenger_folder(&self) -> Result<PathBuf, HomeError> {
-        let folder = self.folder.join("messenger");
+        self.private_folder("messenger")
+    }
+
+    /// A folder below it (0700), made if missing.
+    pub fn private_folder(&self, relative: impl AsRef<Path>) -> Result<PathBuf, HomeError> {
+        let folder = self.folder.join(relative);
         files::create_private_folder(&folder)?;
         Ok(folder)
     }

@@ -3,46 +3,40 @@
 //! It holds what she decided (status, words, who may see and knock, whom she blocks), so that a restart shows her to nobody
 //! from whom she hides.
 
-use device::{Home, HomeError};
+use device::Home;
 use messenger_engine::{Event, PresenceSettings};
 
-const FILE: &str = "messenger/presence.toml";
+use crate::kept::{Kept, KeptError};
 
-const HEADER: &str = "\
+const FILE: Kept = Kept {
+    file: "messenger/presence.toml",
+    header: "\
 # How you appear to others, who may see you and who may knock, whom you block, about whom you are asked first, and
 # whether others are told that you are typing, and what you have read.
 # Written by messenger whenever you change it; you may edit it while no messenger runs.
 
-";
-
-/// Why the file could not be read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AppearanceError {
-    #[error(transparent)]
-    Home(#[from] HomeError),
-    #[error("{path} is damaged: {found}")]
-    Damaged { path: String, found: String },
-}
+",
+};
 
 /// What was decided last; as without any setting if nothing was.
-pub(crate) fn load(home: &Home) -> Result<PresenceSettings, AppearanceError> {
-    let Some(text) = home.read_text(FILE)? else { return Ok(PresenceSettings::default()) };
-    let path = home.folder().join(FILE).display().to_string();
-    let damaged = |found: String| AppearanceError::Damaged { path: path.clone(), found };
-    let table: toml::Table = toml::from_str(&text).map_err(|error| damaged(error.message().to_owned()))?;
+pub(crate) fn load(home: &Home) -> Result<PresenceSettings, KeptError> {
+    let Some(table) = FILE.load::<toml::Table>(home)? else { return Ok(PresenceSettings::default()) };
     let known = toml::Table::try_from(PresenceSettings::default()).expect("it always serialises");
     if let Some(unknown) = table.keys().find(|key| !known.contains_key(*key)) {
-        return Err(damaged(format!("expected no setting {unknown}")));
+        return Err(FILE.damaged(home, format!("expected no setting {unknown}")));
     }
-    table.try_into().map_err(|error: toml::de::Error| damaged(error.message().to_owned()))
+    table.try_into().map_err(|error: toml::de::Error| FILE.damaged(home, error.message().to_owned()))
+}
+
+/// Keeps what was decided; on disk when this returns.
+pub(crate) fn keep(home: &Home, settings: &PresenceSettings) -> Result<(), KeptError> {
+    FILE.keep(home, settings)
 }
 
 /// Keeps what an `appearance` event says; on disk when this returns. What went wrong comes back as an `error` event.
-pub(crate) fn keep(home: &Home, event: &Event) -> Option<Event> {
+pub(crate) fn keep_as_told(home: &Home, event: &Event) -> Option<Event> {
     let Event::Appearance(settings) = event else { return None };
-    let text = toml::to_string_pretty(settings).expect("strings and lists of strings always serialise");
-    let written = home.messenger_folder().and_then(|_| home.write_text(FILE, &(HEADER.to_owned() + &text)));
-    written.err().map(|error| Event::Error {
+    keep(home, settings).err().map(|error| Event::Error {
         about: "appearance".to_owned(),
         message: format!("not kept how you appear: {error}"),
         remedy: "mend the folder, or the next start will show you as before".to_owned(),
@@ -72,9 +66,9 @@ mod tests {
             typing: false,
             read_receipts: true,
         };
-        assert_eq!(keep(&home, &Event::Appearance(settings.clone())), None);
+        assert_eq!(keep_as_told(&home, &Event::Appearance(settings.clone())), None);
         assert_eq!(load(&home).unwrap(), settings);
-        let mode = std::fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();
+        let mode = std::fs::metadata(folder.path().join(FILE.file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
@@ -90,11 +84,11 @@ mod tests {
             ("text = \"two\\u2028lines\"", "in one line"),
             ("status =", "damaged"),
         ] {
-            home.write_text(FILE, text).unwrap();
+            home.write_text(FILE.file, text).unwrap();
             let error = load(&home).unwrap_err().to_string();
             assert!(error.contains(hint), "{error}");
         }
-        home.write_text(FILE, "status = \"away\"").unwrap();
+        home.write_text(FILE.file, "status = \"away\"").unwrap();
         assert_eq!(load(&home).unwrap(), PresenceSettings { status: OwnStatus::Away, ..PresenceSettings::default() });
     }
 }

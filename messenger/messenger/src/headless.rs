@@ -81,7 +81,7 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
                 // Whoever read the events is gone: that is an end like any other. (A full disk is none: `lose`.)
                 Some(event) => {
                     let kept = |book: &ContactBook| {
-                        acquaintance::keep(book.home(), &event).or_else(|| appearance::keep(book.home(), &event))
+                        acquaintance::keep(book.home(), &event).or_else(|| appearance::keep_as_told(book.home(), &event))
                     };
                     let problem = book.as_ref().and_then(kept);
                     let unkept = keeper.hear_event(&event, now_ms());

@@ -32,6 +32,7 @@ mod failure;
 mod gossip;
 mod headless;
 mod keeping;
+mod kept;
 mod keys;
 mod lines;
 mod lock;

@@ -4,16 +4,19 @@
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
-use device::{Home, HomeError};
+use device::Home;
 use serde::{Deserialize, Serialize};
 
-const FILE: &str = "messenger/settings.toml";
+use crate::kept::{Kept, KeptError};
 
-const HEADER: &str = "\
+const FILE: Kept = Kept {
+    file: "messenger/settings.toml",
+    header: "\
 # How the messenger behaves on this device.
 # Written by messenger whenever you change it; you may edit it while no messenger runs.
 
-";
+",
+};
 
 /// Everything that can be decided. Unknown settings are refused: they would be lost at the next change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,29 +44,14 @@ pub(crate) enum Notify {
     Text,
 }
 
-/// Why the file could not be read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SettingsError {
-    #[error(transparent)]
-    Home(#[from] HomeError),
-    #[error("{path} is damaged: {found}")]
-    Damaged { path: String, found: String },
-}
-
 /// What was decided last.
-pub(crate) fn load(home: &Home) -> Result<Settings, SettingsError> {
-    let Some(text) = home.read_text(FILE)? else { return Ok(Settings::default()) };
-    toml::from_str(&text).map_err(|error| SettingsError::Damaged {
-        path: home.folder().join(FILE).display().to_string(),
-        found: error.message().to_owned(),
-    })
+pub(crate) fn load(home: &Home) -> Result<Settings, KeptError> {
+    Ok(FILE.load(home)?.unwrap_or_default())
 }
 
 /// Keeps what was decided; on disk when this returns.
-pub(crate) fn keep(home: &Home, settings: &Settings) -> Result<(), SettingsError> {
-    let text = toml::to_string_pretty(settings).expect("words and numbers always serialise");
-    home.messenger_folder()?;
-    Ok(home.write_text(FILE, &(HEADER.to_owned() + &text))?)
+pub(crate) fn keep(home: &Home, settings: &Settings) -> Result<(), KeptError> {
+    FILE.keep(home, settings)
 }
 
 #[cfg(test)]
@@ -88,7 +76,7 @@ mod tests {
             ("lock_after_minutes = 0", "nonzero"),
             ("=", ""),
         ] {
-            home.write_text(FILE, text).unwrap();
+            home.write_text(FILE.file, text).unwrap();
             let error = load(&home).unwrap_err().to_string();
             assert!(error.contains("settings.toml is damaged") && error.contains(hint), "{error}");
         }

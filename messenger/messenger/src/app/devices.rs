@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 use messenger_engine::Command;
 
 use super::{App, Effect, Entry, Pane};
-use crate::own_devices::Wish;
+use crate::own_devices::{Wish, code};
 
 /// The command, for the help.
 pub(crate) const COMMAND: (&str, &str) = ("/devices [give]", "call your other devices; also CODE, take, leave");
@@ -27,9 +27,7 @@ pub(crate) fn parse(rest: &str) -> Result<DevicesWish, String> {
         "give" => Wish::Give,
         "take" => Wish::Take,
         "leave" => Wish::Leave,
-        code if code.bytes().filter(|byte| byte.is_ascii_alphanumeric()).count() == CODE_CHARACTERS => {
-            Wish::Confirm { code: code.to_owned() }
-        }
+        code if code::is_one(code) => Wish::Confirm { code: code.to_owned() },
         _ => {
             return Err(
                 "/devices alone calls your other devices; /devices CODE with the code that the other one shows; \
@@ -39,9 +37,6 @@ pub(crate) fn parse(rest: &str) -> Result<DevicesWish, String> {
         }
     }))
 }
-
-/// Of a code that two devices compare.
-const CODE_CHARACTERS: usize = 24;
 
 impl App {
     pub(super) fn wish_devices(&mut self, wish: DevicesWish) -> Vec<Effect> {

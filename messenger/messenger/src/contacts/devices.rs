@@ -104,7 +104,10 @@ impl Devices {
     /// is as it was here.
     pub(crate) fn joined(mut self, theirs: Self) -> Self {
         for Known { key, compared, endorsed_by } in theirs.0 {
-            self.meet(key, &[]);
+            // None that was met here makes room for one that was not.
+            if self.0.len() < MOST {
+                self.meet(key, &[]);
+            }
             if let Some(known) = self.0.iter_mut().find(|known| known.key == key) {
                 known.compared |= compared;
                 known.endorsed_by = known.endorsed_by.or(endorsed_by);
@@ -173,13 +176,12 @@ mod tests {
         assert!(joined.was_compared(key(1)) && !joined.was_compared(key(2)));
         assert_eq!(joined.get(key(3)).unwrap().endorsed_by, Some(key(2)));
         assert_eq!(joined.clone().joined(there), joined, "once is enough");
-        assert_eq!(
-            here.clone()
-                .joined(Devices((0..200).map(|n| Known { key: key(n), compared: true, endorsed_by: None }).collect()))
-                .all()
-                .len(),
-            MOST
-        );
+        let many = |first: u8| {
+            Devices((first..first + 100).map(|n| Known { key: key(n), compared: true, endorsed_by: None }).collect())
+        };
+        let full = here.joined(many(100));
+        assert_eq!(full.all().len(), MOST);
+        assert_eq!(full.clone().joined(many(140)), full, "none of hers makes room for others");
     }
 
     #[test]

@@ -11,12 +11,13 @@ mod exchange;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
 
 use device::{Home, HomeError};
 use identity::Identifier;
 use serde::{Deserialize, Serialize};
+
+use crate::kept::{self, KeptError};
 
 use about::{About, LastSeen};
 
@@ -81,8 +82,8 @@ pub(crate) enum ContactsError {
     Home(#[from] HomeError),
     #[error("{path} is damaged: expected contacts = [\"bob@example.org\", …], found: {found}")]
     Damaged { path: String, found: String },
-    #[error("{path} cannot be locked: {source}")]
-    Lock { path: String, source: std::io::Error },
+    #[error(transparent)]
+    Lock(#[from] KeptError),
     #[error("{path}: {source}")]
     Exchange { path: String, source: std::io::Error },
 }
@@ -153,6 +154,11 @@ impl ContactBook {
         })
     }
 
+    /// Whether the file can hold these.
+    pub(crate) fn holds(contacts: &Contacts) -> bool {
+        Written::of(contacts).text().len() <= device::MAX_FILE_BYTES
+    }
+
     fn change(&self, change: impl FnOnce(&mut Contacts)) -> Result<(), ContactsError> {
         let _lock = self.lock()?;
         let before = self.load()?;
@@ -165,13 +171,8 @@ impl ContactBook {
     }
 
     /// Held while the file is read and replaced; given back when dropped.
-    fn lock(&self) -> Result<File, ContactsError> {
-        let path = self.home.messenger_folder()?.join(".contacts.lock");
-        let failed = |source| ContactsError::Lock { path: path.display().to_string(), source };
-        let file =
-            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(failed)?;
-        file.lock().map_err(failed)?;
-        Ok(file)
+    pub(crate) fn lock(&self) -> Result<File, ContactsError> {
+        Ok(kept::lock(&self.home, ".contacts.lock")?)
     }
 
     fn path(&self) -> String {

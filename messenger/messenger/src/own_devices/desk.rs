@@ -8,7 +8,8 @@
 //! a file from any other ──► refused
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,11 +18,10 @@ use identity::endorsement::Endorsement;
 use identity::trust::{Fingerprint, Trust};
 use messenger_engine::{Command, Event, Peer, TransferId, TransferState};
 
-use super::folder::{self, MovingError};
+use super::known::Known;
 use super::package::{MAX_BYTES, Package};
-use super::{Endorse, MEDIA_TYPE, Note, Wish, endorsers, known};
+use super::{Endorse, MEDIA_TYPE, Note, Wish, before, code, endorsers, folder, known};
 use crate::contacts::ContactBook;
-use crate::contacts::devices::Devices;
 use crate::keeping::random;
 
 /// As many devices as a directory takes of one person.
@@ -46,14 +46,34 @@ pub(crate) struct Desk {
     trust: Arc<Trust>,
     endorse: Endorse,
     /// Which devices say of this one that it is hers.
-    endorsers: Vec<Fingerprint>,
-    known: Devices,
+    pub(super) endorsers: Vec<Fingerprint>,
+    known: Known,
     /// The devices in her name with which a conversation began, the last one last.
     peers: Vec<Peer>,
-    giving: BTreeMap<TransferId, (Fingerprint, PathBuf)>,
+    giving: BTreeMap<TransferId, Giving>,
     taking: BTreeMap<TransferId, Fingerprint>,
+    /// Transfers of which nothing is told any more.
+    quiet: BTreeSet<TransferId>,
     /// What came and is not taken in yet.
-    given: Option<(Fingerprint, Package)>,
+    given: Option<Given>,
+    /// Nothing is put back as long as this program knows what is in the files.
+    _running: Option<File>,
+}
+
+/// What is on its way to another device.
+struct Giving {
+    device: Fingerprint,
+    path: PathBuf,
+    /// Whether the engine has taken it up.
+    begun: bool,
+}
+
+/// What another device has given.
+struct Given {
+    device: Fingerprint,
+    package: Package,
+    /// Whether the files were laid aside for it: a part of it may have been taken in.
+    laid_aside: bool,
 }
 
 impl Desk {
@@ -65,18 +85,34 @@ impl Desk {
         (trust, endorse): (Arc<Trust>, Endorse),
         endorsements: &[Endorsement],
     ) -> (Self, Option<Event>) {
-        let known = book.as_ref().map(|book| known::load(book.home()));
+        let (mut known, mut running, mut problem) = (Known::default(), None, None);
         if let Some(book) = &book {
             folder::tidy(book.home());
+            match known::load(book.home()) {
+                Ok(read) => known = read,
+                Err(error) => problem = Some(wrong(error.to_string(), "mend the file, or move it away")),
+            }
+            match before::run(book.home()) {
+                Ok(held) => running = Some(held),
+                Err(error) => problem = Some(wrong(error.to_string(), "mend the folder")),
+            }
         }
-        let (known, problem) = match known {
-            None => (Devices::default(), None),
-            Some(Ok(known)) => (known, None),
-            Some(Err(error)) => (Devices::default(), Some(wrong(error.to_string(), "mend the file, or move it away"))),
+        let desk = Self {
+            me,
+            own,
+            book,
+            trust,
+            endorse,
+            endorsers: endorsers(endorsements),
+            known,
+            peers: Vec::new(),
+            giving: BTreeMap::new(),
+            taking: BTreeMap::new(),
+            quiet: BTreeSet::new(),
+            given: None,
+            _running: running,
         };
-        let (peers, giving, taking) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        let endorsers = endorsers(endorsements);
-        (Self { me, own, book, trust, endorse, endorsers, known, peers, giving, taking, given: None }, problem)
+        (desk, problem)
     }
 
     /// Whether an event is about what goes between the devices, and nothing that the person is to see as a file.
@@ -86,13 +122,15 @@ impl Desk {
                 *from == self.me && media_type.as_deref() == Some(MEDIA_TYPE)
             }
             Event::FileState { transfer, .. } | Event::FileProgress { transfer, .. } => {
-                self.giving.contains_key(transfer) || self.taking.contains_key(transfer)
+                self.giving.contains_key(transfer)
+                    || self.taking.contains_key(transfer)
+                    || self.quiet.contains(transfer)
             }
             _ => false,
         }
     }
 
-    /// Takes in what the engine says.
+    /// Takes in what the engine says, once it was asked whether that is [hidden](Self::hides).
     pub(crate) fn hear(&mut self, event: &Event) -> Vec<Step> {
         match event {
             Event::Peer(peer) if peer.who == self.me => self.meet(peer.clone()),
@@ -120,8 +158,19 @@ impl Desk {
         }
     }
 
-    /// Whether this device is known to be hers: she compared its code, or one of the two has said so of the other.
+    /// What she said of her devices meanwhile, maybe in another program, counts. Where that cannot be read, none is known.
+    fn look_again(&mut self) {
+        if let Some(book) = &self.book {
+            self.known = known::load(book.home()).unwrap_or_default();
+        }
+    }
+
+    /// Whether this device is known to be hers: she compared its code; one of the two has said so of the other; or a third one did with
+    /// which she compared the code. What she forgot is none of hers, whoever says so.
     fn is_known(&self, device: Fingerprint) -> bool {
+        if self.known.was_forgotten(device) {
+            return false;
+        }
         let vouches = |by: &Fingerprint| *by == self.own || self.known.was_compared(*by);
         let is_vouched_for = || {
             let peer = self.peers.iter().find(|peer| peer.device == device);
@@ -137,21 +186,23 @@ impl Desk {
             self.peers.remove(0);
         }
         self.peers.push(peer);
+        self.look_again();
         let confirmed = self.is_known(device);
         vec![Step::Tell(Note::OwnDevice { device, code, confirmed })]
     }
 
     fn confirm(&mut self, code: &str) -> Vec<Step> {
-        let meant = plain(code);
+        let meant = code::plain(code);
         // What was typed is what the other device shows: whoever else has come meanwhile has another code.
-        let Some(device) = self.peers.iter().find(|peer| plain(&peer.code) == meant).map(|peer| peer.device) else {
+        let Some(device) = self.peers.iter().find(|peer| code::plain(&peer.code) == meant).map(|peer| peer.device)
+        else {
             let remedy = "look again at what the other device shows; if it is another code than here, that device is not \
                           the one to which this one is connected, and somebody may have a certificate in your name";
             return vec![Step::Wrong(wrong(format!("no device of yours with the code {code} is connected"), remedy))];
         };
         let kept = match &self.book {
             Some(book) => known::add(book.home(), device),
-            None => Ok(std::mem::take(&mut self.known)),
+            None => Ok(self.known.clone()),
         };
         match kept {
             Ok(known) => {
@@ -164,11 +215,17 @@ impl Desk {
     }
 
     fn give(&mut self) -> Vec<Step> {
+        self.look_again();
         let Some(device) = self.peers.iter().map(|peer| peer.device).rfind(|device| self.is_known(*device)) else {
             let remedy = "call it, compare the code, and type it on both: /devices, then /devices CODE";
             return vec![Step::Wrong(wrong("no device that is known to be yours is connected", remedy))];
         };
-        let Some(book) = &self.book else { return vec![ephemeral()] };
+        let Some(book) = &self.book else { return vec![Step::Wrong(ephemeral())] };
+        // What the engine never took up it refused: of that nothing stays.
+        for (transfer, refused) in self.giving.extract_if(.., |_, giving| !giving.begun) {
+            let _ = std::fs::remove_file(refused.path);
+            self.quiet.insert(transfer);
+        }
         let transfer = TransferId(*random().first_chunk().expect("16 of 32 bytes"));
         // A device that this one cannot speak for now is given the rest all the same.
         let endorsement = (self.endorse)(device);
@@ -187,7 +244,7 @@ impl Desk {
                     device: Some(device),
                     media_type: Some(MEDIA_TYPE.to_owned()),
                 };
-                self.giving.insert(transfer, (device, path));
+                self.giving.insert(transfer, Giving { device, path, begun: false });
                 unendorsed.into_iter().chain([Step::Engine(offer)]).collect()
             }
             Err(error) => vec![Step::Wrong(wrong(error.to_string(), "mend the file or the folder, and try again"))],
@@ -196,25 +253,39 @@ impl Desk {
 
     /// Something is offered that may be taken in. It is fetched to see what it would change; that is then for her to say.
     fn offered(&mut self, transfer: TransferId, device: Fingerprint, too_large: bool) -> Vec<Step> {
-        let refuse = |reason: &str| Step::Engine(Command::FileRefuse { transfer, reason: Some(reason.to_owned()) });
+        self.look_again();
         if !self.is_known(device) {
             let what = "a device in your name wanted to give you contacts, and was refused: its code was not compared";
             let remedy = "if it is yours, compare the code, type it on both (/devices CODE), and give it again";
-            return vec![refuse("the code was not compared there yet"), Step::Wrong(wrong(what, remedy))];
+            return self.refuse(transfer, "the code was not compared there yet", Some(wrong(what, remedy)));
         }
         if too_large {
-            return vec![refuse("that is no list of contacts")];
+            return self.refuse(transfer, "that is no list of contacts", None);
         }
-        let Some(book) = &self.book else { return vec![refuse("nothing is written there"), ephemeral()] };
+        if self.given.is_some() || !self.taking.is_empty() {
+            let what = "your other device gives something more, and was refused: what it gave before waits for you";
+            let problem = wrong(what, "/devices take, or /devices leave");
+            return self.refuse(transfer, "what was given before waits there", Some(problem));
+        }
+        let Some(book) = &self.book else {
+            return self.refuse(transfer, "nothing is written there", Some(ephemeral()));
+        };
         match folder::moving(book.home()) {
             Ok(into) => {
                 self.taking.insert(transfer, device);
                 vec![Step::Engine(Command::FileAccept { transfer, into: into.display().to_string() })]
             }
             Err(error) => {
-                vec![refuse("it could not be taken there"), Step::Wrong(wrong(error.to_string(), "mend the folder"))]
+                self.refuse(transfer, "it could not be taken there", Some(wrong(error.to_string(), "mend the folder")))
             }
         }
+    }
+
+    /// It is not taken; of the transfer nobody hears more.
+    fn refuse(&mut self, transfer: TransferId, reason: &str, problem: Option<Event>) -> Vec<Step> {
+        self.quiet.insert(transfer);
+        let refusal = Step::Engine(Command::FileRefuse { transfer, reason: Some(reason.to_owned()) });
+        [refusal].into_iter().chain(problem.map(Step::Wrong)).collect()
     }
 
     fn moved(
@@ -224,14 +295,17 @@ impl Desk {
         reason: Option<&str>,
         path: Option<&str>,
     ) -> Vec<Step> {
-        if !state.is_over() {
+        if let Some(giving) = self.giving.get_mut(&transfer) {
+            giving.begun = true;
+        }
+        if !state.is_over() || self.quiet.remove(&transfer) {
             return Vec::new();
         }
         let failed = |what: &str| {
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             vec![Step::Wrong(wrong(format!("{what}{reason}"), "connect the two again (/devices), and try once more"))]
         };
-        if let Some((device, path)) = self.giving.remove(&transfer) {
+        if let Some(Giving { device, path, .. }) = self.giving.remove(&transfer) {
             // It has a copy of what stands in other files; if it cannot be removed now, the next start does it.
             let _ = std::fs::remove_file(path);
             return match state {
@@ -246,8 +320,9 @@ impl Desk {
         let read =
             folder::read(path.as_ref()).and_then(|package| Ok((folder::preview(book, &package, &self.me)?, package)));
         match read {
-            Ok((summary, package)) => {
-                self.given = Some((device, package));
+            Ok((mut summary, package)) => {
+                summary.endorsed &= !self.endorsers.contains(&device);
+                self.given = Some(Given { device, package, laid_aside: false });
                 vec![Step::Tell(Note::DeviceOffers { device, summary })]
             }
             Err(error) => {
@@ -257,12 +332,17 @@ impl Desk {
     }
 
     fn take(&mut self) -> Vec<Step> {
-        let Some(book) = &self.book else { return vec![ephemeral()] };
-        let Some((device, package)) = self.given.take() else {
+        let Some(book) = &self.book else { return vec![Step::Wrong(ephemeral())] };
+        let Some(mut given) = self.given.take() else {
             return vec![Step::Wrong(wrong("no other device has given anything", "/devices give, on the other one"))];
         };
-        match folder::take(book, &self.trust, package.clone(), &self.me) {
-            Ok(folder::Taken { summary, commands, unendorsed }) => {
+        let device = given.device;
+        match folder::take(book, &self.trust, given.package.clone(), &self.me, &mut given.laid_aside) {
+            Ok(folder::Taken { mut summary, commands, unendorsed }) => {
+                summary.endorsed &= !self.endorsers.contains(&device);
+                if summary.endorsed {
+                    self.endorsers.push(device);
+                }
                 let unendorsed = unendorsed.map(|error| {
                     let what = format!("its word that this device is yours does not count: {error}");
                     Step::Wrong(wrong(what, "certtool endorse there, certtool endorse --accept here"))
@@ -272,9 +352,9 @@ impl Desk {
             }
             Err(error) => {
                 // Part of it may be there; once more does it all.
-                self.given = Some((device, package));
-                let remedy = "mend that and take it once more, or `messenger devices undo`";
-                vec![Step::Wrong(wrong(MovingError::to_string(&error), remedy))]
+                self.given = Some(given);
+                let remedy = "mend that and take it once more; or leave it, and `messenger devices undo --yes`";
+                vec![Step::Wrong(wrong(error.to_string(), remedy))]
             }
         }
     }
@@ -284,11 +364,6 @@ fn wrong(message: impl Into<String>, remedy: &str) -> Event {
     Event::Error { about: "devices".to_owned(), message: message.into(), remedy: remedy.to_owned() }
 }
 
-fn ephemeral() -> Step {
-    Step::Wrong(wrong("nothing is written into the folder in this run", "start without --ephemeral"))
-}
-
-/// A code without what only helps to read it.
-fn plain(code: &str) -> String {
-    code.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_uppercase()).collect()
+fn ephemeral() -> Event {
+    wrong("nothing is written into the folder in this run", "start without --ephemeral")
 }

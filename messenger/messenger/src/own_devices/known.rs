@@ -1,63 +1,87 @@
-//! Which other devices this one knows to be its person's: `messenger/own-devices.toml` in her folder, written atomically,
-//! readable by her alone.
+//! Which other devices this one knows to be its person's, and which are hers no longer: `messenger/own-devices.toml` in her
+//! folder, written atomically, readable by her alone.
 
-use device::{Home, HomeError};
+use std::collections::BTreeSet;
+
+use device::Home;
 use identity::trust::Fingerprint;
 use serde::{Deserialize, Serialize};
 
 use crate::contacts::devices::Devices;
+use crate::kept::{self, Kept, KeptError};
 
-const FILE: &str = "messenger/own-devices.toml";
+const FILE: Kept = Kept {
+    file: "messenger/own-devices.toml",
+    header: "\
+# Your other devices with which you have compared the code: they may be given your contacts, and give you theirs; and
+# those that you forgot, which may not, whatever is said of them.
+# Written by messenger; messenger devices forget moves one.
 
-const HEADER: &str = "\
-# Your other devices with which you have compared the code: they may be given your contacts, and give you theirs.
-# Written by messenger; messenger devices forget takes one out.
+",
+};
 
-";
-
-/// Why the file could not be read or changed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum KnownError {
-    #[error(transparent)]
-    Home(#[from] HomeError),
-    #[error("{path} is damaged: {found}")]
-    Damaged { path: String, found: String },
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
+/// What is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+pub(super) struct Known {
     #[serde(default)]
     devices: Devices,
+    /// Lost, or another's: an endorsement of one of them, or by one, counts no more than its name.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    forgotten: BTreeSet<Fingerprint>,
 }
 
-/// All of them.
-pub(super) fn load(home: &Home) -> Result<Devices, KnownError> {
-    let Some(text) = home.read_text(FILE)? else { return Ok(Devices::default()) };
-    let written: Result<Written, _> = toml::from_str(&text);
-    written.map(|written| written.devices).map_err(|error| KnownError::Damaged {
-        path: home.folder().join(FILE).display().to_string(),
-        found: error.message().to_owned(),
-    })
+impl Known {
+    /// Whether the person compared the code with this one.
+    pub(super) fn was_compared(&self, device: Fingerprint) -> bool {
+        self.devices.was_compared(device)
+    }
+
+    /// Whether she said that it is hers no longer.
+    pub(super) fn was_forgotten(&self, device: Fingerprint) -> bool {
+        self.forgotten.contains(&device)
+    }
+
+    /// Those with which the code was compared.
+    pub(super) fn compared(&self) -> Vec<Fingerprint> {
+        self.devices.all().iter().map(|known| known.key).collect()
+    }
+
+    /// Those that were forgotten.
+    pub(super) fn forgotten(&self) -> &BTreeSet<Fingerprint> {
+        &self.forgotten
+    }
+
+    /// The code was compared: what was forgotten before is hers again.
+    pub(super) fn take_as_compared(&mut self, device: Fingerprint) {
+        self.devices.take_as_compared(device);
+        self.forgotten.remove(&device);
+    }
+}
+
+/// Everything.
+pub(super) fn load(home: &Home) -> Result<Known, KeptError> {
+    Ok(FILE.load(home)?.unwrap_or_default())
 }
 
 /// Keeps that the code was compared with this one; on disk when this returns.
-pub(super) fn add(home: &Home, device: Fingerprint) -> Result<Devices, KnownError> {
-    change(home, |devices| devices.take_as_compared(device))
+pub(super) fn add(home: &Home, device: Fingerprint) -> Result<Known, KeptError> {
+    change(home, |known| known.take_as_compared(device))
 }
 
-/// It is known no longer; on disk when this returns. Whether it was.
-pub(super) fn forget(home: &Home, device: Fingerprint) -> Result<bool, KnownError> {
-    let before = load(home)?;
-    let after = change(home, |devices| devices.forget(device))?;
-    Ok(before != after)
+/// It is hers no longer; on disk when this returns.
+pub(super) fn forget(home: &Home, device: Fingerprint) -> Result<(), KeptError> {
+    change(home, |known| {
+        known.devices.forget(device);
+        known.forgotten.insert(device);
+    })
+    .map(drop)
 }
 
-fn change(home: &Home, change: impl FnOnce(&mut Devices)) -> Result<Devices, KnownError> {
-    let mut devices = load(home)?;
-    change(&mut devices);
-    home.messenger_folder()?;
-    let text = toml::to_string_pretty(&Written { devices: devices.clone() }).expect("lists of words always serialise");
-    home.write_text(FILE, &(HEADER.to_owned() + &text))?;
-    Ok(devices)
+fn change(home: &Home, change: impl FnOnce(&mut Known)) -> Result<Known, KeptError> {
+    let _lock = kept::lock(home, ".own-devices.lock")?;
+    let mut known = load(home)?;
+    change(&mut known);
+    FILE.keep(home, &known)?;
+    Ok(known)
 }

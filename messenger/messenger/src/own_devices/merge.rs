@@ -6,7 +6,7 @@ use identity::Identifier;
 use messenger_engine::{Audience, Command, PresenceSettings};
 use serde::{Deserialize, Serialize};
 
-use super::package::{Decided, Package};
+use super::package::{Decided, MAX_CONTACTS, MAX_NAMED, Package, PackageError, at_most};
 use crate::contacts::about::About;
 use crate::settings::Notify;
 
@@ -38,7 +38,14 @@ impl Summary {
 }
 
 /// What is kept afterwards, and what differs. `me` is no contact.
-pub(super) fn merged(mut here: Decided, package: &Package, me: &Identifier) -> (Decided, Summary) {
+///
+/// # Errors
+/// Both together are more than an engine takes.
+pub(super) fn merged(
+    mut here: Decided,
+    package: &Package,
+    me: &Identifier,
+) -> Result<(Decided, Summary), PackageError> {
     let mut summary = Summary { endorsed: package.endorsement.is_some(), ..Summary::default() };
     for (who, theirs) in package.contacts.iter().filter(|(who, _)| *who != me) {
         let known = here.contacts.get(who);
@@ -71,7 +78,10 @@ pub(super) fn merged(mut here: Decided, package: &Package, me: &Identifier) -> (
         }
     }
     settle(&mut here, package, &mut summary.settings);
-    (here, summary)
+    at_most(MAX_CONTACTS, "contacts, with those here", here.contacts.len())?;
+    at_most(MAX_NAMED, "blocked people, with those here", here.presence.blocked.len())?;
+    at_most(MAX_NAMED, "people who are asked about first, with those here", here.presence.ask_first.len())?;
+    Ok((here, summary))
 }
 
 /// Takes over what was never decided here.

@@ -2,12 +2,15 @@
 //! has decided: contacts with their names and groups and how far they are known, whom she blocks, who may see her.
 //!
 //! It goes over the connection between the two, as a file with a kind of its own (docs/spec/peer.md, "One's own devices"): no
-//! server holds it. It goes only to, and is taken only from, a device that this one [knows](known): whose code the person compared,
-//! or of which one of the two has said that it is hers. A certificate in one's own name is not enough: it may be one that should
+//! server holds it. It goes only to, and is taken only from, a device that this one [knows](known): whose code the person compared;
+//! or of which one of the two, or a third one whose code she compared, has said that it is hers. A certificate in one's own name is not enough: it may be one that should
 //! never have been issued.
 
+mod before;
+pub(crate) mod code;
 pub(crate) mod commands;
 mod desk;
+mod error;
 mod folder;
 mod known;
 mod merge;

@@ -81,7 +81,7 @@ impl Note {
                 format!("Your other device gives you: {}. /devices take, or /devices leave.", summary.words())
             }
             Self::DeviceTaken { summary, .. } => format!(
-                "Taken in: {}. messenger devices undo, while no messenger runs, puts back what was before.",
+                "Taken in: {}. messenger devices undo --yes, while no messenger runs, puts back what was before.",
                 summary.words()
             ),
         }

@@ -17,9 +17,12 @@ use crate::settings::{Notify, Settings};
 pub(super) const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 /// As many contacts as an engine watches.
-const MAX_CONTACTS: usize = 10_000;
+pub(super) const MAX_CONTACTS: usize = 10_000;
 /// As many people as a directory takes as blocked; no more are asked about first.
-const MAX_NAMED: usize = messenger_engine::MAX_NAMED;
+pub(super) const MAX_NAMED: usize = messenger_engine::MAX_NAMED;
+
+/// Of the name of an authority, in bytes.
+const MAX_AUTHORITY: usize = 1_024;
 
 /// What is written now, and read.
 const VERSION: u32 = 1;
@@ -118,17 +121,20 @@ impl Package {
             return Err(PackageError::Version(version));
         }
         let package: Self = serde_json::from_slice(bytes)?;
-        for (what, most, found) in [
-            ("contacts", MAX_CONTACTS, package.contacts.len()),
-            ("blocked people", MAX_NAMED, package.blocked.len()),
-            ("people who are asked about first", MAX_NAMED, package.ask_first.len()),
-        ] {
-            if found > most {
-                return Err(PackageError::TooMany { what, most, found });
-            }
+        at_most(MAX_CONTACTS, "contacts", package.contacts.len())?;
+        at_most(MAX_CONTACTS, "people with their authority", package.bindings.iter().count())?;
+        at_most(MAX_NAMED, "blocked people", package.blocked.len())?;
+        at_most(MAX_NAMED, "people who are asked about first", package.ask_first.len())?;
+        for (_, binding) in package.bindings.iter() {
+            at_most(MAX_AUTHORITY, "bytes in the name of an authority", binding.authority.len())?;
         }
         Ok(package)
     }
+}
+
+/// Refuses more than that.
+pub(super) fn at_most(most: usize, what: &'static str, found: usize) -> Result<(), PackageError> {
+    if found > most { Err(PackageError::TooMany { what, most, found }) } else { Ok(()) }
 }
 
 #[derive(Deserialize)]

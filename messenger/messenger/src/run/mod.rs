@@ -101,7 +101,7 @@ impl Session {
     /// Takes in what the engine says.
     async fn hear(&mut self, event: Event) -> Next {
         let home = self.book.home();
-        let problem = acquaintance::keep(home, &event).or_else(|| appearance::keep(home, &event));
+        let problem = acquaintance::keep(home, &event).or_else(|| appearance::keep_as_told(home, &event));
         let unkept = self.keeper.hear_event(&event, now_ms());
         let (hidden, steps) = (self.desk.hides(&event), self.desk.hear(&event));
         let mut effects = if hidden { Vec::new() } else { self.app.hear(event, now()) };

@@ -170,7 +170,7 @@ async fn visibility(home: &Home, page: &mut Page, face: &mut impl Face) -> Resul
 
 /// Keeps how she appears. If that fails she is shown why, and goes back or leaves.
 async fn keep(home: &Home, event: &Event, page: &mut Page, face: &mut impl Face) -> Result<Option<Move>, Failure> {
-    let Some(Event::Error { message, remedy, .. }) = appearance::keep(home, event) else { return Ok(None) };
+    let Some(Event::Error { message, remedy, .. }) = appearance::keep_as_told(home, event) else { return Ok(None) };
     page.fail(&Failure::new(message, remedy));
     Ok(Some(match face.ask(page).await? {
         Turn::Leave => Move::Leave,
