@@ -104,8 +104,7 @@ fn contacts_move_to_a_device_whose_code_was_compared_and_to_no_other() {
     };
     // Not while it runs; and one that is lost is known no longer, though it endorsed this one.
     undo(1);
-    let own = own["device_keys"][0].as_str().unwrap();
-    let forget = phone.command("messenger", &["devices", "forget", own]).unwrap();
+    let forget = phone.command("messenger", &["devices", "forget", shown[0]["device"].as_str().unwrap()]).unwrap();
     story::process::run("messenger", forget, std::time::Duration::from_secs(60)).unwrap().expect(0, "forget").unwrap();
     ask(&mut on_laptop, "give_to_device");
     on_phone.expect(&json!({ "event": "error", "about": "devices" })).unwrap();

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::error::MovingError;
 use super::{before, known};
 use crate::contacts::ContactBook;
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::kept::KeptError;
 
 const LIST: &str = "\
@@ -33,7 +33,7 @@ Exit codes: 0 ok, 1 failed, 2 usage.";
 /// What to do about them.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Do {
-    /// Show with which you have compared the code, and which you forgot: the fingerprints of their keys
+    /// Show which are known to be yours, and which you forgot: the fingerprints of their keys
     #[command(after_help = LIST)]
     List {
         /// One line of JSON instead of text
@@ -63,15 +63,18 @@ pub(crate) fn run(home: &Home, asked: &Do) -> Result<(), Failure> {
         Do::List { json } => {
             let known = known::load(home).map_err(unread)?;
             match json {
-                true => say!("{}", json!({ "devices": known.compared(), "forgotten": known.forgotten() })),
+                true => say!("{}", json!({ "devices": known.hers(), "forgotten": known.forgotten() })),
                 false => {
-                    known.compared().iter().for_each(|key| say!("{key}"));
+                    known.hers().iter().for_each(|key| say!("{key}"));
                     known.forgotten().iter().for_each(|key| say!("{key} forgotten"));
                 }
             }
         }
         Do::Forget { device } => {
-            known::forget(home, *device).map_err(unread)?;
+            if !known::forget(home, *device).map_err(unread)? {
+                let remedy = "`messenger devices list` shows them";
+                return Err(Failure::new(format!("{device} is none of them"), remedy).with(Code::Usage));
+            }
             say!("it is given nothing any more; if it is lost, `certtool revoke` its certificate");
         }
         Do::Undo { yes: _ } => {

@@ -47,7 +47,8 @@ pub(crate) struct Desk {
     endorse: Endorse,
     /// Which devices say of this one that it is hers.
     pub(super) endorsers: Vec<Fingerprint>,
-    known: Known,
+    /// None where it cannot be read: then no device is.
+    known: Option<Known>,
     /// The devices in her name with which a conversation began, the last one last.
     peers: Vec<Peer>,
     giving: BTreeMap<TransferId, Giving>,
@@ -85,12 +86,15 @@ impl Desk {
         (trust, endorse): (Arc<Trust>, Endorse),
         endorsements: &[Endorsement],
     ) -> (Self, Option<Event>) {
-        let (mut known, mut running, mut problem) = (Known::default(), None, None);
+        let (mut known, mut running, mut problem) = (Some(Known::default()), None, None);
         if let Some(book) = &book {
             folder::tidy(book.home());
             match known::load(book.home()) {
-                Ok(read) => known = read,
-                Err(error) => problem = Some(wrong(error.to_string(), "mend the file, or move it away")),
+                Ok(read) => known = Some(read),
+                Err(error) => {
+                    known = None;
+                    problem = Some(wrong(error.to_string(), "mend the file, or move it away"));
+                }
             }
             match before::run(book.home()) {
                 Ok(held) => running = Some(held),
@@ -161,22 +165,20 @@ impl Desk {
     /// What she said of her devices meanwhile, maybe in another program, counts. Where that cannot be read, none is known.
     fn look_again(&mut self) {
         if let Some(book) = &self.book {
-            self.known = known::load(book.home()).unwrap_or_default();
+            self.known = known::load(book.home()).ok();
         }
     }
 
     /// Whether this device is known to be hers: she compared its code; one of the two has said so of the other; or a third one did with
     /// which she compared the code. What she forgot is none of hers, whoever says so.
     fn is_known(&self, device: Fingerprint) -> bool {
-        if self.known.was_forgotten(device) {
-            return false;
-        }
-        let vouches = |by: &Fingerprint| *by == self.own || self.known.was_compared(*by);
+        let Some(known) = self.known.as_ref().filter(|known| !known.was_forgotten(device)) else { return false };
+        let vouches = |by: &Fingerprint| *by == self.own || known.was_compared(*by);
         let is_vouched_for = || {
             let peer = self.peers.iter().find(|peer| peer.device == device);
             peer.is_some_and(|peer| peer.endorsed_by.iter().any(vouches))
         };
-        self.known.was_compared(device) || self.endorsers.contains(&device) || is_vouched_for()
+        known.was_compared(device) || self.endorsers.contains(&device) || is_vouched_for()
     }
 
     fn meet(&mut self, peer: Peer) -> Vec<Step> {
@@ -188,6 +190,10 @@ impl Desk {
         self.peers.push(peer);
         self.look_again();
         let confirmed = self.is_known(device);
+        if let Some(book) = self.book.as_ref().filter(|_| confirmed) {
+            // What cannot be written now is at the next meeting.
+            let _ = known::meet(book.home(), device);
+        }
         vec![Step::Tell(Note::OwnDevice { device, code, confirmed })]
     }
 
@@ -202,12 +208,15 @@ impl Desk {
         };
         let kept = match &self.book {
             Some(book) => known::add(book.home(), device),
-            None => Ok(self.known.clone()),
+            None => {
+                let mut known = self.known.take().unwrap_or_default();
+                known.take_as_compared(device);
+                Ok(known)
+            }
         };
         match kept {
             Ok(known) => {
-                self.known = known;
-                self.known.take_as_compared(device);
+                self.known = Some(known);
                 vec![Step::Tell(Note::DeviceConfirmed { device })]
             }
             Err(error) => vec![Step::Wrong(wrong(error.to_string(), "mend the folder, and type the code again"))],

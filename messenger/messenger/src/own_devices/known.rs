@@ -13,8 +13,8 @@ use crate::kept::{self, Kept, KeptError};
 const FILE: Kept = Kept {
     file: "messenger/own-devices.toml",
     header: "\
-# Your other devices with which you have compared the code: they may be given your contacts, and give you theirs; and
-# those that you forgot, which may not, whatever is said of them.
+# Your other devices, with which you have compared the code or of which one that you know has said that it is yours: they
+# may be given your contacts, and give you theirs. And those that you forgot, which may not, whatever is said of them.
 # Written by messenger; messenger devices forget moves one.
 
 ",
@@ -42,8 +42,8 @@ impl Known {
         self.forgotten.contains(&device)
     }
 
-    /// Those with which the code was compared.
-    pub(super) fn compared(&self) -> Vec<Fingerprint> {
+    /// Those that are hers: compared, or met as known by the word of another one.
+    pub(super) fn hers(&self) -> Vec<Fingerprint> {
         self.devices.all().iter().map(|known| known.key).collect()
     }
 
@@ -69,19 +69,33 @@ pub(super) fn add(home: &Home, device: Fingerprint) -> Result<Known, KeptError> 
     change(home, |known| known.take_as_compared(device))
 }
 
-/// It is hers no longer; on disk when this returns.
-pub(super) fn forget(home: &Home, device: Fingerprint) -> Result<(), KeptError> {
+/// Keeps that this one was met, which is hers by the word of another one: so it can be forgotten; on disk when this returns.
+pub(super) fn meet(home: &Home, device: Fingerprint) -> Result<Known, KeptError> {
     change(home, |known| {
-        known.devices.forget(device);
-        known.forgotten.insert(device);
+        known.devices.meet(device, &[]);
     })
-    .map(drop)
+}
+
+/// It is hers no longer; on disk when this returns. Whether it was.
+pub(super) fn forget(home: &Home, device: Fingerprint) -> Result<bool, KeptError> {
+    let mut was = false;
+    change(home, |known| {
+        was = known.hers().contains(&device);
+        if was {
+            known.devices.forget(device);
+            known.forgotten.insert(device);
+        }
+    })?;
+    Ok(was)
 }
 
 fn change(home: &Home, change: impl FnOnce(&mut Known)) -> Result<Known, KeptError> {
     let _lock = kept::lock(home, ".own-devices.lock")?;
     let mut known = load(home)?;
+    let before = known.clone();
     change(&mut known);
-    FILE.keep(home, &known)?;
+    if known != before {
+        FILE.keep(home, &known)?;
+    }
     Ok(known)
 }

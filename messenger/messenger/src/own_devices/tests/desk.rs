@@ -64,7 +64,8 @@ fn what_was_forgotten_is_known_no_longer() {
     desk.endorsers.push(PHONE);
     desk.hear(&peer(PHONE, CODE, &[Fingerprint([1; 32])]));
     desk.wish(Wish::Confirm { code: CODE.to_owned() });
-    known::forget(book.home(), PHONE).unwrap();
+    assert!(!known::forget(book.home(), Fingerprint([6; 32])).unwrap(), "that is none of them");
+    assert!(known::forget(book.home(), PHONE).unwrap());
     assert!(refused(&desk.hear(&offer(PHONE, 10))));
     assert!(matches!(&desk.wish(Wish::Give)[..], [Step::Wrong(_)]));
     let told = desk.hear(&peer(PHONE, CODE, &[Fingerprint([1; 32])]));
@@ -76,6 +77,25 @@ fn what_was_forgotten_is_known_no_longer() {
     desk.wish(Wish::Confirm { code: CODE.to_owned() });
     assert!(!refused(&desk.hear(&offer(PHONE, 10))));
     assert!(known::load(book.home()).unwrap().forgotten().is_empty());
+    // Where nobody knows what was forgotten, nobody is known.
+    book.home().write_text("messenger/own-devices.toml", "devices = 7").unwrap();
+    assert!(refused(&desk.hear(&offer(PHONE, 10))));
+    assert!(matches!(&desk.wish(Wish::Confirm { code: CODE.to_owned() })[..], [Step::Wrong(_)]));
+}
+
+/// Which was known by the word of another one alone, and stands in no list of what was compared.
+#[test]
+fn what_was_met_as_known_can_be_forgotten() {
+    let World { mut desk, book, .. } = world();
+    let another = Fingerprint([4; 32]);
+    for device in [PHONE, another] {
+        desk.hear(&peer(device, CODE, &[Fingerprint([1; 32])]));
+    }
+    assert_eq!(known::load(book.home()).unwrap().hers(), [PHONE, another]);
+    assert!(known::forget(book.home(), PHONE).unwrap());
+    let kept = known::load(book.home()).unwrap();
+    assert!(kept.hers() == [another] && kept.was_forgotten(PHONE) && !kept.was_compared(another));
+    assert!(refused(&desk.hear(&offer(PHONE, 10))) && !refused(&desk.hear(&offer(another, 10))));
 }
 
 /// Of what the engine refuses it tells no transfer's state.
