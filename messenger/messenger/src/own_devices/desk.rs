@@ -18,14 +18,11 @@ use identity::endorsement::Endorsement;
 use identity::trust::{Fingerprint, Trust};
 use messenger_engine::{Command, Event, Peer, TransferId, TransferState};
 
-use super::known::Known;
+use super::hers::Hers;
 use super::package::{MAX_BYTES, Package};
-use super::{Endorse, MEDIA_TYPE, Note, Wish, before, code, endorsers, folder, known};
+use super::{Endorse, MEDIA_TYPE, Note, Wish, before, folder};
 use crate::contacts::ContactBook;
 use crate::keeping::random;
-
-/// As many devices as a directory takes of one person.
-const MAX_PEERS: usize = 8;
 
 /// One thing that is to be done.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,18 +36,11 @@ pub(crate) enum Step {
 /// See the module's picture.
 pub(crate) struct Desk {
     me: Identifier,
-    /// This device.
-    own: Fingerprint,
     /// None where nothing may be written into the folder: then nothing is given or taken, either.
     book: Option<ContactBook>,
     trust: Arc<Trust>,
     endorse: Endorse,
-    /// Which devices say of this one that it is hers.
-    pub(super) endorsers: Vec<Fingerprint>,
-    /// None where it cannot be read: then no device is.
-    known: Option<Known>,
-    /// The devices in her name with which a conversation began, the last one last.
-    peers: Vec<Peer>,
+    pub(super) hers: Hers,
     giving: BTreeMap<TransferId, Giving>,
     taking: BTreeMap<TransferId, Fingerprint>,
     /// Transfers of which nothing is told any more.
@@ -86,30 +76,23 @@ impl Desk {
         (trust, endorse): (Arc<Trust>, Endorse),
         endorsements: &[Endorsement],
     ) -> (Self, Option<Event>) {
-        let (mut known, mut running, mut problem) = (Some(Known::default()), None, None);
-        if let Some(book) = &book {
-            folder::tidy(book.home());
-            match known::load(book.home()) {
-                Ok(read) => known = Some(read),
-                Err(error) => {
-                    known = None;
-                    problem = Some(wrong(error.to_string(), "mend the file, or move it away"));
-                }
-            }
-            match before::run(book.home()) {
-                Ok(held) => running = Some(held),
-                Err(error) => problem = Some(wrong(error.to_string(), "mend the folder")),
-            }
+        let home = book.as_ref().map(|book| book.home().clone());
+        if let Some(home) = &home {
+            folder::tidy(home);
         }
+        let running = home.as_ref().map(before::run).transpose();
+        let (hers, unread) = Hers::new(own, home, endorsements);
+        let unread = unread.map(|error| wrong(error.to_string(), "mend the file, or move it away"));
+        let (running, problem) = match running {
+            Ok(running) => (running, unread),
+            Err(error) => (None, Some(wrong(error.to_string(), "mend the folder"))),
+        };
         let desk = Self {
             me,
-            own,
             book,
             trust,
             endorse,
-            endorsers: endorsers(endorsements),
-            known,
-            peers: Vec::new(),
+            hers,
             giving: BTreeMap::new(),
             taking: BTreeMap::new(),
             quiet: BTreeSet::new(),
@@ -162,70 +145,28 @@ impl Desk {
         }
     }
 
-    /// What she said of her devices meanwhile, maybe in another program, counts. Where that cannot be read, none is known.
-    fn look_again(&mut self) {
-        if let Some(book) = &self.book {
-            self.known = known::load(book.home()).ok();
-        }
-    }
-
-    /// Whether this device is known to be hers: she compared its code; one of the two has said so of the other; or a third one did with
-    /// which she compared the code. What she forgot is none of hers, whoever says so.
-    fn is_known(&self, device: Fingerprint) -> bool {
-        let Some(known) = self.known.as_ref().filter(|known| !known.was_forgotten(device)) else { return false };
-        let vouches = |by: &Fingerprint| *by == self.own || known.was_compared(*by);
-        let is_vouched_for = || {
-            let peer = self.peers.iter().find(|peer| peer.device == device);
-            peer.is_some_and(|peer| peer.endorsed_by.iter().any(vouches))
-        };
-        known.was_compared(device) || self.endorsers.contains(&device) || is_vouched_for()
-    }
-
     fn meet(&mut self, peer: Peer) -> Vec<Step> {
         let (device, code) = (peer.device, peer.code.clone());
-        self.peers.retain(|known| known.device != device);
-        if self.peers.len() >= MAX_PEERS {
-            self.peers.remove(0);
-        }
-        self.peers.push(peer);
-        self.look_again();
-        let confirmed = self.is_known(device);
-        if let Some(book) = self.book.as_ref().filter(|_| confirmed) {
-            // What cannot be written now is at the next meeting.
-            let _ = known::meet(book.home(), device);
-        }
+        let confirmed = self.hers.meet(peer);
         vec![Step::Tell(Note::OwnDevice { device, code, confirmed })]
     }
 
     fn confirm(&mut self, code: &str) -> Vec<Step> {
-        let meant = code::plain(code);
         // What was typed is what the other device shows: whoever else has come meanwhile has another code.
-        let Some(device) = self.peers.iter().find(|peer| code::plain(&peer.code) == meant).map(|peer| peer.device)
-        else {
+        let Some(device) = self.hers.by_code(code) else {
             let remedy = "look again at what the other device shows; if it is another code than here, that device is not \
                           the one to which this one is connected, and somebody may have a certificate in your name";
             return vec![Step::Wrong(wrong(format!("no device of yours with the code {code} is connected"), remedy))];
         };
-        let kept = match &self.book {
-            Some(book) => known::add(book.home(), device),
-            None => {
-                let mut known = self.known.take().unwrap_or_default();
-                known.take_as_compared(device);
-                Ok(known)
-            }
-        };
-        match kept {
-            Ok(known) => {
-                self.known = Some(known);
-                vec![Step::Tell(Note::DeviceConfirmed { device })]
-            }
+        match self.hers.confirm(device) {
+            Ok(()) => vec![Step::Tell(Note::DeviceConfirmed { device })],
             Err(error) => vec![Step::Wrong(wrong(error.to_string(), "mend the folder, and type the code again"))],
         }
     }
 
     fn give(&mut self) -> Vec<Step> {
-        self.look_again();
-        let Some(device) = self.peers.iter().map(|peer| peer.device).rfind(|device| self.is_known(*device)) else {
+        self.hers.look_again();
+        let Some(device) = self.hers.last_known() else {
             let remedy = "call it, compare the code, and type it on both: /devices, then /devices CODE";
             return vec![Step::Wrong(wrong("no device that is known to be yours is connected", remedy))];
         };
@@ -262,8 +203,8 @@ impl Desk {
 
     /// Something is offered that may be taken in. It is fetched to see what it would change; that is then for her to say.
     fn offered(&mut self, transfer: TransferId, device: Fingerprint, too_large: bool) -> Vec<Step> {
-        self.look_again();
-        if !self.is_known(device) {
+        self.hers.look_again();
+        if !self.hers.is_known(device) {
             let what = "a device in your name wanted to give you contacts, and was refused: its code was not compared";
             let remedy = "if it is yours, compare the code, type it on both (/devices CODE), and give it again";
             return self.refuse(transfer, "the code was not compared there yet", Some(wrong(what, remedy)));
@@ -330,7 +271,7 @@ impl Desk {
             folder::read(path.as_ref()).and_then(|package| Ok((folder::preview(book, &package, &self.me)?, package)));
         match read {
             Ok((mut summary, package)) => {
-                summary.endorsed &= !self.endorsers.contains(&device);
+                summary.endorsed &= !self.hers.endorsers.contains(&device);
                 self.given = Some(Given { device, package, laid_aside: false });
                 vec![Step::Tell(Note::DeviceOffers { device, summary })]
             }
@@ -348,9 +289,9 @@ impl Desk {
         let device = given.device;
         match folder::take(book, &self.trust, given.package.clone(), &self.me, &mut given.laid_aside) {
             Ok(folder::Taken { mut summary, commands, unendorsed }) => {
-                summary.endorsed &= !self.endorsers.contains(&device);
+                summary.endorsed &= !self.hers.endorsers.contains(&device);
                 if summary.endorsed {
-                    self.endorsers.push(device);
+                    self.hers.endorsers.push(device);
                 }
                 let unendorsed = unendorsed.map(|error| {
                     let what = format!("its word that this device is yours does not count: {error}");

@@ -12,6 +12,7 @@ pub(crate) mod commands;
 mod desk;
 mod error;
 mod folder;
+mod hers;
 mod known;
 mod merge;
 mod note;

@@ -61,7 +61,7 @@ fn whom_a_compared_device_endorses_is_known() {
 #[test]
 fn what_was_forgotten_is_known_no_longer() {
     let World { mut desk, book, .. } = world();
-    desk.endorsers.push(PHONE);
+    desk.hers.endorsers.push(PHONE);
     desk.hear(&peer(PHONE, CODE, &[Fingerprint([1; 32])]));
     desk.wish(Wish::Confirm { code: CODE.to_owned() });
     assert!(!known::forget(book.home(), Fingerprint([6; 32])).unwrap(), "that is none of them");
