@@ -237,3 +237,14 @@ fn what_is_no_set_of_attributes_is_none() {
         assert!(refused.contains("unsigned attributes"), "{before}: {refused}");
     }
 }
+
+/// Time stamps of others' are such.
+#[test]
+fn what_others_put_beside_a_signature_may_be_ber() {
+    let other = const_oid::ObjectIdentifier::new_unwrap("1.3.6.1.4.1.32473.4.2");
+    let ber = Unsigned { kind: other, value: vec![0x24, 0x80, 0x04, 0x01, 7, 0, 0] };
+    let two = [ber, Unsigned::text(KIND, "it was there")];
+    let (signature, _) = read(&Alice::with(Algorithm::Ed25519).beside(b"yes", false, &two), Some(b"yes")).unwrap();
+    assert_eq!(signature.unsigned, two);
+    assert_eq!(two[0].as_text(), None);
+}

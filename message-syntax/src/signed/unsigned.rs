@@ -15,7 +15,8 @@ use crate::tlv::{ONE, SEQUENCE, SET, UTF8_STRING, set_of, tlv};
 pub struct Unsigned {
     /// Its type.
     pub kind: ObjectIdentifier,
-    /// One value of it, in DER. Several values of one type are several of these.
+    /// One value of it, in DER. Several values of one type are several of these. From the first on that is not DER (others
+    /// write such in BER), all of them as they stand.
     pub value: Vec<u8>,
 }
 
@@ -57,10 +58,13 @@ pub(super) fn read(element: Option<AnyRef<'_>>) -> Result<Vec<Unsigned>, CmsErro
     let mut unsigned = Vec::new();
     while !reader.is_finished() {
         let (kind, values) = pair(AnyRef::decode(&mut reader).map_err(wrong)?).map_err(wrong)?;
-        let mut values = SliceReader::new(values).map_err(wrong)?;
-        while !values.is_finished() {
-            let value = AnyRef::decode(&mut values).and_then(|value| value.to_der()).map_err(wrong)?;
-            unsigned.push(Unsigned { kind, value });
+        let mut values = values;
+        while !values.is_empty() {
+            let mut reader = SliceReader::new(values).map_err(wrong)?;
+            let length = AnyRef::decode(&mut reader).and_then(|_| usize::try_from(reader.position()));
+            let (value, rest) = values.split_at(length.unwrap_or(values.len()));
+            unsigned.push(Unsigned { kind, value: value.to_vec() });
+            values = rest;
         }
     }
     Ok(unsigned)
