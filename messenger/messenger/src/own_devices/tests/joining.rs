@@ -94,8 +94,8 @@ fn more_than_an_engine_takes_is_refused_before_anything_changes() {
     assert!(error.contains("at most 1000 blocked people, with those here, found 1200"), "{error}");
     here.presence.blocked.clear();
     here.contacts = people("here", 6_000).into_iter().map(|who| (who, About::default())).collect();
-    let mut there = Decided::default();
-    there.contacts = people("there", 6_000).into_iter().map(|who| (who, About::default())).collect();
+    let contacts = people("there", 6_000).into_iter().map(|who| (who, About::default())).collect();
+    let there = Decided { contacts, ..Decided::default() };
     let error = merged(here, &Package::of(there, None), &who("alice")).unwrap_err().to_string();
     assert!(error.contains("at most 10000 contacts, with those here, found 12000"), "{error}");
 }
