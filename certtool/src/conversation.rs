@@ -81,7 +81,15 @@ impl Holder for Person<'_> {
 
 /// Asks a person at the terminal; anything but a yes is none.
 pub(crate) fn says_yes(question: &str) -> bool {
-    matches!(read_line(Some(question)), Typed::Code(said) if is_yes(&said))
+    asked(question).is_some_and(|said| is_yes(&said))
+}
+
+/// What a person at the terminal answers, if it is anything.
+pub(crate) fn asked(question: &str) -> Option<String> {
+    match read_line(Some(question)) {
+        Typed::Code(said) => Some(said),
+        _ => None,
+    }
 }
 
 fn is_yes(said: &str) -> bool {

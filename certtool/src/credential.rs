@@ -50,7 +50,7 @@ pub(crate) struct Public {
 #[derive(Debug, Args)]
 pub(crate) struct Named {
     /// A certificate in PEM or DER, or an address you enrolled, if several are enrolled here; with mail: before it, the
-    /// certificate for mail
+    /// certificate for mail, and after it / and the first digits of a fingerprint, one that you had before
     #[arg(value_name = "FILE|ID")]
     pub(crate) what: Option<String>,
     /// The key of that certificate, if it is none of this device's: PKCS#8 in PEM
@@ -120,14 +120,13 @@ pub(crate) fn private(context: &Context, what: Option<&str>, key: Option<&Path>)
         None if public.source == Source::Mail => {
             PrivateKey::Mail(context.home.mailbox(public.person.identifier())?.key)
         }
+        None if public.source == Source::Earlier => {
+            let earlier = subject::earlier(context, what.unwrap_or_default())?.ok_or_else(subject::nobody)?;
+            PrivateKey::Mail(context.home.earlier_mail_key(&earlier)?)
+        }
         None => PrivateKey::Device(context.home.device(public.person.identifier())?.key),
     };
-    if key.public() != public.leaf.tbs().spki().subject_public_key.raw_bytes() {
-        return Err(Failure::failed(
-            format!("the key and the certificate of {} do not match", public.person.identifier()),
-            "Give the key that the certificate was made for.",
-        ));
-    }
+    key.belongs_to(&public.chain, public.person.identifier())?;
     let Public { person, chain, root, source, .. } = public;
     Ok(Credential { person, chain, root, source, key })
 }
@@ -196,6 +195,21 @@ impl PrivateKey {
                 Err(_) => Err(wrong(&"something else")),
             },
         }
+    }
+
+    /// That it is the key in the first certificate of a chain.
+    ///
+    /// # Errors
+    /// It is another one.
+    pub(crate) fn belongs_to(&self, chain: &[CertificateDer], identifier: &Identifier) -> Result<(), Failure> {
+        let leaf = chain.first().and_then(|der| Certificate::parse(der).ok());
+        if leaf.is_some_and(|leaf| leaf.tbs().spki().subject_public_key.raw_bytes() == self.public()) {
+            return Ok(());
+        }
+        Err(Failure::failed(
+            format!("the key and the certificate of {identifier} do not match"),
+            "Give the key that the certificate was made for.",
+        ))
     }
 
     /// As it stands in a SubjectPublicKeyInfo.

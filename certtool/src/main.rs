@@ -19,6 +19,7 @@ mod credential;
 mod dating;
 mod explained;
 mod failure;
+mod handed;
 mod health;
 mod output;
 mod progress;

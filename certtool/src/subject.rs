@@ -5,12 +5,14 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use device::{LockedDevice, LockedMailbox, MAX_FILE_BYTES, chain_from_pem};
+use device::{EarlierMailbox, LockedDevice, LockedMailbox, MAX_FILE_BYTES, chain_from_pem};
 use identity::Identifier;
 use rustls_pki_types::CertificateDer;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::handed::Leaf;
+use crate::text;
 
 /// What stands before an address where the certificate for mail is meant: `mail:alice@example.org`.
 const MAIL: &str = "mail:";
@@ -34,6 +36,8 @@ pub(crate) enum Source {
     Device,
     /// What is here for mail.
     Mail,
+    /// What was for mail here, before another took its place.
+    Earlier,
 }
 
 impl Subject {
@@ -55,6 +59,44 @@ pub(crate) fn for_mail(identifier: &Identifier) -> String {
     format!("{MAIL}{identifier}")
 }
 
+/// What is typed where one from before is meant: `mail:alice@example.org/5f1c09aa`, with the first digits of its fingerprint.
+pub(crate) fn for_earlier(identifier: &Identifier, leaf: &Leaf) -> String {
+    format!("{MAIL}{identifier}/{}", leaf.digits())
+}
+
+/// The certificate for mail from before that `what` names; none if it names something else.
+pub(crate) fn earlier(context: &Context, what: &str) -> Result<Option<EarlierMailbox>, Failure> {
+    let Some((identifier, digits)) = earlier_name(what) else { return Ok(None) };
+    let kept = context.home.earlier_mailboxes(&identifier)?;
+    let leaves = kept.iter().filter_map(|one| Leaf::of(&one.chain).map(|leaf| (one, leaf)));
+    let (fitting, others): (Vec<_>, Vec<_>) = leaves.partition(|(_, leaf)| leaf.fingerprint.starts_with(&digits));
+    if let [(one, _)] = fitting.as_slice() {
+        return Ok(Some((*one).clone()));
+    }
+    let many = if fitting.is_empty() { "no" } else { "more than one" };
+    let what =
+        format!("there is {many} earlier certificate for mail of {identifier} whose fingerprint begins with {digits}");
+    let named = fitting
+        .iter()
+        .chain(&others)
+        .map(|(_, leaf)| format!("{MAIL}{identifier}/{} (until {})", leaf.fingerprint, text::time(leaf.not_after)));
+    let named: Vec<_> = named.collect();
+    let remedy = match named.is_empty() {
+        true => format!(
+            "There is none here. A key is kept when certtool enroll {identifier} --for mail --new makes another one."
+        ),
+        false => format!("There are: {}.", named.join(", ")),
+    };
+    Err(Failure::failed(what, remedy))
+}
+
+/// Address and digits. A domain has no slash in it, so whatever the address is the last one is ours.
+fn earlier_name(what: &str) -> Option<(Identifier, String)> {
+    let (address, digits) = what.strip_prefix(MAIL)?.rsplit_once('/')?;
+    let hex = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    Some((Identifier::parse(address).ok().filter(|_| hex)?, digits.to_ascii_lowercase()))
+}
+
 /// Reads the chain of `what`: a file in PEM or DER if there is one of that name, else what is here for that address: of this
 /// device, or, if there is none of it or `mail:` stands before, for mail. Without a name: the only one there is.
 pub(crate) fn find(context: &Context, what: Option<&str>) -> Result<Subject, Failure> {
@@ -62,6 +104,9 @@ pub(crate) fn find(context: &Context, what: Option<&str>) -> Result<Subject, Fai
     let path = Path::new(what);
     if path.exists() {
         return Ok(Subject::of_file(what.to_owned(), chain_of_file(path)?));
+    }
+    if let Some(earlier) = earlier(context, what)? {
+        return Ok(Subject { name: what.to_owned(), chain: earlier.chain, source: Source::Earlier });
     }
     let (address, wants_mail) = what.strip_prefix(MAIL).map_or((what, false), |address| (address, true));
     match Identifier::parse(address) {

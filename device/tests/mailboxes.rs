@@ -92,6 +92,12 @@ async fn a_key_that_another_takes_the_place_of_is_kept_and_revoking_ends_one_alo
     let mut kept = kept;
     kept.sort();
     assert_eq!(known, kept);
+    // And they open, with the certificates that they had.
+    for earlier in home.earlier_mailboxes(&alice()).unwrap() {
+        let key = home.earlier_mail_key(&earlier).unwrap();
+        assert!(kept.contains(&key.public_bits()));
+        assert!([&first, &second].iter().any(|one| one.device.chain == earlier.chain));
+    }
     // Without a device, the account for mail is the one that watches.
     let owner = Owner::from(third.device.clone());
     let WatchReport::Clean(seen) = watch(&home, &owner).await else { panic!("expected a clean watch") };

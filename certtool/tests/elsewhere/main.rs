@@ -8,6 +8,7 @@
 mod dated;
 mod export;
 mod git;
+mod install;
 mod mailbox;
 mod nginx;
 mod place;

@@ -82,13 +82,28 @@ impl Place {
 
     /// A certificate for mail of hers with a key of certtool's, as enrolling leaves it.
     pub(crate) fn mailbox(&self, kind: MailKeyType) -> PathBuf {
-        let key = MailKey::generate(kind).unwrap().to_pem().unwrap();
+        self.mailbox_with(&MailKey::generate(kind).unwrap().to_pem().unwrap())
+    }
+
+    /// The same with a key that there is, as renewing leaves it.
+    pub(crate) fn mailbox_with(&self, key: &str) -> PathBuf {
         let (private, public) = (self.write("mailbox.key.pem", key.as_bytes()), self.at("mailbox.pub.der"));
         run("openssl", ["pkey", "-in", &private, "-pubout", "-outform", "DER", "-out", &public]).good();
         let alice = Identifier::parse(ALICE).unwrap();
         let chain = self.authority.issue_mail(Profile::mail(), &alice, &fs::read(public).unwrap(), self.now);
         fs::remove_file(private).unwrap();
-        self.keep("mail", &key, &chain)
+        self.keep("mail", key, &chain)
+    }
+
+    /// The certificate for mail gives place to another one, as enrolling with --new has it: the digits that name it then.
+    pub(crate) fn mailbox_aside(&self) -> String {
+        let (from, below) =
+            (self.path().join("home/mail").join(ALICE), self.path().join("home/mail/.earlier").join(ALICE));
+        let digits = fingerprint(&from.join("chain.pem"))[..8].to_owned();
+        fs::create_dir_all(&below).unwrap();
+        fs::remove_file(from.join("account.pem")).unwrap();
+        fs::rename(from, below.join(&digits)).unwrap();
+        digits
     }
 
     fn keep(&self, below: &str, key: &str, chain: &[identity::CertificateDer]) -> PathBuf {
@@ -185,6 +200,12 @@ impl Place {
         let options = ["--json", "export", "--for", program, "--out", &out, "--new-passphrase", &passphrase];
         self.certtool(&[&options[..], what].concat())
     }
+}
+
+/// SHA-256 of the first certificate of a file, in hex.
+pub(crate) fn fingerprint(chain: &Path) -> String {
+    let said = run("openssl", ["x509", "-in", chain.to_str().unwrap(), "-noout", "-fingerprint", "-sha256"]).good();
+    said.trim().rsplit('=').next().unwrap().replace(':', "").to_lowercase()
 }
 
 /// No authority answers here, and that is known at once: nothing of ours is looked for in anybody's network.

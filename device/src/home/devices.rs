@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::keys::{EARLIER, KeyPlace, corrupt, forget_account, remove_folder};
 use super::{Home, HomeError, file_name};
 use crate::certificates::{chain_from_pem, chain_to_pem};
-use crate::device::{Device, Enrolment, Holder, Locked, LockedDevice, LockedMailbox, Mailbox, public_key_in};
+use crate::device::{Device, Enrolment, Holder, Locked, LockedDevice, LockedMailbox, Mailbox};
 use crate::files;
 use crate::keys::{AccountKey, DeviceKey};
 use crate::mail_key::MailKey;
@@ -70,26 +70,6 @@ impl Home {
     /// The certificate for mail of `identifier`, its keys closed.
     pub fn locked_mailbox(&self, identifier: &Identifier) -> Result<LockedMailbox, HomeError> {
         self.locked(identifier)
-    }
-
-    /// The public keys for mail of `identifier` that were kept when others took their place: they are this person's, too.
-    ///
-    /// # Errors
-    /// The folder cannot be read, or a certificate in it is damaged.
-    pub fn earlier_mail_keys(&self, identifier: &Identifier) -> Result<Vec<Vec<u8>>, HomeError> {
-        let earlier = self.folder.join(MailKey::FOLDER).join(EARLIER).join(file_name(identifier));
-        if !earlier.is_dir() {
-            return Ok(Vec::new());
-        }
-        let unreadable = |source| HomeError::Read { path: earlier.clone(), source };
-        let mut keys = Vec::new();
-        for kept in fs::read_dir(&earlier).map_err(unreadable)? {
-            let path = kept.map_err(unreadable)?.path().join(CHAIN);
-            let Some(pem) = files::read(&path)? else { continue };
-            let chain = chain_from_pem(&pem).map_err(|found| corrupt(&path, "a certificate chain in PEM", found))?;
-            keys.extend(public_key_in(&chain));
-        }
-        Ok(keys)
     }
 
     pub(crate) fn locked<K: OwnKey>(&self, identifier: &Identifier) -> Result<Locked<K>, HomeError> {

@@ -162,8 +162,11 @@ impl Home {
     }
 
     pub(super) fn read_keys<K: OwnKey>(&self, folder: &Path) -> Result<(K, AccountKey), HomeError> {
-        let key = self.read_key(folder, DEVICE, K::from_pem, K::in_token)?;
-        Ok((key, self.read_account(folder)?))
+        Ok((self.read_own_key(folder)?, self.read_account(folder)?))
+    }
+
+    pub(super) fn read_own_key<K: OwnKey>(&self, folder: &Path) -> Result<K, HomeError> {
+        self.read_key(folder, DEVICE, K::from_pem, K::in_token)
     }
 
     pub(super) fn read_account(&self, folder: &Path) -> Result<AccountKey, HomeError> {

@@ -18,6 +18,7 @@
 
 mod bindings;
 mod devices;
+mod earlier;
 mod endorsements;
 mod error;
 mod keys;
@@ -33,6 +34,7 @@ use identity::Identifier;
 use sha2::{Digest, Sha256};
 
 pub(crate) use devices::{CHAIN, Pending};
+pub use earlier::EarlierMailbox;
 pub use error::HomeError;
 pub use keys::{KeyForm, KeyPlace};
 pub use policies::PinnedPolicy;

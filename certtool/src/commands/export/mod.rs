@@ -1,7 +1,8 @@
 //! `certtool export`: a certificate with its key as other programs take them.
 
-mod bundle;
-mod program;
+pub(super) mod bundle;
+pub(super) mod gpgsm;
+pub(super) mod program;
 mod ssh;
 
 use std::io::Write as _;
@@ -9,13 +10,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use device::{HomeError, NewFile, chain_to_pem};
+use identity::Identifier;
 use identity::profile::KeyAlgorithm;
 use key_store::{Passphrase, PassphraseSource, sealed};
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::credential::{Credential, Named, Public};
+use crate::credential::{Named, Public};
 use crate::failure::{Exit, Failure};
+use crate::handed::{Handed, Leaf};
 use crate::output::{Page, Report};
 use crate::text;
 use program::Program;
@@ -30,6 +33,7 @@ use program::Program;
     certtool export --for openssl\n  \
     certtool export --for thunderbird alice@example.org\n  \
     certtool export --for openssl mail:alice@example.org\n  \
+    certtool export --for thunderbird mail:alice@example.org/5f1c09aa\n  \
     certtool export --for firefox mail.pem --key mail.key.pem --out exported\n  \
     certtool export --for openssl alice@example.org --new-passphrase file:passphrase\n  \
     certtool export --for ssh alice@example.org --out -")]
@@ -59,28 +63,44 @@ impl Export {
         if self.program.takes(KeyAlgorithm::Ed25519).is_err() {
             self.named = self.named.preferring_mail(context)?;
         }
-        let public = self.named.public(context)?;
-        self.program.takes(public.algorithm)?;
-        if self.program == Program::Ssh {
-            return self.ssh(context, &public, to_stdout);
-        }
-        let credential = self.named.private(context)?;
+        // sshd is to let in whose certificate holds.
+        let earlier = self.named.earlier(context)?.filter(|_| self.program != Program::Ssh);
+        let handed = match earlier {
+            Some(earlier) => {
+                self.program.takes_key_of(&earlier.chain)?;
+                Handed::earlier(context, &earlier)?
+            }
+            None => {
+                let public = self.named.public(context)?;
+                self.program.takes(public.algorithm)?;
+                if self.program == Program::Ssh {
+                    return self.ssh(context, &public, to_stdout);
+                }
+                Handed::current(self.named.private(context)?)?
+            }
+        };
+        self.with_key(context, &handed)
+    }
+
+    fn with_key(&self, context: &Context, handed: &Handed) -> Result<Exit, Failure> {
         // What a token does not give out is not to be asked a passphrase for.
-        credential.key.pkcs8()?;
-        let passphrase = self.new_passphrase.read_new("what is exported").map_err(|error| {
-            let remedy =
-                "Say where it comes from: --new-passphrase ask, file:PATH, fd:NUMBER or credential:NAME (systemd).";
-            Failure::failed(error.to_string(), remedy)
-        })?;
-        let mut files = vec![
-            (".p12", bundle::pkcs12(&credential, self.program.protection(), &passphrase)?),
-            ("-root.pem", chain_to_pem(std::slice::from_ref(&credential.root)).into_bytes()),
-        ];
-        if self.program == Program::Openssl {
-            files.push((".pem", pem(&credential, &passphrase)?.into_bytes()));
+        handed.key.pkcs8()?;
+        let passphrase = new_passphrase(&self.new_passphrase, "what is exported")?;
+        let mut files = vec![(".p12", bundle::pkcs12(handed, self.program.protection(), &passphrase)?)];
+        if let Some(root) = &handed.root {
+            files.push(("-root.pem", chain_to_pem(std::slice::from_ref(root)).into_bytes()));
         }
-        let written = self.write(&base(&self.out, credential.person.identifier().as_str()), files)?;
-        context.output.report(&self.exported(&public, written));
+        if self.program == Program::Openssl {
+            files.push((".pem", pem(handed, &passphrase)?.into_bytes()));
+        }
+        let name = match self.named.earlier(context)? {
+            // Beside the one that holds now.
+            Some(_) => format!("{}-{}", handed.identifier, handed.leaf.digits()),
+            None => handed.identifier.to_string(),
+        };
+        let base = base(&self.out, &name);
+        let written = self.write(&base, files)?;
+        context.output.report(&self.exported(&handed.identifier, &handed.leaf, &base, written));
         Ok(Exit::Ok)
     }
 
@@ -91,8 +111,10 @@ impl Export {
             return Ok(Exit::Ok);
         }
         let files = vec![(".pub", format!("{line}\n").into_bytes())];
-        let written = self.write(&base(&self.out, public.person.identifier().as_str()), files)?;
-        context.output.report(&self.exported(public, written));
+        let base = base(&self.out, public.person.identifier().as_str());
+        let written = self.write(&base, files)?;
+        let leaf = Leaf::of(&public.chain).ok_or_else(|| Failure::failed("the key has no form for ssh", ""))?;
+        context.output.report(&self.exported(public.person.identifier(), &leaf, &base, written));
         Ok(Exit::Ok)
     }
 
@@ -116,20 +138,29 @@ impl Export {
         held.into_iter().map(|(path, file)| file.keep().map(|()| path).map_err(kept)).collect()
     }
 
-    fn exported(&self, public: &Public, files: Vec<PathBuf>) -> Exported {
-        let name = public.person.identifier().as_str();
+    fn exported(&self, identifier: &Identifier, leaf: &Leaf, base: &Path, files: Vec<PathBuf>) -> Exported {
         Exported {
             exported: true,
             program: self.program.name(),
-            identifier: name.to_owned(),
-            key: public.algorithm.name(),
-            not_after: text::rfc3339(public.person.not_after()),
+            identifier: identifier.to_string(),
+            key: leaf.algorithm.name(),
+            fingerprint: leaf.fingerprint.clone(),
+            not_after: text::rfc3339(leaf.not_after),
             files,
-            notes: self.program.notes(public.algorithm),
-            next: self.program.next(&base(&self.out, name), name),
-            until: text::time(public.person.not_after()),
+            notes: self.program.notes(leaf.algorithm),
+            next: self.program.next(base, identifier.as_str()),
+            until: text::time(leaf.not_after),
         }
     }
+}
+
+/// The passphrase of what goes to another program.
+pub(super) fn new_passphrase(source: &PassphraseSource, what: &str) -> Result<Passphrase, Failure> {
+    source.read_new(what).map_err(|error| {
+        let remedy =
+            "Say where it comes from: --new-passphrase ask, file:PATH, fd:NUMBER or credential:NAME (systemd).";
+        Failure::failed(error.to_string(), remedy)
+    })
 }
 
 /// The path with which the files of an export begin: an address has no slash in it, or it is shown otherwise.
@@ -138,12 +169,12 @@ fn base(folder: &Path, name: &str) -> PathBuf {
 }
 
 /// The key, sealed, and the chain: one file, as curl and others take it.
-fn pem(credential: &Credential, passphrase: &Passphrase) -> Result<String, Failure> {
+fn pem(handed: &Handed, passphrase: &Passphrase) -> Result<String, Failure> {
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|error| Failure::failed(error.to_string(), "Try again."))?;
-    let key = sealed::seal(sealed::PRIVATE_KEY, &credential.key.pkcs8()?, passphrase, random);
+    let key = sealed::seal(sealed::PRIVATE_KEY, &handed.key.pkcs8()?, passphrase, random);
     let key = key.map_err(|error| Failure::failed(error.to_string(), "Try again."))?;
-    Ok(format!("{key}{}", chain_to_pem(&credential.chain)))
+    Ok(format!("{key}{}", chain_to_pem(&handed.chain)))
 }
 
 #[derive(Debug, Serialize)]
@@ -153,6 +184,7 @@ struct Exported {
     program: &'static str,
     identifier: String,
     key: &'static str,
+    fingerprint: String,
     not_after: String,
     files: Vec<PathBuf>,
     notes: Vec<&'static str>,

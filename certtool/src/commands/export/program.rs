@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use clap::ValueEnum;
+use identity::CertificateDer;
 use identity::profile::KeyAlgorithm;
 
 use super::bundle::Protection;
 use crate::failure::Failure;
+use crate::handed::Leaf;
 use crate::text::quoted;
 
 /// What takes the certificate.
@@ -31,7 +33,7 @@ const OTHER_KEY: &str = "A device's key is always Ed25519. Get a certificate for
 
 impl Program {
     /// As it is typed.
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::commands) fn name(self) -> &'static str {
         match self {
             Self::Openssl => "openssl",
             Self::Gpgsm => "gpgsm",
@@ -43,7 +45,7 @@ impl Program {
     }
 
     /// How PKCS#12 is encrypted for it.
-    pub(super) fn protection(self) -> Protection {
+    pub(in crate::commands) fn protection(self) -> Protection {
         if self == Self::Gpgsm { Protection::Old } else { Protection::Modern }
     }
 
@@ -51,7 +53,7 @@ impl Program {
     ///
     /// # Errors
     /// It does not; with what would help.
-    pub(super) fn takes(self, algorithm: KeyAlgorithm) -> Result<(), Failure> {
+    pub(in crate::commands) fn takes(self, algorithm: KeyAlgorithm) -> Result<(), Failure> {
         let refused = |why: &str, remedy: &str| {
             let what = format!("{} does not take the {} key of this certificate: {why}", self.name(), algorithm.name());
             Err(Failure::failed(what, remedy.replace("PROGRAM", self.name())))
@@ -69,8 +71,14 @@ impl Program {
         }
     }
 
+    /// The same for the key in the first certificate of a chain.
+    pub(in crate::commands) fn takes_key_of(self, chain: &[CertificateDer]) -> Result<(), Failure> {
+        let leaf = Leaf::of(chain).ok_or_else(|| Failure::failed("the key is of no kind that is known here", ""))?;
+        self.takes(leaf.algorithm)
+    }
+
     /// What to know beforehand, if there is something.
-    pub(super) fn notes(self, algorithm: KeyAlgorithm) -> Vec<&'static str> {
+    pub(in crate::commands) fn notes(self, algorithm: KeyAlgorithm) -> Vec<&'static str> {
         match (self, algorithm) {
             (Self::Openssl, KeyAlgorithm::Ed25519) => {
                 vec!["OpenSSL 3.0 signs no CMS (S/MIME) with an Ed25519 key; connections (TLS) it makes with it."]
@@ -86,7 +94,7 @@ impl Program {
     }
 
     /// What to type next. `base` is the path that all files begin with.
-    pub(super) fn next(self, base: &Path, name: &str) -> Vec<String> {
+    pub(in crate::commands) fn next(self, base: &Path, name: &str) -> Vec<String> {
         let file = |end: &str| quoted(&format!("{}{end}", base.display()));
         let nss = |database: &str, trust: &str| {
             vec![

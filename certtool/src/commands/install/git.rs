@@ -1,4 +1,4 @@
-//! `certtool install`: a certificate made part of another program.
+//! git's signatures: a small program that git calls, and the settings that tell git of it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use clap::{Args, ValueEnum};
 use device::keep_file;
 use key_store::PassphraseSource;
 use serde::Serialize;
@@ -19,50 +18,24 @@ use crate::output::{Page, Report};
 use crate::subject::{Source, for_mail};
 use crate::text::quoted;
 
-/// Have another program use your certificate.
-///
-/// For git: git commit -S signs with it, and git verify-commit checks by the policies you pinned. A small program is
-/// written into the folder of certtool, and git is told of it in its own settings (gpg.format, gpg.x509.program and
-/// user.signingkey), yours or, with --local, those of this repository. Nothing is signed without -S, unless you set
-/// commit.gpgSign. Each signature is dated by the authority's log if that answers, so that it stays good when the certificate
-/// has ended; --dated says otherwise.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-    certtool install --for git\n  \
-    certtool install --for git alice@example.org --local\n  \
-    certtool install --for git --dated required\n  \
-    certtool install --for git mail:alice@example.org\n  \
-    certtool install --for git mail.pem --key mail.key.pem")]
-pub(crate) struct Install {
-    /// Which program
-    #[arg(long = "for", value_name = "PROGRAM")]
-    program: Program,
-    #[command(flatten)]
-    named: Named,
-    /// In this repository alone
-    #[arg(long)]
-    local: bool,
-    /// Whether each signature is dated when it is made [default: as the profile says, else if-possible]
-    #[arg(long, value_name = "WHETHER", value_enum)]
-    dated: Option<Dated>,
+/// Which certificate, and how.
+pub(super) struct Git {
+    pub(super) named: Named,
+    /// In this repository alone.
+    pub(super) local: bool,
+    /// Whether each signature is dated.
+    pub(super) dated: Option<Dated>,
 }
 
-/// What can be told of a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Program {
-    /// Signed commits and tags
-    Git,
-}
-
-impl Install {
-    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let Program::Git = self.program;
+impl Git {
+    pub(super) fn run(self, context: &Context) -> Result<Exit, Failure> {
         // A certificate and a key that do not fit are said now, and not at the first commit.
         let credential = self.named.private(context)?;
         let absolute = |path: &Path| std::path::absolute(path).map_err(Failure::system);
         let who = match &self.named.key {
             Some(_) => absolute(Path::new(self.named.what.as_deref().unwrap_or_default()))?.display().to_string(),
             None if credential.source == Source::Mail => for_mail(credential.person.identifier()),
+            None if credential.source == Source::Earlier => self.named.what.clone().unwrap_or_default(),
             None => credential.person.identifier().to_string(),
         };
         let home = absolute(context.home.folder())?;
