@@ -10,6 +10,7 @@ mod kind;
 mod list;
 mod logged;
 mod names;
+mod opened;
 mod request;
 mod trust;
 
@@ -19,6 +20,7 @@ use crate::output::{Page, Report};
 use crate::text;
 
 pub(crate) use kind::{MAX_BYTES, Part, link, parts};
+pub(crate) use opened::{Closed, opened};
 
 /// One thing, explained.
 #[derive(Debug, Serialize)]
@@ -56,6 +58,11 @@ pub(crate) struct Fault {
 impl Explained {
     fn new(kind: &'static str, standard: &'static str) -> Self {
         Self { kind, standard, fields: Vec::new(), faults: Vec::new(), next: Vec::new() }
+    }
+
+    /// Whether there is more in it, under a passphrase, that can be told.
+    pub(crate) fn opens(&self) -> bool {
+        self.kind == container::STORE
     }
 
     fn field(

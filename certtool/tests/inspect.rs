@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -112,6 +113,41 @@ fn requests_lists_and_stores_of_openssl_are_known() {
     assert_eq!((kind.as_str(), faults.as_slice(), exit), ("key store (PKCS#12, .p12, .pfx)", &[][..], 0));
     let (_, faults, exit) = place.kind("old.p12");
     assert!(exit == 3 && faults.iter().any(|fault| fault.contains("encrypted with")), "{faults:?}");
+
+    // With its passphrase, what is in it; of the key only its kind.
+    place.openssl("pkcs12 -export -in ec.pem -inkey ec.key -name mine -passout pass:secret-word -out named.p12");
+    for (name, passphrase) in [("right", "secret-word"), ("wrong", "other")] {
+        let path = place.0.path().join(name);
+        fs::write(&path, passphrase).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let inspect = |file: &str, passphrase: &str| {
+        let source = format!("file:{}", place.0.path().join(passphrase).display());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_certtool"));
+        command.args(["inspect", file, "--file-passphrase", &source]).current_dir(place.0.path());
+        let output = command.env("INPERSON_HOME", place.0.path().join("home")).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    for file in ["named.p12", "old.p12"] {
+        let (code, said) = inspect(file, "right");
+        assert!(code == Some(3) && said.contains("CN=EC"), "{said}");
+        assert!(
+            said.contains("Private key: RFC 5958") && said.contains("P-256") && said.contains("never shown"),
+            "{said}"
+        );
+        assert!(!said.contains("secret-word") && !said.contains("PRIVATE KEY-----"), "{said}");
+        let (code, said) = inspect(file, "wrong");
+        assert!(code == Some(1) && said.contains("the passphrase is not the one of"), "{said}");
+    }
+    assert!(inspect("named.p12", "right").1.contains("mine"));
+    let whole = fs::read(place.0.path().join("named.p12")).unwrap();
+    for at in (0..whole.len()).step_by(97) {
+        let mut altered = whole.clone();
+        altered[at] ^= 0x21;
+        fs::write(place.0.path().join("altered.p12"), altered).unwrap();
+        assert!(inspect("altered.p12", "right").0.is_some_and(|code| code == 1 || code == 3), "{at}");
+    }
 }
 
 #[test]

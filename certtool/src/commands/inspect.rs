@@ -2,14 +2,16 @@
 
 mod certificate;
 
+use std::io::{IsTerminal as _, stdin};
 use std::path::Path;
 
 use clap::Args;
+use key_store::{Passphrase, PassphraseError, PassphraseSource};
 use zeroize::Zeroizing;
 
 use crate::clock;
 use crate::context::Context;
-use crate::explained::{self, Explained, MAX_BYTES, Part};
+use crate::explained::{self, Closed, Explained, MAX_BYTES, Part};
 use crate::failure::{Exit, Failure};
 use crate::subject::{self, Subject};
 
@@ -17,18 +19,24 @@ use crate::subject::{self, Subject};
 ///
 /// Reads certificates of anybody, requests (CSR), revocation lists, PKCS#12, PKCS#7, keys (which are never shown), trust
 /// policies, proofs, checkpoints, log entries, evidence and contact cards, in PEM or DER. With -v each field of a
-/// certificate is explained with its place in the standard. A certificate is also verified, as certtool verify does it.
+/// certificate is explained with its place in the standard. PKCS#12 is opened with its passphrase, which is asked for at a
+/// terminal. A certificate is also verified, as certtool verify does it.
 /// No connection is made. Exit code 3: a certificate is refused, or something is wrong with what was read.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     certtool inspect\n  \
     certtool inspect alice@example.org\n  \
     certtool inspect bob.pem -v\n  \
-    certtool inspect people.crl --json")]
+    certtool inspect people.crl --json\n  \
+    certtool inspect alice.p12 --file-passphrase file:passphrase")]
 pub(crate) struct Inspect {
     /// A file, the link of a contact card, or an address you enrolled; not needed if you enrolled one
     #[arg(value_name = "FILE|LINK|ID")]
     what: Option<String>,
+    /// Where the passphrase of a PKCS#12 file comes from: ask, file:PATH, fd:NUMBER or credential:NAME (systemd) [default: ask,
+    /// at a terminal; otherwise, and if nothing is typed, it stays closed]
+    #[arg(long, value_name = "SOURCE")]
+    file_passphrase: Option<PassphraseSource>,
 }
 
 impl Inspect {
@@ -43,11 +51,61 @@ impl Inspect {
         }
         let path = Path::new(what);
         if path.exists() {
-            file(context, path)
+            self.file(context, path)
         } else {
             certificate::report(context, &subject::find(context, Some(what))?)
         }
     }
+}
+
+impl Inspect {
+    fn file(&self, context: &Context, path: &Path) -> Result<Exit, Failure> {
+        // There may be a key in it.
+        let bytes = Zeroizing::new(subject::read_up_to(path, MAX_BYTES, "file that is known here")?);
+        let parts = explained::parts(&bytes, clock::now()).map_err(|found| unknown(path, &found))?;
+        let opens = matches!(&parts[..], [Part::Other(explained)] if explained.opens());
+        let mut exit = each(context, path, parts)?;
+        if opens && let Some(passphrase) = self.passphrase(context, path)? {
+            let inside = explained::opened(&bytes, passphrase.as_str()).map_err(|closed| stays_closed(path, closed))?;
+            exit = worse(exit, each(context, path, inside)?);
+        }
+        Ok(exit)
+    }
+
+    /// The passphrase of a file; none where nobody gives one.
+    fn passphrase(&self, context: &Context, path: &Path) -> Result<Option<Passphrase>, Failure> {
+        let what = path.display().to_string();
+        let given = match &self.file_passphrase {
+            Some(source) => source.read(&what).map(Some),
+            None if context.output.json() || !stdin().is_terminal() => Ok(None),
+            None => match PassphraseSource::Ask.read(&format!("{what} (nothing: it stays closed)")) {
+                Err(PassphraseError::Content { .. }) => Ok(None),
+                typed => typed.map(Some),
+            },
+        };
+        given.map_err(|error| {
+            let remedy =
+                "Say where it comes from: --file-passphrase ask, file:PATH, fd:NUMBER or credential:NAME (systemd).";
+            Failure::failed(error.to_string(), remedy)
+        })
+    }
+}
+
+fn each(context: &Context, path: &Path, parts: Vec<Part>) -> Result<Exit, Failure> {
+    let mut exit = Exit::Ok;
+    for part in parts {
+        let of_part = match part {
+            Part::Chain(chain) => certificate::report(context, &Subject::of_file(path.display().to_string(), chain))?,
+            Part::Other(explained) => told(context, &explained),
+        };
+        exit = worse(exit, of_part);
+    }
+    Ok(exit)
+}
+
+/// Of two things the one that is not good, the second if neither is.
+fn worse(one: Exit, other: Exit) -> Exit {
+    if other == Exit::Ok { one } else { other }
 }
 
 fn told(context: &Context, explained: &Explained) -> Exit {
@@ -55,21 +113,17 @@ fn told(context: &Context, explained: &Explained) -> Exit {
     if explained.faults.is_empty() { Exit::Ok } else { Exit::Refused }
 }
 
-fn file(context: &Context, path: &Path) -> Result<Exit, Failure> {
-    // There may be a key in it.
-    let bytes = Zeroizing::new(subject::read_up_to(path, MAX_BYTES, "file that is known here")?);
-    let parts = explained::parts(&bytes, clock::now()).map_err(|found| unknown(path, &found))?;
-    let mut exit = Exit::Ok;
-    for part in parts {
-        let of_part = match part {
-            Part::Chain(chain) => certificate::report(context, &Subject::of_file(path.display().to_string(), chain))?,
-            Part::Other(explained) => told(context, &explained),
-        };
-        if of_part != Exit::Ok {
-            exit = of_part;
-        }
+fn stays_closed(path: &Path, closed: Closed) -> Failure {
+    match closed {
+        Closed::Wrong => Failure::failed(
+            format!("the passphrase is not the one of {}", path.display()),
+            "Try the passphrase again: --file-passphrase ask.",
+        ),
+        Closed::Unreadable(found) => Failure::failed(
+            format!("{} does not open: {found}", path.display()),
+            "Is it whole? openssl pkcs12 -in FILE -nokeys -info may know more of it.",
+        ),
     }
-    Ok(exit)
 }
 
 fn unknown(path: &Path, found: &str) -> Failure {

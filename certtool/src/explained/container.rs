@@ -1,4 +1,5 @@
-//! What holds other things: CMS (PKCS#7) and PKCS#12. Only what can be seen without a passphrase is looked at.
+//! What holds other things: CMS (PKCS#7) and PKCS#12. Only what can be seen without a passphrase is looked at; the rest of
+//! PKCS#12 in `opened.rs`.
 
 use const_oid::ObjectIdentifier;
 use der::asn1::{AnyRef, OctetStringRef, UintRef};
@@ -96,12 +97,15 @@ fn is_context(part: &AnyRef<'_>, number: u32) -> bool {
     tag.class() == Class::ContextSpecific && tag.number() == TagNumber(number)
 }
 
+/// What PKCS#12 is called.
+pub(super) const STORE: &str = "key store (PKCS#12, .p12, .pfx)";
+
 /// A key with its certificates, as programs hand them to each other; `None` if it is none.
 pub(super) fn pkcs12(der: &[u8]) -> Option<Explained> {
     let parts = children(der)?;
     let version = parts.first()?.decode_as::<UintRef<'_>>().ok()?.as_bytes().to_vec();
     let (kind, safe) = content(*parts.get(1)?)?;
-    let mut explained = Explained::new("key store (PKCS#12, .p12, .pfx)", "RFC 7292, 4");
+    let mut explained = Explained::new(STORE, "RFC 7292, 4");
     let into = &mut explained;
     into.field("version", hex::encode(&version), "Of the format; there is only 3", "RFC 7292, 4");
     let by = match kind {
@@ -137,7 +141,7 @@ pub(super) fn pkcs12(der: &[u8]) -> Option<Explained> {
     } else if kind == DATA {
         into.fault("nothing shows whether it was changed", "Programs refuse it, or ask nothing", "RFC 7292, 4");
     }
-    into.next("Keys and certificates in it are seen with its passphrase alone, and the keys are never shown here: openssl pkcs12 -in FILE -nokeys -info");
+    into.next("What is in it is seen with its passphrase alone, and of keys only what kind they are: certtool inspect FILE --file-passphrase ask");
     Some(explained)
 }
 

@@ -12,7 +12,7 @@ use super::names::{explain_key, object};
 const PBES2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.5.13");
 
 const PRIVATE: &str = "private key";
-const NOT_SHOWN: &str =
+pub(super) const NOT_SHOWN: &str =
     "The key itself is never shown. Who has this file can pass for its owner, unless a passphrase is on it.";
 
 /// Keys that are told by the label of their PEM alone.

@@ -1,0 +1,74 @@
+//! What is in PKCS#12, once its passphrase is known: certificates, and of keys what kind they are.
+
+use p12_keystore::error::Error;
+use p12_keystore::{CertificateBag, Pkcs12Archive, PrivateKeyBag};
+
+use super::kind::Part;
+use super::{Explained, key};
+
+/// Why it stays closed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Closed {
+    /// The passphrase is another one.
+    Wrong,
+    /// It is damaged, or protected in a way that is not known here.
+    Unreadable(String),
+}
+
+/// Everything that is in it, certificates first: the one that a key is of before those above it.
+///
+/// # Errors
+/// It does not open.
+pub(crate) fn opened(der: &[u8], passphrase: &str) -> Result<Vec<Part>, Closed> {
+    let archive = Pkcs12Archive::from_pkcs12(der, passphrase).map_err(|error| match error {
+        Error::MacError(_) | Error::UnpadError => Closed::Wrong,
+        error => Closed::Unreadable(error.to_string()),
+    })?;
+    let is_of_a_key = |certificate: &CertificateBag| archive.keys.iter().any(|key| is_of(certificate, key));
+    let (own, above): (Vec<_>, Vec<_>) = archive.certs.iter().partition(|certificate| is_of_a_key(certificate));
+    let chain: Vec<_> = own.iter().chain(&above).map(|bag| bag.cert.as_der().to_vec().into()).collect();
+    let mut parts = Vec::new();
+    if !chain.is_empty() {
+        parts.push(Part::Chain(chain));
+    }
+    for key in &archive.keys {
+        let of = archive.certs.iter().find(|certificate| is_of(certificate, key));
+        parts.push(explained(key, of)?.into());
+    }
+    for secret in &archive.secrets {
+        let mut explained = Explained::new("secret key", "RFC 7292, 4.2.5");
+        name(&mut explained, secret.friendly_name.as_deref());
+        explained.next(key::NOT_SHOWN);
+        parts.push(explained.into());
+    }
+    Ok(parts)
+}
+
+fn explained(bag: &PrivateKeyBag, of: Option<&CertificateBag>) -> Result<Explained, Closed> {
+    let unreadable = || Closed::Unreadable("a private key in it is none".to_owned());
+    let mut explained = key::private(bag.key.as_der()).ok_or_else(unreadable)?;
+    name(&mut explained, bag.friendly_name.as_deref());
+    // Said of a key in a file of its own.
+    explained.fields.retain(|field| field.name != "passphrase");
+    explained.next.truncate(1);
+    let of = of.map_or("none of those in this file", |certificate| certificate.cert.subject());
+    explained.field(
+        "certificate",
+        of,
+        "Which certificate it is of, as the file says",
+        "RFC 7292, 4.2; RFC 2985, 5.5.2",
+    );
+    Ok(explained)
+}
+
+fn name(explained: &mut Explained, name: Option<&str>) {
+    if let Some(name) = name {
+        explained.field("name", name, "What programs call it", "RFC 2985, 5.5.1");
+    }
+}
+
+/// By the identifier that both carry.
+fn is_of(certificate: &CertificateBag, key: &PrivateKeyBag) -> bool {
+    let id = key.local_key_id.as_ref().map(AsRef::as_ref);
+    id.is_some() && certificate.local_key_id.as_deref() == id
+}
