@@ -25,6 +25,7 @@ need_cargo_deb
 
 programs="${CARGO_TARGET_DIR:-target}/${profile/dev/debug}"
 if [ "$profile" = release ]; then
+    reproducibly
     cargo build --release --locked --bins -p homeserver -p directory -p log-service -p certtool -p messenger
 fi
 
@@ -60,8 +61,7 @@ mv "$person/man/certtool.1.gz" "$person/man/inperson-certtool.1.gz"
 
 mkdir -p "$out"
 # Files in the packages carry the date of the newest commit, whenever they are put together.
-SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
-export SOURCE_DATE_EPOCH
+commit_date
 for package in homeserver messenger; do
     deb=$("$TOOLS_DIR/bin/cargo-deb" deb --quiet --locked --no-build --profile "$profile" "${packing[@]}" -p "$package" --output "$out")
     echo "$deb"

@@ -2,7 +2,7 @@
 
 # The version that the tests were written against; it is installed below the target folder and leaves the system alone.
 CARGO_DENY_VERSION=0.20.2
-TOOLS_DIR="${CARGO_TARGET_DIR:-$PWD/target}/tools"
+TOOLS_DIR="${TOOLS_DIR:-${CARGO_TARGET_DIR:-$PWD/target}/tools}"
 
 say() { printf '   %s\n' "$*"; }
 fail() { printf '\n%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
@@ -58,6 +58,27 @@ need_compiler() {
     if [ "$(printf '%s\n' "$needed" "$found" | sort -V | head -n 1)" != "$needed" ]; then
         fail "Rust $needed or newer is needed, found $found. Update it (rustup update stable), or install a newer one beside your system's from https://rustup.rs, and run this again."
     fi
+}
+
+# The date of the newest commit, for whatever carries one; without a history that of the newest entry in the changelog.
+commit_date() {
+    : "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)}"
+    export SOURCE_DATE_EPOCH
+}
+
+# A build from here on is the same, bit by bit, in whatever folder and on whatever day it is made, by the same compilers
+# (docs/operations/building.md): where things lie on this machine is left out of panics and of what C compilers write.
+reproducibly() {
+    commit_date
+    local from to map
+    export CARGO_INCREMENTAL=0 ZERO_AR_DATE=1
+    for map in "$PWD=/inperson" "${CARGO_TARGET_DIR:-$PWD/target}=/inperson/target" "${CARGO_HOME:-$HOME/.cargo}=/cargo" "$(rustc --print sysroot)=/rust"; do
+        from=${map%%=*} to=${map#*=}
+        RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$from=$to"
+        CFLAGS="${CFLAGS:-} -ffile-prefix-map=$from=$to"
+        CXXFLAGS="${CXXFLAGS:-} -ffile-prefix-map=$from=$to"
+    done
+    export RUSTFLAGS CFLAGS CXXFLAGS
 }
 
 # What ./test needs of Rust beside the compiler: rustup's minimal profile has neither.

@@ -4,6 +4,8 @@
 //! key her device has. Nothing in it is proven: it is worth what the way is worth on which it came. It replaces no
 //! verification; it says beforehand what verification must find.
 
+mod invitation;
+
 use std::{fmt, str::FromStr};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -12,6 +14,8 @@ use crate::{
     Identifier,
     trust::{DirectoryEntry, Fingerprint, PolicyError},
 };
+
+pub use invitation::{CLAIM_BYTES, Invitation, Link, SECRET_BYTES};
 
 /// A longer link is refused before it is read (bytes).
 pub const MAX_CARD_BYTES: usize = 2048;

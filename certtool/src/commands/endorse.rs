@@ -4,8 +4,9 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use device::card::qr;
 use device::endorsement::{EndorseError, accept};
-use device::{MAX_FILE_BYTES, is_same_file, keep_file};
+use device::{is_same_file, keep_file};
 use identity::endorsement::{Endorsement, EndorsementError};
 use identity::tls::device_fingerprint;
 use identity::verify::{VerifiedPerson, verify_person};
@@ -25,12 +26,12 @@ use crate::{subject, text};
 ///
 /// On the new device, enrol for the same address, and show its card: certtool card. Give that to certtool endorse on a device
 /// that your contacts know, compare the device key that it asks about, and take the file that it writes to the new device:
-/// certtool endorse --accept FILE. The messenger there shows it to those you talk to; it holds as long as the certificate of
+/// certtool endorse --accept FILE, or a picture of the QR code that --qr shows. The messenger there shows it to those you talk to; it holds as long as the certificate of
 /// the device that endorses. Who has compared a code with you is still told that it was not with the new device.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     certtool endorse 'inperson:alice@example.org?genesis=5f1c…&directory=chat.example.org:8444&key=0011…'\n  \
-    certtool endorse phone.png --out phone.endorsement\n  \
+    certtool endorse phone.png --out phone.endorsement --qr\n  \
     certtool endorse --accept phone.endorsement\n      \
         on the new device")]
 pub(crate) struct Endorse {
@@ -43,11 +44,14 @@ pub(crate) struct Endorse {
     /// Where to write it
     #[arg(short, long, value_name = "FILE", default_value = "endorsement.pem", conflicts_with = "accept")]
     out: PathBuf,
+    /// Print it as a QR code, too: it takes some 170 columns and 90 rows
+    #[arg(long, conflicts_with = "accept")]
+    qr: bool,
     /// Do not ask: you have compared the device key
     #[arg(long, conflicts_with = "accept")]
     yes: bool,
-    /// On the new device: take the file that the known one wrote
-    #[arg(long, value_name = "FILE", conflicts_with = "new")]
+    /// On the new device: take the file that the known one wrote, or a picture (PNG, JPEG) of the QR code that it shows
+    #[arg(long, value_name = "FILE|PICTURE", conflicts_with = "new")]
     accept: Option<PathBuf>,
 }
 
@@ -81,8 +85,10 @@ impl Endorse {
             };
             Failure::failed(error.to_string(), remedy)
         })?;
-        keep_file(&self.out, endorsement.to_pem().as_bytes())?;
-        context.output.report(&Endorsed::new(&person, &key, &endorsement, self.out.clone()));
+        let pem = endorsement.to_pem();
+        let code = self.qr.then(|| qr::text_for_terminal(&pem).ok_or_else(|| too_long(&self.out))).transpose()?;
+        keep_file(&self.out, pem.as_bytes())?;
+        context.output.report(&Endorsed { code, ..Endorsed::new(&person, &key, &endorsement, self.out.clone()) });
         Ok(Exit::Ok)
     }
 
@@ -145,9 +151,14 @@ fn new_key(context: &Context, new: &str, person: &VerifiedPerson, now: UnixTime)
 
 /// On the new device.
 fn take(context: &Context, file: &Path) -> Result<Exit, Failure> {
-    let bytes = subject::read_up_to(file, MAX_FILE_BYTES, "endorsement")?;
-    let endorsement = Endorsement::from_pem(&bytes).map_err(|error| {
-        let remedy = "Take the file that certtool endorse wrote on the other device.";
+    let bytes = subject::read_up_to(file, qr::MAX_PICTURE_BYTES, "endorsement")?;
+    let read = match is_picture(&bytes) {
+        true => in_picture(&bytes),
+        false => Endorsement::from_pem(&bytes).map_err(|error| error.to_string()),
+    };
+    let endorsement = read.map_err(|error| {
+        let remedy =
+            "Take the file that certtool endorse wrote on the other device, or a sharp picture of the whole code.";
         Failure::failed(format!("{}: {error}", file.display()), remedy)
     })?;
     let now = clock::now();
@@ -155,6 +166,24 @@ fn take(context: &Context, file: &Path) -> Result<Exit, Failure> {
     let by = accept(&context.home, &trust, &endorsement, now)?;
     context.output.report(&Taken::new(&by, &endorsement));
     Ok(Exit::Ok)
+}
+
+/// By the first bytes of a PNG (ISO/IEC 15948) or a JPEG (ISO/IEC 10918-1).
+fn is_picture(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\x89PNG") || bytes.starts_with(&[0xff, 0xd8, 0xff])
+}
+
+/// The endorsement in a picture, or what is wrong with the first code in it.
+fn in_picture(bytes: &[u8]) -> Result<Endorsement, String> {
+    let texts = qr::texts(bytes).map_err(|error| error.to_string())?;
+    let mut read: Vec<_> = texts.iter().map(|text| Endorsement::from_pem(text.as_bytes())).collect();
+    let good = read.iter().position(Result::is_ok).unwrap_or(0);
+    read.swap_remove(good).map_err(|error| error.to_string())
+}
+
+fn too_long(out: &Path) -> Failure {
+    let what = "the endorsement is too long for a QR code: the certificate has many cosignatures";
+    Failure::failed(what, format!("Without --qr: {} is taken to the new device.", out.display()))
 }
 
 impl From<EndorseError> for Failure {
@@ -192,6 +221,8 @@ struct Endorsed {
     written_to: PathBuf,
     #[serde(skip)]
     ends: String,
+    #[serde(skip)]
+    code: Option<String>,
 }
 
 impl Endorsed {
@@ -204,6 +235,7 @@ impl Endorsed {
             until: text::rfc3339(end(endorsement)),
             written_to,
             ends: text::time(end(endorsement)),
+            code: None,
         }
     }
 }
@@ -214,6 +246,9 @@ impl Report for Endorsed {
         page.field("device key", text::groups(&self.device_key, 4));
         page.field("until", &self.ends);
         page.field("written", self.written_to.display());
+        if let Some(code) = &self.code {
+            page.code(code);
+        }
         page.line(format!(
             "Take the file to the new device, and there: certtool endorse --accept {}",
             text::quoted(&self.written_to.display().to_string())

@@ -1,8 +1,9 @@
-//! QR codes (ISO/IEC 18004) of contact cards: drawn for a terminal or as SVG, read from a picture.
+//! QR codes (ISO/IEC 18004) of contact cards, and of what else goes from one screen to another: drawn for a terminal or as SVG,
+//! read from a picture.
 
 use std::io::Cursor;
 
-use identity::card::{CardError, ContactCard, MAX_CARD_BYTES};
+use identity::card::{CardError, ContactCard};
 use image::{GrayImage, ImageReader, Limits};
 use qrcode::render::{svg, unicode};
 use qrcode::{EcLevel, QrCode};
@@ -36,7 +37,12 @@ pub enum PictureError {
 /// The code in half blocks, light on dark as well as dark on light: with the quiet zone that readers need, two modules
 /// above each other in one character. A card that we wrote always fits into a code.
 pub fn for_terminal(card: &ContactCard) -> Option<String> {
-    let code = code(card)?;
+    text_for_terminal(&card.to_string())
+}
+
+/// The same of any text; nothing if it is too long for a code.
+pub fn text_for_terminal(text: &str) -> Option<String> {
+    let code = code(text)?;
     // Terminals mostly write light on dark: what is drawn is what shines, so the light modules are.
     Some(
         code.render::<unicode::Dense1x2>()
@@ -48,18 +54,21 @@ pub fn for_terminal(card: &ContactCard) -> Option<String> {
 
 /// The code as a picture in SVG, black on white.
 pub fn as_svg(card: &ContactCard) -> Option<String> {
-    Some(code(card)?.render::<svg::Color<'_>>().min_dimensions(320, 320).build())
+    Some(code(&card.to_string())?.render::<svg::Color<'_>>().min_dimensions(320, 320).build())
 }
 
 /// Screens are clean: the lowest level of error correction keeps the code small enough for a terminal.
-fn code(card: &ContactCard) -> Option<QrCode> {
-    let link = card.to_string();
-    debug_assert!(link.len() <= MAX_CARD_BYTES, "what is written can be read");
-    QrCode::with_error_correction_level(link, EcLevel::L).ok()
+fn code(text: &str) -> Option<QrCode> {
+    QrCode::with_error_correction_level(text, EcLevel::L).ok()
 }
 
-/// The card in a picture, PNG or JPEG: a screenshot or a photograph.
+/// The first card in a picture, PNG or JPEG: a screenshot or a photograph.
 pub fn read(picture: &[u8]) -> Result<ContactCard, PictureError> {
+    first(&texts(picture)?)
+}
+
+/// What the codes in a picture say; there is one at least.
+pub fn texts(picture: &[u8]) -> Result<Vec<String>, PictureError> {
     if picture.len() > MAX_PICTURE_BYTES {
         return Err(PictureError::TooLarge { found: picture.len() });
     }
@@ -70,15 +79,20 @@ pub fn read(picture: &[u8]) -> Result<ContactCard, PictureError> {
     find(&reader.decode()?.into_luma8())
 }
 
-/// The first card among the codes in a picture.
-fn find(grey: &GrayImage) -> Result<ContactCard, PictureError> {
+/// All codes that can be read.
+fn find(grey: &GrayImage) -> Result<Vec<String>, PictureError> {
     let (width, height) = (grey.width() as usize, grey.height() as usize);
     let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| {
         grey.get_pixel(u32::try_from(x).unwrap_or(0), u32::try_from(y).unwrap_or(0)).0[0]
     });
-    let texts = prepared.detect_grids().into_iter().filter_map(|grid| grid.decode().ok());
+    let found = prepared.detect_grids().into_iter().filter_map(|grid| grid.decode().ok());
+    let texts: Vec<String> = found.map(|(_, text)| text).collect();
+    if texts.is_empty() { Err(PictureError::NoCode) } else { Ok(texts) }
+}
+
+fn first(texts: &[String]) -> Result<ContactCard, PictureError> {
     let mut wrong = None;
-    for (_, text) in texts {
+    for text in texts {
         match text.parse() {
             Ok(card) => return Ok(card),
             Err(error) => wrong = wrong.or(Some(error)),
@@ -135,7 +149,7 @@ mod tests {
                 let ends = ((x + side).min(whole.width()), (y + side).min(whole.height()));
                 (x..ends.0).for_each(|x| (y..ends.1).for_each(|y| damaged.put_pixel(x, y, shade)));
             }
-            match find(&damaged) {
+            match find(&damaged).and_then(|texts| first(&texts)) {
                 Ok(card) => {
                     assert_eq!(card.to_string(), LINK);
                     read += 1;
@@ -151,6 +165,14 @@ mod tests {
         for format in [ImageFormat::Png, ImageFormat::Jpeg] {
             assert_eq!(read(&picture(LINK, format)).unwrap().to_string(), LINK);
         }
+    }
+
+    /// As long as an endorsement is, with line ends.
+    #[test]
+    fn reads_the_text_in_a_large_code() {
+        let text = format!("-----BEGIN-----\n{}-----END-----\n", "MIIB0TCCAYOgAwIBAgIRAK\n".repeat(90));
+        assert_eq!(texts(&picture(&text, ImageFormat::Png)).unwrap(), [text]);
+        assert_eq!(text_for_terminal(&"x".repeat(2_954)), None, "more than any code holds");
     }
 
     #[test]

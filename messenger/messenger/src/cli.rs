@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use identity::Identifier;
-use identity::card::ContactCard;
+use identity::card::Link;
 use key_store::PassphraseSource;
 use messenger_engine::OfferedAddresses;
 
@@ -106,9 +106,10 @@ pub(crate) struct Cli {
     /// The mouse chooses and scrolls; without it, it is the terminal's, to select and copy
     #[arg(long)]
     pub(crate) mouse: bool,
-    /// The link of a contact card (inperson:…): whose it is is added, once you have said so
-    #[arg(value_name = "LINK", value_parser = card)]
-    pub(crate) card: Option<ContactCard>,
+    /// The link of a contact card (inperson:…): whose it is is added, once you have said so. At the first start also the
+    /// invitation that another device of yours shows (/devices add)
+    #[arg(value_name = "LINK", value_parser = link)]
+    pub(crate) link: Option<Link>,
     #[command(subcommand)]
     pub(crate) face: Option<Face>,
 }
@@ -280,8 +281,8 @@ fn address(text: &str) -> Result<Identifier, String> {
     Identifier::parse(text).map_err(|error| error.to_string())
 }
 
-/// A contact card, or a command that there is not.
-fn card(text: &str) -> Result<ContactCard, String> {
+/// A contact card or an invitation, or a command that there is not.
+fn link(text: &str) -> Result<Link, String> {
     text.parse().map_err(|error| format!("this is no command, and no contact card: {error}"))
 }
 
@@ -314,19 +315,19 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
             let failure = Failure::new("--linear is for the messenger itself", "`messenger --linear`");
             Err(failure.with(Code::Usage))
         }
-        Some(_) if cli.card.is_some() => {
+        Some(_) if cli.link.is_some() => {
             let failure =
                 Failure::new("a contact card is for the messenger itself", "`messenger LINK`, without a command");
             Err(failure.with(Code::Usage))
         }
         None if cli.linear => {
-            let (mut typed, card) = (lines::typed(), cli.card.as_ref());
+            let (mut typed, link) = (lines::typed(), cli.link.as_ref());
             if setup::is_due(&cli.options)?
-                && setup::lines::set_up(&cli.options, card, &mut typed).await? == Outcome::Left
+                && setup::lines::set_up(&cli.options, link, &mut typed).await? == Outcome::Left
             {
                 return Err(left());
             }
-            run::linear::run(start::prepare(&cli.options).await?, card, typed).await
+            run::linear::run(start::prepare(&cli.options).await?, link, typed).await
         }
         None => {
             if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
@@ -336,12 +337,12 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
                 );
                 return Err(failure.with(Code::Usage));
             }
-            let (theme, card) = (Theme::new(cli.theme, &Surroundings::found()), cli.card.as_ref());
-            if setup::is_due(&cli.options)? && setup::screen::set_up(&cli.options, card, theme).await? == Outcome::Left
+            let (theme, link) = (Theme::new(cli.theme, &Surroundings::found()), cli.link.as_ref());
+            if setup::is_due(&cli.options)? && setup::screen::set_up(&cli.options, link, theme).await? == Outcome::Left
             {
                 return Err(left());
             }
-            run::screen::run(start::prepare(&cli.options).await?, card, theme, cli.mouse).await
+            run::screen::run(start::prepare(&cli.options).await?, link, theme, cli.mouse).await
         }
         Some(Face::Headless { ephemeral }) => {
             log_to_stderr();

@@ -190,7 +190,9 @@ impl Prepared {
         let endorse = own_devices::endorser(self.home.clone(), self.trust.clone(), self.device.clone());
         let own = device_fingerprint(&self.device.key.public_key());
         let book = (!ephemeral).then(|| self.book.clone());
-        Desk::new((self.me.identifier.clone(), own), book, (self.trust.clone(), endorse), &self.endorsements())
+        let trust = (self.trust.clone(), endorse);
+        let (desk, problem) = Desk::new((self.me.identifier.clone(), own), book, trust, &self.endorsements());
+        (desk.inviting_by(self.me.card.clone()), problem)
     }
 
     /// What other devices say of this one. What cannot be read is said of none: a new device is then told aloud.

@@ -1,13 +1,15 @@
-//! Two devices of one person: the new one is confirmed by the code, endorsed, and given contacts, names and blocks, with the real
-//! programs and a directory between them that holds nothing of it.
+//! Two devices of one person: the new one is confirmed by the code or added by an invitation, endorsed, and given contacts, names and
+//! blocks, with the real programs and a directory between them that holds nothing of it.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use story::headless::Messenger;
 use story::homeserver::Homeserver;
 use story::person::Person;
+use story::terminal::Terminal;
 
 const ALICE: &str = "alice@example.org";
 const BOB: &str = "bob@example.org";
@@ -35,6 +37,147 @@ fn meet(caller: &mut Messenger, callee: &mut Messenger) -> [Value; 2] {
     let call = callee.expect(&json!({ "event": "incoming", "from": ALICE })).unwrap();
     callee.tell(&json!({ "do": "accept", "call": call["call"] })).unwrap();
     [caller, callee].map(|one| one.expect(&json!({ "event": "own_device" })).unwrap())
+}
+
+/// The link that the known device shows.
+fn invitation(known: &mut Messenger) -> String {
+    ask(known, "invite_device");
+    let shown = known.expect(&json!({ "event": "device_invitation", "seconds": 3600 })).unwrap();
+    shown["link"].as_str().unwrap().to_owned()
+}
+
+/// The known one is called by the new one, and lets it in.
+fn accept(known: &mut Messenger) {
+    let call = known.expect(&json!({ "event": "incoming", "from": ALICE })).unwrap();
+    known.tell(&json!({ "do": "accept", "call": call["call"] })).unwrap();
+}
+
+/// Alice's laptop, with bob among the contacts; whoever is added to it has him, too.
+fn laptop(place: &Path, server: &Homeserver) -> Person {
+    let laptop = device(place, "laptop", server);
+    let contacts = laptop.home().join("messenger");
+    std::fs::create_dir_all(&contacts).unwrap();
+    let list = format!("contacts = [\"{BOB}\"]\n[about.\"{BOB}\"]\nname = \"Bobby\"\n");
+    std::fs::write(contacts.join("contacts.toml"), list).unwrap();
+    laptop
+}
+
+#[test]
+fn a_device_is_added_by_an_invitation_once_and_by_no_other_link() {
+    let place = tempfile::tempdir().unwrap();
+    let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
+    let laptop = laptop(place.path(), &server);
+    let [phone, another] = ["phone", "another"].map(|name| device(place.path(), name, &server));
+    let (mut on_laptop, mut on_phone) = (online(&laptop), online(&phone));
+    let old = invitation(&mut on_laptop);
+    let link = invitation(&mut on_laptop);
+    assert_ne!(old, link);
+    // The one before is none any more, and a wrong one ends the one that stands.
+    on_phone.tell(&json!({ "do": "join_devices", "link": old })).unwrap();
+    on_phone.expect(&json!({ "event": "device_joining" })).unwrap();
+    accept(&mut on_laptop);
+    on_laptop.expect_that("a wrong claim", |event| event["message"].to_string().contains("wrong invitation")).unwrap();
+    on_phone.quit().unwrap();
+    assert!(!phone.home().join("messenger/contacts.toml").exists());
+
+    let mut on_phone = online(&phone);
+    let link = invitation(&mut on_laptop);
+    on_phone.tell(&json!({ "do": "join_devices", "link": link })).unwrap();
+    accept(&mut on_laptop);
+    on_laptop.expect(&json!({ "event": "device_added" })).unwrap();
+    on_laptop.expect(&json!({ "event": "device_given" })).unwrap();
+    let taken = on_phone.expect(&json!({ "event": "device_taken" })).unwrap();
+    assert_eq!((&taken["summary"]["new"], &taken["summary"]["endorsed"]), (&json!([BOB]), &json!(true)));
+    on_phone.quit().unwrap();
+    let kept = std::fs::read_to_string(phone.home().join("messenger/contacts.toml")).unwrap();
+    assert!(kept.contains("Bobby"), "{kept}");
+    assert!(!phone.home().join("messenger/invitation.toml").exists());
+    let own = laptop.certtool_json(&["card"]).unwrap();
+    assert_eq!(phone.certtool_json(&["status"]).unwrap()["devices"][0]["endorsed_by"][0]["by"], own["device_keys"][0]);
+
+    // It was for one device.
+    let mut on_another = online(&another);
+    on_another.tell(&json!({ "do": "join_devices", "link": link })).unwrap();
+    accept(&mut on_laptop);
+    on_laptop
+        .expect_that("none stands", |event| event["message"].to_string().contains("none of this device's"))
+        .unwrap();
+    on_another
+        .expect_that("a refusal", |event| event["message"].to_string().contains("has not taken the claim"))
+        .unwrap();
+    assert!(!another.home().join("messenger/contacts.toml").exists());
+    on_another.quit().unwrap();
+    on_laptop.quit().unwrap();
+    server.stop().unwrap();
+}
+
+/// What begins so in a box of the screen, over all its rows.
+fn in_the_box(screen: &str, beginning: &str) -> String {
+    let above = screen.lines().position(|row| row.contains(beginning)).unwrap();
+    let rows: Vec<Vec<char>> = screen.lines().skip(above).map(|row| row.chars().collect()).collect();
+    let beginning: Vec<char> = beginning.chars().collect();
+    let left = rows[0].windows(beginning.len()).position(|some| some == beginning).unwrap();
+    let width = rows[0][left..].iter().position(|c| *c == '│').unwrap();
+    let parts = rows.iter().map(|row| row[left..left + width].iter().collect::<String>().trim().to_owned());
+    parts.take_while(|part| !part.is_empty() && !part.starts_with('─')).collect()
+}
+
+/// As a person does it: the first start in an empty folder, with nothing but the link and her mail.
+#[test]
+fn from_an_invitation_to_ones_contacts_at_the_first_start() {
+    if !Terminal::possible() {
+        return story::skipped("the messenger did not run in a terminal: there is no tmux");
+    }
+    let place = tempfile::tempdir().unwrap();
+    let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
+    let laptop = laptop(place.path(), &server);
+    let folder = place.path().join("of-the-laptop");
+    std::fs::create_dir(&folder).unwrap();
+    let home = laptop.home().display().to_string();
+    let on_laptop = Terminal::start(&folder, (120, 60), &[("INPERSON_HOME", &home)], ("messenger", &[])).unwrap();
+    on_laptop.await_text("● online").unwrap();
+    on_laptop.write("/devices add").unwrap();
+    on_laptop.press(&["Enter"]).unwrap();
+    let screen = on_laptop.await_text("A new device of yours").unwrap();
+    assert!(screen.contains('█') || screen.contains('▀'), "{screen}");
+    let link = in_the_box(&screen, "inperson:");
+
+    let phone = Person::new(&place.path().join("phone"), ALICE);
+    let folder = place.path().join("of-the-phone");
+    std::fs::create_dir(&folder).unwrap();
+    let home = phone.home().display().to_string();
+    let terminal =
+        Terminal::start(&folder, (120, 40), &[("INPERSON_HOME", &home)], ("messenger", &["--linear"])).unwrap();
+    let line = |text: &str| {
+        terminal.write(text).unwrap();
+        terminal.press(&["Enter"]).unwrap();
+    };
+    terminal.await_text("Card or address:").unwrap();
+    line(&link);
+    terminal.await_text("one of alice@example.org's").unwrap();
+    line("");
+    terminal.await_text("Your address [alice@example.org]:").unwrap();
+    line("");
+    terminal.await_text("The code in it").unwrap();
+    let mail = server.outbox().await_mail(ALICE, 1, Duration::from_secs(120)).unwrap();
+    line(&mail.code().unwrap());
+    terminal.await_text("Your words:").unwrap();
+    line("");
+    // Who sees her comes from the laptop.
+    terminal.await_text("Enter opens the messenger:").unwrap();
+    line("");
+    terminal.await_text("Calling the device that invited this one").unwrap();
+    on_laptop.await_text("y accept").unwrap();
+    on_laptop.press(&["y"]).unwrap();
+    on_laptop.await_text("That is your device from now on").unwrap();
+    terminal.await_text("Taken in: new contacts bob@example.org").unwrap();
+    terminal.press(&["C-d"]).unwrap();
+    terminal.ended().unwrap();
+    on_laptop.press(&["C-q"]).unwrap();
+    on_laptop.ended().unwrap();
+    let kept = std::fs::read_to_string(phone.home().join("messenger/contacts.toml")).unwrap();
+    assert!(kept.contains("Bobby") && !kept.contains(ALICE), "{kept}");
+    server.stop().unwrap();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What covers the rest of the screen: pages, questions and their answers.
 
 use identity::Identifier;
-use identity::card::{ContactCard, MAX_CARD_BYTES};
+use identity::card::{Link, MAX_CARD_BYTES};
 use jiff::civil::DateTime;
 use messenger_engine::{Peer, RoomId};
 
@@ -33,6 +33,10 @@ pub(crate) enum Cover {
     },
     /// One's own contact card.
     Card,
+    /// By which a new device of one's own is added.
+    Invitation {
+        link: String,
+    },
     /// A passphrase for the lock or the history, while it is chosen.
     NewPassphrase(NewPassphrase),
     /// Who may see and knock, who is blocked.
@@ -84,7 +88,15 @@ impl App {
 
     /// The link of a card came with the start, from a page or a mail perhaps: nothing is done before the person agrees. Of
     /// somebody who is in the list it opens the conversation.
-    pub(crate) fn propose(&mut self, card: &ContactCard) {
+    pub(crate) fn propose(&mut self, link: &Link) {
+        let card = match link {
+            Link::Card(card) => card,
+            Link::Invitation(_) => {
+                let words = "You opened an invitation for a new device of yours. This one has a certificate already: it is \
+                             added by /devices and the link, typed here.";
+                return self.said(words);
+            }
+        };
         let who = &card.identifier;
         if *who == self.me.identifier {
             return self.said("The card that you opened is your own.");

@@ -4,11 +4,12 @@
 use jiff::civil::DateTime;
 use messenger_engine::Command;
 
-use super::{App, Effect, Entry, Pane};
+use super::{App, Cover, Effect, Entry, Pane, slash};
 use crate::own_devices::{Wish, code};
 
 /// The command, for the help.
-pub(crate) const COMMAND: (&str, &str) = ("/devices [give]", "call your other devices; also CODE, take, leave");
+pub(crate) const COMMAND: (&str, &str) =
+    ("/devices [add]", "call your other devices; add a new one; CODE, give, take, leave");
 
 /// What `/devices` is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,14 +25,16 @@ pub(crate) enum DevicesWish {
 pub(crate) fn parse(rest: &str) -> Result<DevicesWish, String> {
     Ok(DevicesWish::Do(match rest {
         "" => return Ok(DevicesWish::Reach),
+        "add" => Wish::Invite,
+        link if slash::is_link(link) => Wish::Join { link: link.to_owned() },
         "give" => Wish::Give,
         "take" => Wish::Take,
         "leave" => Wish::Leave,
         code if code::is_one(code) => Wish::Confirm { code: code.to_owned() },
         _ => {
             return Err(
-                "/devices alone calls your other devices; /devices CODE with the code that the other one shows; \
-                        then /devices give, take or leave."
+                "/devices add shows how a new device is added. /devices alone calls those that you have; /devices CODE \
+                        with the code that the other one shows; then /devices give, take or leave."
                     .to_owned(),
             );
         }
@@ -47,6 +50,20 @@ impl App {
                 self.said("Calling your other devices: accept there.");
                 vec![Effect::Engine(Command::ReachDevices)]
             }
+        }
+    }
+
+    /// The link by which a new device is added covers the screen until it calls.
+    pub(crate) fn show_invitation(&mut self, link: String) {
+        self.cover = Some(Cover::Invitation { link });
+    }
+
+    /// A device in one's own name calls: perhaps the one that the invitation is for.
+    pub(super) fn uncover_for(&mut self, entry: &Entry) {
+        if let Some(Cover::Invitation { .. }) = self.cover {
+            self.cover = None;
+            self.select(entry.clone());
+            self.pane = Pane::List;
         }
     }
 
@@ -68,5 +85,41 @@ impl App {
         self.person_mut(&me);
         self.select(Entry::Person(me));
         self.pane = Pane::Message;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use messenger_engine::{CallId, Event, Purpose};
+
+    use super::*;
+    use crate::app::tests::{app, now, typed, who};
+    use crate::keys::{Action, Place};
+
+    #[test]
+    fn an_invitation_covers_the_screen_until_the_new_device_calls() {
+        let mut app = app(&["bob"]);
+        assert_eq!(typed(&mut app, "/devices add"), [Effect::Devices(Wish::Invite)]);
+        let link = format!("inperson:alice@example.org?genesis={}&invite=x", "5f".repeat(32));
+        assert_eq!(
+            typed(&mut app, &format!("/devices {link}")),
+            [Effect::Devices(Wish::Join { link: link.clone() })],
+            "what is wrong with it is said where it is taken"
+        );
+        app.show_invitation(link.clone());
+        assert_eq!(app.place(), Place::Helping);
+        let knock = |from: &str, n: u8| Event::Incoming {
+            call: CallId([n; 16]),
+            from: who(from),
+            purpose: Purpose::Call,
+            contact: false,
+        };
+        app.hear(knock("carol", 1), now());
+        assert!(app.cover.is_some(), "somebody else waits");
+        app.hear(knock("alice", 2), now());
+        assert_eq!((app.cover.is_none(), &app.selected), (true, &Some(Entry::Knock(CallId([2; 16])))));
+        app.show_invitation(link);
+        app.act(Action::Close, now());
+        assert!(app.cover.is_none());
     }
 }

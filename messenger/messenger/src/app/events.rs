@@ -186,6 +186,9 @@ impl App {
         // Strangers can knock again and again: until she looks at the first, she is told of one.
         let first = self.waiting.len() == 1;
         let announced = if first { self.announce(format!("{from} {what}"), String::new()) } else { Vec::new() };
+        if from == self.me.identifier {
+            self.uncover_for(&entry);
+        }
         if self.selected.is_none() {
             self.select(entry);
         }

@@ -197,7 +197,12 @@ impl App {
         match &self.cover {
             Some(Cover::NewPassphrase(_)) => Place::Asking,
             Some(
-                Cover::Help { .. } | Cover::Card | Cover::Lists { .. } | Cover::Identity { .. } | Cover::Found { .. },
+                Cover::Help { .. }
+                | Cover::Card
+                | Cover::Invitation { .. }
+                | Cover::Lists { .. }
+                | Cover::Identity { .. }
+                | Cover::Found { .. },
             ) => Place::Helping,
             Some(Cover::Ask { .. }) => Place::Asking,
             Some(Cover::Confirm { .. }) => Place::Confirming,

@@ -17,7 +17,7 @@ use super::remarks::{self, Remark};
 use crate::contacts::about::{Alert, OwnName};
 use crate::settings::Notify;
 
-pub(crate) use reading::{identifier, newcomer, parse, room_name};
+pub(crate) use reading::{identifier, is_link, link, newcomer, parse, room_name};
 
 /// Somebody to add: an address as typed, or all that a contact card says.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 mod remarks;
 
 use identity::Identifier;
-use identity::card::ContactCard;
+use identity::card::{ContactCard, Link};
 use jiff::civil::{DateTime, date};
 use messenger_engine::{
     Audience, CallId, Command, DeliveryState, Event, OwnStatus, PresenceSettings, Purpose, RoomId, Seen, SessionState,
@@ -192,7 +192,7 @@ fn a_contact_card_is_taken_before_its_person_is_added() {
 #[test]
 fn a_card_that_the_messenger_was_opened_with_is_proposed_and_added_by_one_key() {
     let mut app = connecting(&["carol"]);
-    app.propose(&card("bob"));
+    app.propose(&Link::Card(card("bob")));
     // Coming online takes it away from nobody.
     app.hear(online(), now());
     app.hear(presence("carol", true), now());
@@ -205,11 +205,11 @@ fn a_card_that_the_messenger_was_opened_with_is_proposed_and_added_by_one_key() 
     let add = Effect::Engine(Command::AddContact { who: "bob@example.org".to_owned() });
     assert_eq!(app.act(Action::Yes, now()), [Effect::Take(Box::new(card("bob"))), add, Effect::Remember(who("bob"))]);
 
-    app.propose(&card("carol"));
+    app.propose(&Link::Card(card("carol")));
     assert_eq!((app.cover.is_none(), &app.selected), (true, &Some(Entry::Person(who("carol")))));
-    app.propose(&card("alice"));
+    app.propose(&Link::Card(card("alice")));
     assert!(app.cover.is_none() && matches!(&app.notice, Some(Notice::Said(words)) if words.contains("your own")));
-    app.propose(&card("dora"));
+    app.propose(&Link::Card(card("dora")));
     assert_eq!(app.act(Action::Close, now()), []);
     assert!(app.cover.is_none() && !app.people.contains_key(&who("dora")));
 }

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! peer in one's own name ──► own_device(code) ──confirm(code)──► known
+//! invite, join ──► known as well (adding.rs)
 //! known, give ──► a file for that device alone ──done──► device_given
 //! a file from a known one ──fetched, read──► device_offers(summary) ──take──► device_taken
 //! a file from any other ──► refused
@@ -10,17 +11,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use identity::Identifier;
+use identity::card::{CLAIM_BYTES, ContactCard};
 use identity::endorsement::Endorsement;
 use identity::trust::{Fingerprint, Trust};
+use identity::{Identifier, UnixTime};
 use messenger_engine::{Command, Event, Peer, TransferId, TransferState};
 
+use super::adding::{Adding, CLAIM_TYPE};
 use super::hers::Hers;
 use super::package::{MAX_BYTES, Package};
-use super::{Endorse, MEDIA_TYPE, Note, Wish, before, folder};
+use super::{Endorse, MEDIA_TYPE, Note, Wish, before, folder, invitation};
 use crate::contacts::ContactBook;
 use crate::keeping::random;
 
@@ -35,12 +38,13 @@ pub(crate) enum Step {
 
 /// See the module's picture.
 pub(crate) struct Desk {
-    me: Identifier,
+    pub(super) me: Identifier,
     /// None where nothing may be written into the folder: then nothing is given or taken, either.
-    book: Option<ContactBook>,
+    pub(super) book: Option<ContactBook>,
     trust: Arc<Trust>,
     endorse: Endorse,
     pub(super) hers: Hers,
+    pub(super) adding: Adding,
     giving: BTreeMap<TransferId, Giving>,
     taking: BTreeMap<TransferId, Fingerprint>,
     /// Transfers of which nothing is told any more.
@@ -81,11 +85,19 @@ impl Desk {
             folder::tidy(home);
         }
         let running = home.as_ref().map(before::run).transpose();
+        let by = home.as_ref().map(|home| invitation::load(home, UnixTime::now())).transpose();
         let (hers, unread) = Hers::new(own, home, endorsements);
         let unread = unread.map(|error| wrong(error.to_string(), "mend the file, or move it away"));
         let (running, problem) = match running {
             Ok(running) => (running, unread),
             Err(error) => (None, Some(wrong(error.to_string(), "mend the folder"))),
+        };
+        let (by, problem) = match by {
+            Ok(by) => (by.flatten().filter(|by| by.card().identifier == me), problem),
+            Err(error) => {
+                let remedy = "move the file away: /devices add on the other device shows another link";
+                (None, problem.or(Some(wrong(error.to_string(), remedy))))
+            }
         };
         let desk = Self {
             me,
@@ -93,6 +105,7 @@ impl Desk {
             trust,
             endorse,
             hers,
+            adding: Adding { by, ..Adding::default() },
             giving: BTreeMap::new(),
             taking: BTreeMap::new(),
             quiet: BTreeSet::new(),
@@ -102,16 +115,23 @@ impl Desk {
         (desk, problem)
     }
 
+    /// The same, of a device with this card: others can be invited by it.
+    pub(crate) fn inviting_by(mut self, card: Option<ContactCard>) -> Self {
+        self.adding.card = card;
+        self
+    }
+
     /// Whether an event is about what goes between the devices, and nothing that the person is to see as a file.
     pub(crate) fn hides(&self, event: &Event) -> bool {
         match event {
             Event::FileOffered { from, media_type, .. } => {
-                *from == self.me && media_type.as_deref() == Some(MEDIA_TYPE)
+                *from == self.me && matches!(media_type.as_deref(), Some(MEDIA_TYPE | CLAIM_TYPE))
             }
             Event::FileState { transfer, .. } | Event::FileProgress { transfer, .. } => {
                 self.giving.contains_key(transfer)
                     || self.taking.contains_key(transfer)
                     || self.quiet.contains(transfer)
+                    || self.adding.moves(*transfer)
             }
             _ => false,
         }
@@ -120,8 +140,14 @@ impl Desk {
     /// Takes in what the engine says, once it was asked whether that is [hidden](Self::hides).
     pub(crate) fn hear(&mut self, event: &Event) -> Vec<Step> {
         match event {
+            Event::Online { .. } => self.call(),
             Event::Peer(peer) if peer.who == self.me => self.meet(peer.clone()),
             _ if !self.hides(event) => Vec::new(),
+            Event::FileOffered { transfer, device, folder, bytes, media_type, .. }
+                if media_type.as_deref() == Some(CLAIM_TYPE) =>
+            {
+                self.claimed(*transfer, *device, !folder && *bytes == CLAIM_BYTES as u64)
+            }
             Event::FileOffered { transfer, device, folder, bytes, .. } => {
                 self.offered(*transfer, *device, *folder || *bytes > MAX_BYTES)
             }
@@ -136,6 +162,8 @@ impl Desk {
     pub(crate) fn wish(&mut self, wish: Wish) -> Vec<Step> {
         match wish {
             Wish::Confirm { code } => self.confirm(&code),
+            Wish::Invite => self.invite(),
+            Wish::Join { link } => self.join(&link),
             Wish::Give => self.give(),
             Wish::Take => self.take(),
             Wish::Leave => {
@@ -147,8 +175,10 @@ impl Desk {
 
     fn meet(&mut self, peer: Peer) -> Vec<Step> {
         let (device, code) = (peer.device, peer.code.clone());
-        let confirmed = self.hers.meet(peer);
-        vec![Step::Tell(Note::OwnDevice { device, code, confirmed })]
+        let known = self.hers.meet(peer);
+        let claim = self.claim(device);
+        let confirmed = known || self.hers.is_known(device);
+        [Step::Tell(Note::OwnDevice { device, code, confirmed })].into_iter().chain(claim).collect()
     }
 
     fn confirm(&mut self, code: &str) -> Vec<Step> {
@@ -170,13 +200,18 @@ impl Desk {
             let remedy = "call it, compare the code, and type it on both: /devices, then /devices CODE";
             return vec![Step::Wrong(wrong("no device that is known to be yours is connected", remedy))];
         };
+        self.give_to(device)
+    }
+
+    /// Gives it to this one.
+    pub(super) fn give_to(&mut self, device: Fingerprint) -> Vec<Step> {
         let Some(book) = &self.book else { return vec![Step::Wrong(ephemeral())] };
         // What the engine never took up it refused: of that nothing stays.
         for (transfer, refused) in self.giving.extract_if(.., |_, giving| !giving.begun) {
             let _ = std::fs::remove_file(refused.path);
             self.quiet.insert(transfer);
         }
-        let transfer = TransferId(*random().first_chunk().expect("16 of 32 bytes"));
+        let transfer = transfer();
         // A device that this one cannot speak for now is given the rest all the same.
         let endorsement = (self.endorse)(device);
         let unendorsed = endorsement.as_ref().err().map(|error| {
@@ -187,17 +222,22 @@ impl Desk {
             .and_then(|package| folder::write(book.home(), &format!("{transfer}.json"), &package));
         match written {
             Ok(path) => {
-                let offer = Command::FileOffer {
-                    to: self.me.to_string(),
-                    path: path.display().to_string(),
-                    transfer: Some(transfer),
-                    device: Some(device),
-                    media_type: Some(MEDIA_TYPE.to_owned()),
-                };
+                let offer = self.offer(transfer, &path, device, MEDIA_TYPE);
                 self.giving.insert(transfer, Giving { device, path, begun: false });
                 unendorsed.into_iter().chain([Step::Engine(offer)]).collect()
             }
             Err(error) => vec![Step::Wrong(wrong(error.to_string(), "mend the file or the folder, and try again"))],
+        }
+    }
+
+    /// Offers a file to one device of hers alone.
+    pub(super) fn offer(&self, transfer: TransferId, path: &Path, device: Fingerprint, media_type: &str) -> Command {
+        Command::FileOffer {
+            to: self.me.to_string(),
+            path: path.display().to_string(),
+            transfer: Some(transfer),
+            device: Some(device),
+            media_type: Some(media_type.to_owned()),
         }
     }
 
@@ -232,7 +272,7 @@ impl Desk {
     }
 
     /// It is not taken; of the transfer nobody hears more.
-    fn refuse(&mut self, transfer: TransferId, reason: &str, problem: Option<Event>) -> Vec<Step> {
+    pub(super) fn refuse(&mut self, transfer: TransferId, reason: &str, problem: Option<Event>) -> Vec<Step> {
         self.quiet.insert(transfer);
         let refusal = Step::Engine(Command::FileRefuse { transfer, reason: Some(reason.to_owned()) });
         [refusal].into_iter().chain(problem.map(Step::Wrong)).collect()
@@ -245,6 +285,9 @@ impl Desk {
         reason: Option<&str>,
         path: Option<&str>,
     ) -> Vec<Step> {
+        if let Some(steps) = self.claim_moved(transfer, state, reason, path) {
+            return steps;
+        }
         if let Some(giving) = self.giving.get_mut(&transfer) {
             giving.begun = true;
         }
@@ -273,6 +316,9 @@ impl Desk {
             Ok((mut summary, package)) => {
                 summary.endorsed &= !self.hers.endorsers.contains(&device);
                 self.given = Some(Given { device, package, laid_aside: false });
+                if self.adding.is_awaited(device) {
+                    return self.take();
+                }
                 vec![Step::Tell(Note::DeviceOffers { device, summary })]
             }
             Err(error) => {
@@ -310,10 +356,15 @@ impl Desk {
     }
 }
 
-fn wrong(message: impl Into<String>, remedy: &str) -> Event {
+pub(super) fn wrong(message: impl Into<String>, remedy: &str) -> Event {
     Event::Error { about: "devices".to_owned(), message: message.into(), remedy: remedy.to_owned() }
 }
 
-fn ephemeral() -> Event {
+pub(super) fn ephemeral() -> Event {
     wrong("nothing is written into the folder in this run", "start without --ephemeral")
+}
+
+/// A new name for what goes.
+pub(super) fn transfer() -> TransferId {
+    TransferId(*random().first_chunk().expect("16 of 32 bytes"))
 }

@@ -34,8 +34,13 @@ pub(super) fn decided(book: &ContactBook) -> Result<Decided, MovingError> {
 
 /// Writes what is given into a file of its own (0600).
 pub(super) fn write(home: &Home, name: &str, package: &Package) -> Result<PathBuf, MovingError> {
+    write_bytes(home, name, package.to_json().as_bytes())
+}
+
+/// The same of anything that goes.
+pub(super) fn write_bytes(home: &Home, name: &str, bytes: &[u8]) -> Result<PathBuf, MovingError> {
     let path = moving(home)?.join(name);
-    device::keep_file(&path, package.to_json().as_bytes())?;
+    device::keep_file(&path, bytes)?;
     Ok(path)
 }
 

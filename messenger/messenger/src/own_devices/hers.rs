@@ -15,7 +15,7 @@ const MAX_PEERS: usize = 8;
 /// Those that came, and what is known of them.
 pub(super) struct Hers {
     /// This device.
-    own: Fingerprint,
+    pub(super) own: Fingerprint,
     /// None where nothing is kept.
     home: Option<Home>,
     /// Which devices say of this one that it is hers.

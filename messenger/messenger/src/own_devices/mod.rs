@@ -3,9 +3,11 @@
 //!
 //! It goes over the connection between the two, as a file with a kind of its own (docs/spec/peer.md, "One's own devices"): no
 //! server holds it. It goes only to, and is taken only from, a device that this one [knows](known): whose code the person compared;
-//! or of which one of the two, or a third one whose code she compared, has said that it is hers. A certificate in one's own name is not enough: it may be one that should
+//! or of which one of the two, or a third one whose code she compared, has said that it is hers; or which was added by an
+//! [invitation](adding). A certificate in one's own name is not enough: it may be one that should
 //! never have been issued.
 
+mod adding;
 mod before;
 pub(crate) mod code;
 pub(crate) mod commands;
@@ -13,6 +15,7 @@ mod desk;
 mod error;
 mod folder;
 mod hers;
+pub(crate) mod invitation;
 mod known;
 mod merge;
 mod note;

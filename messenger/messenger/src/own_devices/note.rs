@@ -15,6 +15,15 @@ pub(crate) enum Wish {
         /// As it is shown there.
         code: String,
     },
+    /// Show an invitation, by which a new device is added to this one.
+    #[serde(rename = "invite_device")]
+    Invite,
+    /// This device is the new one, and another one shows this.
+    #[serde(rename = "join_devices")]
+    Join {
+        /// The link.
+        link: String,
+    },
     /// Give it what is decided here.
     #[serde(rename = "give_to_device")]
     Give,
@@ -34,7 +43,14 @@ impl Wish {
             r#do: String,
         }
         let Named { r#do: name } = serde_json::from_str(line).ok()?;
-        let ours = ["confirm_device", "give_to_device", "take_from_device", "leave_from_device"];
+        let ours = [
+            "confirm_device",
+            "invite_device",
+            "join_devices",
+            "give_to_device",
+            "take_from_device",
+            "leave_from_device",
+        ];
         ours.contains(&name.as_str()).then(|| serde_json::from_str(line))
     }
 }
@@ -47,6 +63,12 @@ pub(crate) enum Note {
     OwnDevice { device: Fingerprint, code: String, confirmed: bool },
     /// The code was the same.
     DeviceConfirmed { device: Fingerprint },
+    /// By this link, which is for nobody else, a new device is added to this one, within so many seconds.
+    DeviceInvitation { link: String, seconds: u64 },
+    /// The device that invited this one is called.
+    DeviceJoining { device: Fingerprint },
+    /// This one had the link: it is hers.
+    DeviceAdded { device: Fingerprint },
     /// The other device has what was given.
     DeviceGiven { device: Fingerprint },
     /// It gives something: this would change.
@@ -71,8 +93,16 @@ impl Note {
                  way round, do that there."
                     .to_owned()
             }
+            Self::DeviceInvitation { link, .. } => {
+                format!("Your new device is added by this link, and nobody else's: {link}")
+            }
+            Self::DeviceJoining { .. } => "Calling the device that invited this one: accept there.".to_owned(),
+            Self::DeviceAdded { .. } => {
+                "That is your device from now on. It is given your contacts, blocks and settings.".to_owned()
+            }
             Self::DeviceGiven { .. } => {
-                "Your other device has it, and asks you there whether to take it in.".to_owned()
+                "Your other device has it; unless it was just added, it asks you there whether to take it in."
+                    .to_owned()
             }
             Self::DeviceOffers { summary, .. } if summary.is_nothing() => {
                 "Your other device gives what is the same here already. /devices leave.".to_owned()

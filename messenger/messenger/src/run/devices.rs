@@ -12,6 +12,7 @@ impl Session {
             match step {
                 Step::Engine(command) => effects.push(Effect::Engine(command)),
                 Step::Wrong(event) => effects.extend(self.app.hear(event, now())),
+                Step::Tell(Note::DeviceInvitation { link, .. }) => self.app.show_invitation(link),
                 Step::Tell(note) => {
                     if let Note::DeviceTaken { .. } = note {
                         self.take_over();

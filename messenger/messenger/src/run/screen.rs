@@ -13,7 +13,7 @@ use crossterm::execute;
 use crossterm::style::Print;
 use crossterm::terminal::{self, EnterAlternateScreen, LeaveAlternateScreen, SetTitle};
 use futures_util::StreamExt;
-use identity::card::ContactCard;
+use identity::card::Link;
 use messenger_engine::{Command, Events};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -40,16 +40,11 @@ const IDLE: Duration = Duration::from_secs(IDLE_SECONDS as u64);
 static OURS: AtomicBool = AtomicBool::new(false);
 
 /// Runs the terminal messenger until the person leaves or a signal ends it.
-pub(crate) async fn run(
-    prepared: Prepared,
-    card: Option<&ContactCard>,
-    theme: Theme,
-    mouse: bool,
-) -> Result<(), Failure> {
+pub(crate) async fn run(prepared: Prepared, opened: Option<&Link>, theme: Theme, mouse: bool) -> Result<(), Failure> {
     let size = terminal::size().map_err(terminal_failure)?;
     let (mut session, mut events) = Session::begin(prepared, size).await?;
-    if let Some(card) = card {
-        session.app.propose(card);
+    if let Some(link) = opened {
+        session.app.propose(link);
     }
     let (session, ended) = on_screen(session, (theme, mouse), &mut events).await;
     session.end(ended, events).await

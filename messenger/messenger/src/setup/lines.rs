@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use command_line::{announce, complain};
-use identity::card::ContactCard;
+use identity::card::Link;
 use tokio::sync::mpsc;
 
 use super::page::{Face, Note, Page, Turn};
@@ -19,12 +19,12 @@ const HINT: &str =
 /// Asks what is to be set up.
 pub(crate) async fn set_up(
     options: &Options,
-    card: Option<&ContactCard>,
+    opened: Option<&Link>,
     typed: &mut mpsc::Receiver<Line>,
 ) -> Result<Outcome, Failure> {
     let mut face = Lines { typed, said: Page::default() };
     say(HINT)?;
-    run(options, card, &mut face).await
+    run(options, opened, &mut face).await
 }
 
 struct Lines<'a> {

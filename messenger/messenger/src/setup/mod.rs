@@ -15,14 +15,15 @@ mod tests;
 mod trusting;
 
 use device::Home;
-use identity::Identifier;
-use identity::card::ContactCard;
+use identity::card::{Invitation, Link};
+use identity::{Identifier, UnixTime};
 use messenger_engine::{Audience, Event, MAX_NOTE_BYTES};
 
 use self::page::{Face, Page, Turn};
 use self::progress::{Progress, Step};
 use crate::cli::Options;
 use crate::failure::Failure;
+use crate::own_devices::invitation;
 use crate::{appearance, doctor, start};
 
 /// Where it goes from a step.
@@ -50,15 +51,21 @@ pub(crate) fn is_due(options: &Options) -> Result<bool, Failure> {
 }
 
 /// Goes through the steps that are left.
-async fn run(options: &Options, card: Option<&ContactCard>, face: &mut impl Face) -> Result<Outcome, Failure> {
+async fn run(options: &Options, opened: Option<&Link>, face: &mut impl Face) -> Result<Outcome, Failure> {
     let home = start::folder(options)?;
     let Some(mut progress) = progress::load(&home).map_err(start::folder_failure)? else { return Ok(Outcome::Ready) };
+    let mut before = Move::On;
     loop {
         let mut page = Page { step: (progress.step as usize + 1, Step::ALL.len()), ..Page::default() };
+        // A device that is to be added to others: some of what is asked is known there.
+        let invited = invitation::load(&home, UnixTime::now()).map_err(|error| {
+            Failure::new(error, "move the file away; /devices add on the other device shows another link")
+        })?;
         let went = match progress.step {
-            Step::Trust => trusting::trust(&home, card, &mut page, face).await?,
-            Step::Address => address(&home, &mut progress, &mut page, face).await?,
+            Step::Trust => trusting::trust(&home, opened, &mut page, face).await?,
+            Step::Address => address(&home, (&mut progress, invited.as_ref()), &mut page, face).await?,
             Step::Words => words(&home, &mut page, face).await?,
+            Step::Visibility if invited.is_some() => before,
             Step::Visibility => visibility(&home, &mut page, face).await?,
             Step::Network => network(options, &mut page, face).await?,
         };
@@ -71,15 +78,27 @@ async fn run(options: &Options, card: Option<&ContactCard>, face: &mut impl Face
             (Move::Back, _) => progress.step = progress.step.before(),
             (Move::Leave, _) => return Ok(Outcome::Left),
         }
+        before = went;
         progress::keep(&home, &progress).map_err(start::folder_failure)?;
     }
 }
 
 /// Asks for her address, and has it certified.
-async fn address(home: &Home, progress: &mut Progress, page: &mut Page, face: &mut impl Face) -> Result<Move, Failure> {
+async fn address(
+    home: &Home,
+    (progress, invited): (&mut Progress, Option<&Invitation>),
+    page: &mut Page,
+    face: &mut impl Face,
+) -> Result<Move, Failure> {
     page.title = "Your address";
+    if let Some(invitation) = invited {
+        progress.address = Some(invitation.card().identifier.clone());
+    }
     page.words = vec![
-        "By which address are people to find you? An e-mail address or a phone number.".to_owned(),
+        match invited {
+            Some(_) => "The device that invited this one has this address: Enter takes it.".to_owned(),
+            None => "By which address are people to find you? An e-mail address or a phone number.".to_owned(),
+        },
         "A code is sent there and typed in here: that proves it is yours. The key that is made now never leaves this device."
             .to_owned(),
     ];

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io::stdout;
 
 use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
-use identity::card::ContactCard;
+use identity::card::Link;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
@@ -24,11 +24,11 @@ const MAX_ANSWER: usize = 4096;
 const ONE_LINE: usize = usize::MAX;
 
 /// Asks what is to be set up, and gives the terminal back.
-pub(crate) async fn set_up(options: &Options, card: Option<&ContactCard>, theme: Theme) -> Result<Outcome, Failure> {
+pub(crate) async fn set_up(options: &Options, opened: Option<&Link>, theme: Theme) -> Result<Outcome, Failure> {
     let _ours = Ours::take("In Person").map_err(terminal_failure)?;
     let screen = Terminal::new(CrosstermBackend::new(stdout())).map_err(terminal_failure)?;
     let mut face = Screen { screen, theme, input: Typing::begin(), typed: Editor::default(), asked: None };
-    run(options, card, &mut face).await
+    run(options, opened, &mut face).await
 }
 
 struct Screen {

@@ -74,7 +74,7 @@ async fn what_is_wrong_is_said_and_asked_again_and_leaving_is_always_possible() 
 
     let mut progress = Progress::default();
     let mut face = Played::new([typed("alice"), typed("alice@example.org"), Turn::Back]);
-    let went = address(&home, &mut progress, &mut Page::default(), &mut face).await.unwrap();
+    let went = address(&home, (&mut progress, None), &mut Page::default(), &mut face).await.unwrap();
     assert_eq!(went, Move::Back);
     assert!(
         matches!(&face.last().notes[..], [.., Note::Wrong(words)] if words.contains("no trust policy")),
@@ -88,15 +88,43 @@ async fn what_is_wrong_is_said_and_asked_again_and_leaving_is_always_possible() 
 #[tokio::test]
 async fn the_card_that_was_opened_is_proposed_and_nothing_is_believed_before_the_answer() {
     let (_folder, home) = home();
-    let card: ContactCard =
+    let card: identity::card::ContactCard =
         format!("inperson:bob@example.org?genesis={}&directory=localhost:1", "5f".repeat(32)).parse().unwrap();
     let mut page = Page::default();
     let mut face = Played::new([typed("nonsense:1"), Turn::Leave]);
-    assert_eq!(trusting::trust(&home, Some(&card), &mut page, &mut face).await.unwrap(), Move::Leave);
+    assert_eq!(
+        trusting::trust(&home, Some(&Link::Card(card.clone())), &mut page, &mut face).await.unwrap(),
+        Move::Leave
+    );
     assert_eq!(face.shown[0].proposal, card.to_string());
     assert!(matches!(&face.shown[0].notes[..], [Note::Said(words)] if words.contains("a card of bob@example.org")));
     assert_eq!(face.last().proposal, "", "another answer was given");
     assert!(home.trust_policies().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_device_that_another_one_invites_is_no_contact_and_has_its_address() {
+    let (_folder, home) = home();
+    let policy = identity::testing::Authority::new(1, identity::testing::NOON).policy();
+    home.add_trust(&policy.canonical(), &policy.fingerprint()).unwrap();
+    let card = format!("inperson:alice@example.org?genesis={}&directory=localhost:1", policy.fingerprint());
+    let link = format!("{card}&key={}&invite={}", "07".repeat(32), "0f".repeat(16));
+    let opened: Link = link.parse().unwrap();
+    let mut face = Played::new([typed(&link), typed("")]);
+    let went = trusting::trust(&home, Some(&opened), &mut Page::default(), &mut face).await.unwrap();
+    assert_eq!(went, Move::On);
+    assert_eq!(face.shown[0].proposal, link);
+    let said =
+        |words: &str| face.last().notes.iter().any(|note| matches!(note, Note::Said(said) if said.contains(words)));
+    assert!(said("one of alice@example.org's"), "{:?}", face.last().notes);
+    assert!(crate::contacts::ContactBook::new(home.clone()).load().unwrap().is_empty());
+    let kept = invitation::load(&home, UnixTime::now()).unwrap().unwrap();
+    assert_eq!(*kept.link(), link);
+
+    let mut face = Played::new([Turn::Back]);
+    let mut progress = Progress::default();
+    let went = address(&home, (&mut progress, Some(&kept)), &mut Page::default(), &mut face).await.unwrap();
+    assert_eq!((went, face.last().proposal.as_str()), (Move::Back, "alice@example.org"));
 }
 
 #[tokio::test]

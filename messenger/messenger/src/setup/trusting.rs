@@ -1,23 +1,28 @@
-//! The first step: whose certificates count. By a contact card, which has a fingerprint on it, or by an address and a
-//! fingerprint that came by another way.
+//! The first step: whose certificates count. By a contact card or an invitation, which have a fingerprint on them, or by an
+//! address and a fingerprint that came by another way.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
 use device::Home;
-use device::card::Taken;
+use device::card::{Taken, qr};
 use device::https::fetch_to_compare_by_fingerprint;
 use identity::UnixTime;
-use identity::card::ContactCard;
+use identity::card::{ContactCard, Invitation, Link};
 use identity::trust::{Fingerprint, TrustPolicy};
 
 use super::Move;
 use super::page::{Face, Page, Turn};
-use crate::app::slash::{Newcomer, newcomer};
+use crate::app::slash;
 use crate::contacts::ContactBook;
 use crate::failure::Failure;
+use crate::own_devices::invitation;
 
-/// Until a policy is pinned. The card with which the messenger was opened is proposed: it may come from anywhere.
+/// Until a policy is pinned. The link with which the messenger was opened is proposed: it may come from anywhere.
 pub(super) async fn trust(
     home: &Home,
-    opened: Option<&ContactCard>,
+    opened: Option<&Link>,
     page: &mut Page,
     face: &mut impl Face,
 ) -> Result<Move, Failure> {
@@ -27,13 +32,26 @@ pub(super) async fn trust(
             .to_owned(),
         "Paste the contact card that somebody gave you (inperson:…), or type the address of your home server (chat.example.org:8443)."
             .to_owned(),
+        "You have the messenger on another device? /devices add there shows a link: paste that (or the path of a picture of \
+         its code), and this device joins it."
+            .to_owned(),
     ];
-    if let Some(card) = opened {
-        page.say(format!(
-            "You opened a card of {}. Enter takes it: then its home server is believed.",
-            card.identifier
-        ));
-        page.proposal = card.to_string();
+    match opened {
+        Some(Link::Card(card)) => {
+            page.say(format!(
+                "You opened a card of {}. Enter takes it: then its home server is believed.",
+                card.identifier
+            ));
+            page.proposal = card.to_string();
+        }
+        Some(Link::Invitation(invitation)) => {
+            page.say(format!(
+                "You opened an invitation. Enter takes it: then this device is to be one of {}'s.",
+                invitation.card().identifier
+            ));
+            page.proposal = invitation.link().to_string();
+        }
+        None => {}
     }
     loop {
         page.question = Some("Card or address".to_owned());
@@ -48,13 +66,14 @@ pub(super) async fn trust(
             continue;
         }
         page.question = None;
-        let pinned = match newcomer(&typed) {
-            Ok(Newcomer::OnCard(card)) => by_card(home, &card, page, face).await?,
-            Err(problem) if typed.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("inperson:")) => {
+        let pinned = match link(&typed) {
+            Some(Ok(Link::Card(card))) => by_card(home, &card, page, face).await?,
+            Some(Ok(Link::Invitation(invitation))) => by_invitation(home, &invitation, page, face).await?,
+            Some(Err(problem)) => {
                 page.complain(problem);
                 Pinned::No
             }
-            _ => by_address(home, &typed, page, face).await?,
+            None => by_address(home, &typed, page, face).await?,
         };
         match pinned {
             Pinned::Yes => return Ok(Move::On),
@@ -62,6 +81,27 @@ pub(super) async fn trust(
             Pinned::Leave => return Ok(Move::Leave),
         }
     }
+}
+
+/// A link, or the first in a picture; nothing if it is neither.
+fn link(typed: &str) -> Option<Result<Link, String>> {
+    if slash::is_link(typed) {
+        return Some(slash::link(typed));
+    }
+    let path = Path::new(typed);
+    let end = path.extension()?;
+    if !["png", "jpg", "jpeg"].iter().any(|one| end.eq_ignore_ascii_case(one)) || !path.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(qr::MAX_PICTURE_BYTES as u64 + 1).read_to_end(&mut bytes));
+    let texts =
+        read.map_err(|error| error.to_string()).and_then(|_| qr::texts(&bytes).map_err(|error| error.to_string()));
+    Some(match texts {
+        // Of several codes the one that is ours; there is one at least.
+        Ok(texts) => slash::link(texts.iter().find(|text| slash::is_link(text)).unwrap_or(&texts[0])),
+        Err(problem) => Err(format!("{typed}: {problem}.")),
+    })
 }
 
 enum Pinned {
@@ -72,15 +112,9 @@ enum Pinned {
 
 /// By a card: its person is a contact from now on.
 async fn by_card(home: &Home, card: &ContactCard, page: &mut Page, face: &mut impl Face) -> Result<Pinned, Failure> {
-    page.say("Fetching the policy that the card names.");
-    let pinned = match face.turn(page, device::card::pin(home, card)).await? {
-        Turn::Done(Ok(policy)) => policy,
-        Turn::Done(Err(error)) => {
-            page.complain(format!("{error}. Ask whoever gave you the card for a new one."));
-            return Ok(Pinned::No);
-        }
-        Turn::Leave => return Ok(Pinned::Leave),
-        _ => return Ok(Pinned::No),
+    let pinned = match fetched(home, card, page, face).await? {
+        Ok(policy) => policy,
+        Err(ended) => return Ok(ended),
     };
     let who = &card.identifier;
     let taken = device::card::take(home, card, UnixTime::now()).map_err(crate::start::folder_failure)?;
@@ -91,6 +125,46 @@ async fn by_card(home: &Home, card: &ContactCard, page: &mut Page, face: &mut im
     let added = ContactBook::new(home.clone()).add(who);
     added.map_err(|error| Failure::new(error, "mend the file, or move it away"))?;
     shown(&pinned, Some(format!("{who} is your first contact.")), page, face).await
+}
+
+/// By what another device of the same person shows: this one calls it as soon as it has a certificate.
+async fn by_invitation(
+    home: &Home,
+    invitation: &Invitation,
+    page: &mut Page,
+    face: &mut impl Face,
+) -> Result<Pinned, Failure> {
+    let pinned = match fetched(home, invitation.card(), page, face).await? {
+        Ok(policy) => policy,
+        Err(ended) => return Ok(ended),
+    };
+    invitation::keep(home, invitation, UnixTime::now())
+        .map_err(|error| Failure::new(error, "mend the folder, and try again"))?;
+    let words = format!(
+        "This device is to be one of {}'s. Once it has a certificate it calls the one that shows the invitation: leave that open, \
+         and accept there.",
+        invitation.card().identifier
+    );
+    shown(&pinned, Some(words), page, face).await
+}
+
+/// The policy that a card names, pinned; or how it ended.
+async fn fetched(
+    home: &Home,
+    card: &ContactCard,
+    page: &mut Page,
+    face: &mut impl Face,
+) -> Result<Result<TrustPolicy, Pinned>, Failure> {
+    page.say("Fetching the policy that the card names.");
+    Ok(match face.turn(page, device::card::pin(home, card)).await? {
+        Turn::Done(Ok(policy)) => Ok(policy),
+        Turn::Done(Err(error)) => {
+            page.complain(format!("{error}. Ask whoever gave you the link for a new one."));
+            Err(Pinned::No)
+        }
+        Turn::Leave => Err(Pinned::Leave),
+        _ => Err(Pinned::No),
+    })
 }
 
 /// By an address, and the fingerprint that was handed on beside it.

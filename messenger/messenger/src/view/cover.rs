@@ -25,6 +25,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, cover: &Cover, app: &App, 
         | Cover::Identity { .. }
         | Cover::NewPassphrase(_) => {}
         Cover::Card => card(frame, area, app, theme),
+        Cover::Invitation { link } => code(frame, area, (" A new device of yours ", INVITES), link, theme),
         Cover::Confirm { entry } => confirm(frame, area, entry, app, theme),
         Cover::Ask { question, answer, wrong } => {
             let (title, hint) = match question {
@@ -85,31 +86,49 @@ fn choices(typed: &str, chosen: usize, columns: usize, theme: Theme) -> Vec<Line
     rows
 }
 
-/// One's own contact card: the code as large as it must be, if the window is, and the link in any case.
+/// What an invitation is for.
+pub(crate) const INVITES: &str = "On the new device, start the messenger in an empty folder and give it this link where it asks whom you trust. Then it \
+                                  calls: accept here. Good for an hour, for one device, while this messenger runs; show it to nobody else.";
+
+/// One's own contact card.
 fn card(frame: &mut Frame<'_>, area: Rect, app: &App, theme: Theme) {
     let Some(card) = &app.me.card else {
         let words = "There is no card: your home server's policy is not pinned any more.";
         let inner = frame_of(frame, area, " Your contact card ", 1, theme);
         return frame.render_widget(Paragraph::new(words), inner);
     };
-    let link = card.to_string();
-    let code = qr::for_terminal(card).unwrap_or_default();
+    code(frame, area, (" Your contact card ", ""), &card.to_string(), theme);
+}
+
+/// A link: the code as large as it must be, if the window is, and the link in any case, under what is to be said of it.
+fn code(frame: &mut Frame<'_>, area: Rect, (title, words): (&'static str, &str), link: &str, theme: Theme) {
+    let code = qr::text_for_terminal(link).unwrap_or_default();
     let rows: Vec<&str> = code.lines().collect();
     let columns = rows.first().map_or(0, |row| row.chars().count());
     let width = usize::from(area.width).saturating_sub(4);
     let of_link =
         |columns: usize| link.as_bytes().chunks(columns.max(1)).map(|row| String::from_utf8_lossy(row).into_owned());
-    let with_code = columns <= width && rows.len() + of_link(columns).count() + 3 <= usize::from(area.height);
-    let columns = if with_code { columns } else { width.min(usize::from(COLUMNS) - 4) };
-    let mut lines: Vec<Line<'_>> = if with_code {
-        rows.into_iter().map(|row| Line::styled(row, theme.code())).collect()
-    } else {
-        let words = "The window is too small for the QR code: make it larger, or `certtool card`.";
-        wrap(words, columns).into_iter().map(|row| Line::styled(&words[row], theme.quiet())).collect()
+    let of_words = |words: &str, columns: usize| -> Vec<String> {
+        wrap(words, columns)
+            .into_iter()
+            .map(|row| words[row].trim_end().to_owned())
+            .filter(|row| !row.is_empty())
+            .collect()
     };
+    let needed = rows.len() + of_words(words, columns).len() + of_link(columns).count() + 3;
+    let with_code = columns <= width && needed <= usize::from(area.height);
+    let columns = if with_code { columns } else { width.min(usize::from(COLUMNS) - 4) };
+    let mut lines: Vec<Line<'_>> = of_words(words, columns).into_iter().map(Line::from).collect();
+    if with_code {
+        lines.extend(rows.into_iter().map(|row| Line::styled(row, theme.code())));
+    } else {
+        let small = "The window is too small for the QR code: make it larger, or `certtool card`.";
+        let small = if words.is_empty() { small } else { "The window is too small for the QR code: make it larger." };
+        lines.extend(of_words(small, columns).into_iter().map(|row| Line::styled(row, theme.quiet())));
+    }
     lines.push(Line::default());
     lines.extend(of_link(columns).map(Line::from));
-    let inner = frame_of_size(frame, area, " Your contact card ", (columns as u16 + 4, lines.len() as u16), theme);
+    let inner = frame_of_size(frame, area, title, (columns as u16 + 4, lines.len() as u16), theme);
     frame.render_widget(Paragraph::new(lines), inner);
 }
 

@@ -33,6 +33,7 @@ use crate::app::{App, Cover, Entry, Pane};
 use crate::bidi;
 use crate::text::{self, fit, fit_middle, harmless_line, wrap};
 pub(crate) use contacts::idle_and_words;
+pub(crate) use cover::INVITES;
 pub(crate) use layout::input_columns;
 use layout::{Areas, SMALLEST};
 use theme::Theme;

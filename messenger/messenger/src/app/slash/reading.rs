@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use identity::Identifier;
+use identity::card::Link;
 use messenger_engine::{Audience, OwnStatus};
 
 use super::{LockWish, Newcomer, Slash, Wish};
@@ -97,11 +98,30 @@ pub(crate) fn identifier(text: &str) -> Result<Identifier, String> {
 /// One line for people.
 pub(crate) fn newcomer(text: &str) -> Result<Newcomer, String> {
     let text = text.trim();
-    if !text.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("inperson:")) {
+    if !is_link(text) {
         return identifier(text).map(Newcomer::Named);
     }
-    let card = text.parse().map(|card| Newcomer::OnCard(Box::new(card)));
-    card.map_err(|error| format!("That is no contact card: {error}. Copy the whole link, from inperson: to its end."))
+    match link(text)? {
+        Link::Card(card) => Ok(Newcomer::OnCard(Box::new(card))),
+        Link::Invitation(invitation) => Err(format!(
+            "That is no contact card, but an invitation for a new device of {} alone. Ask for the card: /card shows it.",
+            invitation.card().identifier
+        )),
+    }
+}
+
+/// Whether a link of ours begins here.
+pub(crate) fn is_link(text: &str) -> bool {
+    text.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("inperson:"))
+}
+
+/// A contact card or an invitation, as pasted.
+///
+/// # Errors
+/// One line for people.
+pub(crate) fn link(text: &str) -> Result<Link, String> {
+    let link = text.parse();
+    link.map_err(|error| format!("That is no contact card: {error}. Copy the whole link, from inperson: to its end."))
 }
 
 fn deed(rest: &str, deed: Deed) -> Result<Slash, String> {

@@ -1,5 +1,6 @@
 //! What is decided on two devices of one person, and who is given and gives what.
 
+mod adding;
 mod before;
 mod desk;
 mod joining;

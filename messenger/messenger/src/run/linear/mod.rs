@@ -7,7 +7,7 @@ mod words;
 
 use std::io::Write as _;
 
-use identity::card::ContactCard;
+use identity::card::Link;
 use messenger_engine::{Event, Events};
 use tokio::sync::mpsc;
 
@@ -22,16 +22,12 @@ use crate::start::Prepared;
 const NO_SCREEN: (u16, u16) = (80, 24);
 
 /// Runs until the person leaves or a signal ends it.
-pub(crate) async fn run(
-    prepared: Prepared,
-    card: Option<&ContactCard>,
-    typed: mpsc::Receiver<Line>,
-) -> Result<(), Failure> {
+pub(crate) async fn run(prepared: Prepared, opened: Option<&Link>, typed: mpsc::Receiver<Line>) -> Result<(), Failure> {
     let (mut session, mut events) = Session::begin(prepared, NO_SCREEN).await?;
     // What stands in a prompt stays there while one types.
     session.app.keep_the_choice();
-    if let Some(card) = card {
-        session.app.propose(card);
+    if let Some(link) = opened {
+        session.app.propose(link);
     }
     let ended = converse(&mut session, &mut events, typed).await;
     session.end(ended, events).await
@@ -113,8 +109,8 @@ async fn take(session: &mut Session, face: &mut Face, line: Line) -> Result<Next
     };
     let (effects, mut lines) = face.take(&mut session.app, line.trim_end_matches('\r'), now());
     let next = session.apply(effects).await;
-    // What was looked for is found by now; every other page was said before.
-    if matches!(session.app.cover, Some(Cover::Found { .. })) {
+    // What was looked for is found by now, and an invitation made; every other page was said before.
+    if matches!(session.app.cover, Some(Cover::Found { .. } | Cover::Invitation { .. })) {
         lines.extend(face.cover(&mut session.app));
     }
     lines.extend(face.notice(&mut session.app));
