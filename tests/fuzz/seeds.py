@@ -325,6 +325,9 @@ def main() -> None:
         plant("file_names", offered.encode())
     for key in KEYS:
         plant("key_files", key)
+    # As openssl wrote them: by PBES2, and by what was usual before.
+    for path in sorted((HERE / "pkcs12").glob("*.p12")):
+        plant("pkcs12_files", path.read_bytes())
 
 
 main()
