@@ -36,6 +36,7 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "message.stream", unit: "messages/s", aim: "≥ 0.8", run: message::stream },
     Row { name: "file.bulk", unit: "MB/s", aim: "≥ 0.9", run: file::bulk },
     Row { name: "directory.presence", unit: "µs p50", aim: "figure ≤ 1000", run: directory::presence },
+    Row { name: "directory.watch", unit: "µs p50", aim: "figure ≤ 50000", run: directory::watch },
     Row { name: "directory.lookup", unit: "µs p50", aim: "≤ 1.25, /s ≥ 0.8", run: directory::look_up },
     Row { name: "directory.handshake", unit: "µs CPU", aim: "≤ 1.67, /s ≥ 0.6", run: directory::handshake },
     Row { name: "directory.memory", unit: "KB/person", aim: "≤ 1.15, figure ≤ 32", run: held::memory },

@@ -1,5 +1,7 @@
 //! The directory on loopback, with its own client: how soon a change is seen, a look-up answered, a device let in.
 
+mod watch;
+
 use std::{
     future::ready,
     net::SocketAddr,
@@ -21,6 +23,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::{runtime::Runtime, sync::mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub(super) use self::watch::watch;
 use super::{
     handshake,
     message::{AT_ONCE, Bare, Exchange, p50, person},
@@ -42,12 +45,7 @@ const NAME: &str = "localhost";
 /// From a change of status at one device to the event at another, beside an echo over a bare quinn stream; and, where they are
 /// installed, what prosody and slixmpp take for it.
 pub(crate) fn presence(runtime: &Runtime, scale: Scale) -> Pair {
-    let mut seen = runtime.block_on(async {
-        let town = Town::new();
-        let (bob, _) = town.come("bob@example.org", "alice@example.org").await;
-        let (alice, events) = town.come("alice@example.org", "bob@example.org").await;
-        Seen { bob, _alice: alice, events, turn: false, _town: town }
-    });
+    let mut seen = runtime.block_on(Seen::new());
     let pair = beside_an_echo(runtime, scale, &mut seen);
     match prosody::presence() {
         Ok(part) => Pair { parts: vec![part], ..pair },
@@ -154,22 +152,35 @@ fn beside_an_echo(runtime: &Runtime, scale: Scale, exchange: &mut impl Exchange)
 
 struct Seen {
     bob: DirectoryClient,
-    _alice: DirectoryClient,
+    alice: DirectoryClient,
     events: mpsc::Receiver<DirectoryEvent>,
     turn: bool,
     _town: Town,
+}
+
+impl Seen {
+    async fn new() -> Self {
+        let town = Town::new();
+        let (bob, _) = town.come("bob@example.org", "alice@example.org").await;
+        let (alice, events) = town.come("alice@example.org", "bob@example.org").await;
+        Self { bob, alice, events, turn: false, _town: town }
+    }
 }
 
 impl Exchange for Seen {
     async fn once(&mut self) {
         self.turn = !self.turn;
         let status = if self.turn { Status::Away } else { Status::Available };
-        let wanted = |event: &DirectoryEvent| matches!(event, DirectoryEvent::Presence { presence: Presence::Online(shown, _), .. } if *shown == status);
         // The answer to the one who changes comes beside the event; it must not be waited for first.
         let told = self.bob.appear(Appearance::As(status), Details::default());
-        let seen = async { while !wanted(&self.events.recv().await.expect("the directory runs")) {} };
-        tokio::join!(async { told.await.expect("the directory takes it") }, seen);
+        tokio::join!(async { told.await.expect("the directory takes it") }, until_shown(&mut self.events, status));
     }
+}
+
+/// Until somebody who is watched is shown like this.
+async fn until_shown(events: &mut mpsc::Receiver<DirectoryEvent>, status: Status) {
+    let wanted = |event: &DirectoryEvent| matches!(event, DirectoryEvent::Presence { presence: Presence::Online(shown, _), .. } if *shown == status);
+    while !wanted(&events.recv().await.expect("the directory runs")) {}
 }
 
 struct Asked {
@@ -232,11 +243,15 @@ impl Town {
         client_config(chain, private_key(&key), self.authority.trust()).expect("the key fits")
     }
 
+    /// Connects.
+    async fn enter(&self, endpoint: &quinn::Endpoint, who: &str) -> (DirectoryClient, mpsc::Receiver<DirectoryEvent>) {
+        let connecting = DirectoryClient::connect(endpoint, self.address, NAME, self.device(who));
+        connecting.await.expect("the directory takes it")
+    }
+
     /// Connects, is visible to one contact and watches it.
     async fn come(&self, who: &str, contact: &str) -> (DirectoryClient, mpsc::Receiver<DirectoryEvent>) {
-        let (client, events) = DirectoryClient::connect(&self.endpoint(), self.address, NAME, self.device(who))
-            .await
-            .expect("the directory takes it");
+        let (client, events) = self.enter(&self.endpoint(), who).await;
         client.announce(Announcement::available(vec![person(contact)])).await.expect("it is announced");
         client.watch(vec![person(contact)]).await.expect("it is watched");
         (client, events)
