@@ -242,13 +242,13 @@ fn contacts_move_to_a_device_whose_code_was_compared_and_to_no_other() {
     assert_eq!((&shown[0]["confirmed"], &shown[1]["confirmed"]), (&json!(true), &json!(true)));
     let undo = |exit: i32| {
         let undo = phone.command("messenger", &["devices", "undo", "--yes"]).unwrap();
-        let done = story::process::run("messenger", undo, std::time::Duration::from_secs(60)).unwrap();
+        let done = story::process::run("messenger", undo, Duration::from_secs(60)).unwrap();
         done.expect(exit, "undo").unwrap();
     };
     // Not while it runs; and one that is lost is known no longer, though it endorsed this one.
     undo(1);
     let forget = phone.command("messenger", &["devices", "forget", shown[0]["device"].as_str().unwrap()]).unwrap();
-    story::process::run("messenger", forget, std::time::Duration::from_secs(60)).unwrap().expect(0, "forget").unwrap();
+    story::process::run("messenger", forget, Duration::from_secs(60)).unwrap().expect(0, "forget").unwrap();
     ask(&mut on_laptop, "give_to_device");
     on_phone.expect(&json!({ "event": "error", "about": "devices" })).unwrap();
     on_laptop.expect(&json!({ "event": "error", "about": "devices" })).unwrap();

@@ -43,6 +43,11 @@ pub(super) struct Adding {
 }
 
 impl Adding {
+    /// At the start: by this invitation, if one lies in the folder.
+    pub(super) fn begun(by: Option<Invitation>) -> Self {
+        Self { by, ..Self::default() }
+    }
+
     /// Whether this is a claim on its way.
     pub(super) fn moves(&self, transfer: TransferId) -> bool {
         self.going.as_ref().is_some_and(|going| going.0 == transfer)

@@ -105,7 +105,7 @@ impl Desk {
             trust,
             endorse,
             hers,
-            adding: Adding { by, ..Adding::default() },
+            adding: Adding::begun(by),
             giving: BTreeMap::new(),
             taking: BTreeMap::new(),
             quiet: BTreeSet::new(),
