@@ -133,7 +133,7 @@ fn requests_lists_and_stores_of_openssl_are_known() {
         let (code, said) = inspect(file, "right");
         assert!(code == Some(3) && said.contains("CN=EC"), "{said}");
         assert!(
-            said.contains("Private key: RFC 5958") && said.contains("P-256") && said.contains("never shown"),
+            said.contains("Private key: RFC 5958") && said.contains("secp256r1") && said.contains("never shown"),
             "{said}"
         );
         assert!(!said.contains("secret-word") && !said.contains("PRIVATE KEY-----"), "{said}");

@@ -27,7 +27,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Inner {
     /// Become PROGRAM, killed by the kernel when process PARENT ends
-    #[command(hide = true)]
+    #[command(hide = true, disable_help_flag = true)]
     Guarded {
         parent: u32,
         program: OsString,

@@ -75,7 +75,9 @@ impl Gpgsm {
         } else {
             String::new()
         };
-        let next = format!("gpgsm {option}--local-user {} --detach-sign FILE", quoted(given.named.identifier.as_str()));
+        // Her address would be that of each of them.
+        let own = sha1(given.named.certificate()).to_ascii_uppercase();
+        let next = format!("gpgsm {option}--local-user {own} --detach-sign FILE");
         Ok(installed.noting([note.to_owned()]).then(vec![next]))
     }
 
