@@ -41,7 +41,11 @@ has_library() {
 # A C compiler for a target: AWS-LC, SQLite and SQLCipher are C. One that is missing is no reason to end.
 has_compiler() {
     case "$1" in
-        aarch64-unknown-linux-gnu) (need_packages aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu) ;;
+        aarch64-unknown-linux-gnu)
+            local packages=(aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu)
+            [ -e /usr/aarch64-linux-gnu/include/stdio.h ] || packages+=(no-headers:libc6-dev-arm64-cross)
+            (need_packages "${packages[@]}")
+            ;;
         x86_64-pc-windows-gnu) (need_packages x86_64-w64-mingw32-gcc:gcc-mingw-w64-x86-64) ;;
         # Apple's comes with Apple's machines alone.
         *-apple-*) [ "$(uname -s)" = Darwin ] ;;
@@ -49,12 +53,18 @@ has_compiler() {
     esac
 }
 
-# SQLCipher is compiled against the headers of OpenSSL's libcrypto. Nothing is linked in a check, so this machine's do: what
-# they say of the machine is the same for every Linux of 64 bits.
-[ "$(uname -m)" != x86_64 ] || export CFLAGS_aarch64_unknown_linux_gnu="-idirafter /usr/include/x86_64-linux-gnu"
-
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
+
+# SQLCipher is compiled against the headers of OpenSSL's libcrypto. Nothing is linked in a check, so this machine's do, and
+# of this machine's headers only those: what they say of the machine is the same for every Linux of 64 bits.
+mkdir "$logs/include"
+for headers in /usr/include/openssl "/usr/include/$(uname -m)-linux-gnu/openssl"; do
+    [ -d "$headers" ] || continue
+    mkdir -p "$logs/include/openssl"
+    cp "$headers"/*.h "$logs/include/openssl/"
+done
+export CFLAGS_aarch64_unknown_linux_gnu="-idirafter $logs/include"
 
 # In the place of a C compiler that cannot be had: a check links nothing, so objects with nothing in them do, and the code in
 # Rust is checked all the same. C is not, and the table says so.
