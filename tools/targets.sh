@@ -103,7 +103,7 @@ for target in "${targets[@]}"; do
     good=0
     for crate in "${crates[@]}"; do
         log="$logs/$target-$crate"
-        if cargo check --locked --quiet --lib --bins -p "$crate" --target "$target" > "$log" 2>&1; then
+        if cargo check --locked --quiet -p "$crate" --target "$target" > "$log" 2>&1; then
             printf '%-20s ok\n' "$crate"
             good=$((good + 1))
         else
