@@ -59,6 +59,11 @@ pub enum CardError {
     /// Not an identifier in canonical form.
     #[error("expected an address in canonical form, found {0:?}")]
     Identifier(String),
+    /// A link that is no contact card, but an invitation for a new device.
+    #[error(
+        "expected a contact card, found an invitation: a secret between two devices of one person, and nobody else's"
+    )]
+    Invitation,
     /// A parameter that must be there and is not.
     #[error("expected the parameter {0:?}, found none")]
     Missing(&'static str),

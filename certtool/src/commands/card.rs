@@ -6,7 +6,7 @@ use clap::Args;
 use device::LockedDevice;
 use device::card::{self, CardFailure, qr};
 use identity::Identifier;
-use identity::card::{ContactCard, MAX_CARD_BYTES};
+use identity::card::{CardError, ContactCard, Link, MAX_CARD_BYTES};
 use identity::verify::verify_person;
 use serde::Serialize;
 
@@ -64,7 +64,11 @@ fn read(what: &str) -> Option<Result<ContactCard, Failure>> {
 fn link(what: &str) -> Option<Result<ContactCard, Failure>> {
     let remedy = "Copy the whole link again, from inperson: to its end.";
     let scheme = what.trim_start().get(..9).is_some_and(|start| start.eq_ignore_ascii_case("inperson:"));
-    scheme.then(|| what.parse().map_err(|error| Failure::failed(format!("{error}"), remedy)))
+    scheme.then(|| of_text(what).map_err(|error| Failure::failed(error.to_string(), remedy)))
+}
+
+fn of_text(link: &str) -> Result<ContactCard, CardError> {
+    link.parse::<Link>().and_then(ContactCard::try_from)
 }
 
 /// The card in a link or a picture, where a policy could stand as well.
@@ -80,7 +84,7 @@ fn read_file(path: &Path) -> Result<ContactCard, Failure> {
     let bytes = subject::read_up_to(path, qr::MAX_PICTURE_BYTES, "picture of a card")?;
     let link = std::str::from_utf8(&bytes).ok().filter(|text| text.len() <= MAX_CARD_BYTES);
     let card = match link {
-        Some(link) => link.parse().map_err(|error| format!("{error}")),
+        Some(link) => of_text(link).map_err(|error| error.to_string()),
         None => qr::read(&bytes).map_err(|error| error.to_string()),
     };
     card.map_err(|error| {

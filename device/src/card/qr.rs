@@ -3,7 +3,7 @@
 
 use std::io::Cursor;
 
-use identity::card::{CardError, ContactCard};
+use identity::card::{CardError, ContactCard, Link};
 use image::{GrayImage, ImageReader, Limits};
 use qrcode::render::{svg, unicode};
 use qrcode::{EcLevel, QrCode};
@@ -93,7 +93,7 @@ fn find(grey: &GrayImage) -> Result<Vec<String>, PictureError> {
 fn first(texts: &[String]) -> Result<ContactCard, PictureError> {
     let mut wrong = None;
     for text in texts {
-        match text.parse() {
+        match text.parse::<Link>().and_then(ContactCard::try_from) {
             Ok(card) => return Ok(card),
             Err(error) => wrong = wrong.or(Some(error)),
         }

@@ -65,20 +65,20 @@ impl Invitation {
     /// What the new device `of`, which has the link, shows to the one that invites.
     #[must_use]
     pub fn claim(&self, of: Fingerprint) -> [u8; CLAIM_BYTES] {
-        self.mac(of).finalize().into_bytes().into()
+        mac(&self.secret, self.by(), of).finalize().into_bytes().into()
     }
 
     /// Whether the device `of` has the link, as its claim says; in constant time.
     #[must_use]
     pub fn is_claimed(&self, of: Fingerprint, claim: &[u8]) -> bool {
-        self.mac(of).verify_slice(claim).is_ok()
+        mac(&self.secret, self.by(), of).verify_slice(claim).is_ok()
     }
+}
 
-    /// Over both devices: a claim of one of them is worth nothing to another, nor elsewhere.
-    fn mac(&self, of: Fingerprint) -> Hmac<Sha256> {
-        let mac = Hmac::<Sha256>::new_from_slice(&*self.secret).expect("HMAC takes a key of any length");
-        mac.chain_update(CONTEXT).chain_update(self.by().0).chain_update(of.0)
-    }
+/// Over both devices: a claim of one of them is worth nothing to another, nor elsewhere.
+fn mac(secret: &[u8; SECRET_BYTES], by: Fingerprint, of: Fingerprint) -> Hmac<Sha256> {
+    let mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
+    mac.chain_update(CONTEXT).chain_update(by.0).chain_update(of.0)
 }
 
 impl fmt::Debug for Invitation {
@@ -114,6 +114,17 @@ impl Link {
         match self {
             Self::Card(card) => card,
             Self::Invitation(invitation) => invitation.card(),
+        }
+    }
+}
+
+impl TryFrom<Link> for ContactCard {
+    type Error = CardError;
+
+    fn try_from(link: Link) -> Result<Self, CardError> {
+        match link {
+            Link::Card(card) => Ok(card),
+            Link::Invitation(_) => Err(CardError::Invitation),
         }
     }
 }
@@ -168,10 +179,12 @@ mod tests {
         assert_eq!(*invitation.link(), format!("{CARD}&invite={SECRET}"));
         assert_eq!(invitation.link().parse::<ContactCard>().unwrap(), *invitation.card());
         assert_eq!(CARD.parse::<Link>().unwrap(), Link::Card(invitation.card().clone()));
+        assert!(matches!(ContactCard::try_from(Link::Invitation(invitation.clone())), Err(CardError::Invitation)));
         let (head, key) = CARD.rsplit_once('&').unwrap();
         let turned = format!(" {head}&invite={}&{key}#part \n", SECRET.to_uppercase());
         assert_eq!(turned.parse::<Link>().unwrap(), Link::Invitation(invitation.clone()));
-        assert!(!format!("{invitation:?}").contains("000102"), "{invitation:?}");
+        let shown = format!("{invitation:?}");
+        assert!(!shown.contains("secret") && !shown.contains("0, 1, 2, 3"), "{shown}");
         assert_eq!(invitation.by(), device_fingerprint(&invitation.card().keys[0]));
     }
 
@@ -195,8 +208,8 @@ mod tests {
     #[test]
     fn a_claim_is_of_one_device_to_one_other() {
         let [by, of] = [Fingerprint([0xa1; 32]), Fingerprint([0xb0; 32])];
-        let mac = Hmac::<Sha256>::new_from_slice(&hex::decode(SECRET).unwrap()).unwrap();
-        let example = mac.chain_update(CONTEXT).chain_update(by.0).chain_update(of.0).finalize().into_bytes();
+        let secret = hex::decode(SECRET).unwrap().try_into().unwrap();
+        let example = mac(&secret, by, of).finalize().into_bytes();
         assert_eq!(hex::encode(example), "acd49b214a7d57416089326a9aad9b69dfd2d0ce406c78a5c7996e7532298159");
 
         let invitation = invitation();

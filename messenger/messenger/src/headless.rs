@@ -178,7 +178,15 @@ fn understand(line: &Line) -> Result<Option<Command>, Box<Event>> {
     if text.trim().is_empty() {
         return Ok(None);
     }
-    serde_json::from_str(text).map(Some).map_err(no_command)
+    let command = serde_json::from_str(text).map_err(no_command)?;
+    // A link that is no card may be an invitation, and so a secret: it goes no further, where it would be quoted.
+    if let Command::AddContact { who } = &command
+        && slash::is_link(who)
+        && let Err(message) = slash::newcomer(who)
+    {
+        return problem(message, "give the link of a contact card, whole");
+    }
+    Ok(Some(command))
 }
 
 fn no_command(error: serde_json::Error) -> Box<Event> {
@@ -345,6 +353,15 @@ mod tests {
         assert!(wrong(r#"{"do":"set_status","status":"asleep"}"#).contains("invisible"));
         assert!(wrong("[1]").contains("expected a command"));
         assert!(understand(&Ok(vec![0xff])).is_err());
+        let key = "07".repeat(32);
+        let invitation = format!(
+            "inperson:alice@example.org?genesis={key}&directory=localhost:1&key={key}&invite={}",
+            "0f".repeat(16)
+        );
+        let refused =
+            understand(&Ok(format!(r#"{{"do":"add_contact","who":"{invitation}"}}"#).into_bytes())).unwrap_err();
+        let refused = format!("{refused:?}");
+        assert!(refused.contains("invitation for a new device") && !refused.contains("0f0f"), "{refused}");
         assert!(understand(&Err(MAX_LINE_BYTES + 1)).is_err());
     }
 

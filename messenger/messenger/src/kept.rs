@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use device::{Home, HomeError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 /// Why such a file could not be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -31,15 +32,17 @@ pub(crate) struct Kept {
 impl Kept {
     /// What it holds; nothing if there is none.
     pub(crate) fn load<T: DeserializeOwned>(&self, home: &Home) -> Result<Option<T>, KeptError> {
-        let Some(text) = home.read_text(self.file)? else { return Ok(None) };
+        let Some(text) = home.read_text(self.file)?.map(Zeroizing::new) else { return Ok(None) };
         toml::from_str(&text).map(Some).map_err(|error| self.damaged(home, error.message().to_owned()))
     }
 
     /// Replaces it; on disk (0600) when this returns.
     pub(crate) fn keep<T: Serialize>(&self, home: &Home, what: &T) -> Result<(), KeptError> {
         let text = toml::to_string_pretty(what).expect("words, numbers and lists of words always serialise");
+        // It may hold a secret.
+        let text = Zeroizing::new(self.header.to_owned() + &Zeroizing::new(text));
         home.messenger_folder()?;
-        Ok(home.write_text(self.file, &(self.header.to_owned() + &text))?)
+        Ok(home.write_text(self.file, &text)?)
     }
 
     /// That it holds something else than it should.

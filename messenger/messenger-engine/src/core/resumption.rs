@@ -173,6 +173,8 @@ impl Core {
         };
         let raises = candidate.purpose == Purpose::Text && !candidate.only_resumes();
         let Candidate { person, errands, .. } = candidate;
+        // Whoever calls her other devices is told which one answered, also where it was connected before.
+        let is_reached = errands.iter().any(|errand| matches!(errand, Errand::Reach));
         // Either certificate may have been renewed: then the two people have another code.
         let shown = ShownCertificate::of(&self.me.person);
         let renewed = link.person.certificate.digest != person.certificate.digest || link.shown != shown;
@@ -197,7 +199,7 @@ impl Core {
         }
         self.drop_candidates_naming(session, now);
         self.found(session, now);
-        if renewed {
+        if renewed || is_reached {
             self.introduce(&person, endorsed_by);
         }
         self.run_errands(session, errands, now);

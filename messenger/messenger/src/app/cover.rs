@@ -12,6 +12,7 @@ use super::palette::{self, Entered};
 use super::slash;
 use super::{App, Effect, Entry, Pane};
 use crate::keys::Action;
+use crate::own_devices::SecretLink;
 use crate::view;
 
 /// The most that an answer to a question may have, in bytes: a contact card is the longest.
@@ -35,7 +36,7 @@ pub(crate) enum Cover {
     Card,
     /// By which a new device of one's own is added.
     Invitation {
-        link: String,
+        link: SecretLink,
     },
     /// A passphrase for the lock or the history, while it is chosen.
     NewPassphrase(NewPassphrase),

@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 use messenger_engine::Command;
 
 use super::{App, Cover, Effect, Entry, Pane, slash};
-use crate::own_devices::{Wish, code};
+use crate::own_devices::{SecretLink, Wish, code};
 
 /// The command, for the help.
 pub(crate) const COMMAND: (&str, &str) =
@@ -26,7 +26,7 @@ pub(crate) fn parse(rest: &str) -> Result<DevicesWish, String> {
     Ok(DevicesWish::Do(match rest {
         "" => return Ok(DevicesWish::Reach),
         "add" => Wish::Invite,
-        link if slash::is_link(link) => Wish::Join { link: link.to_owned() },
+        link if slash::is_link(link) => Wish::Join { link: link.to_owned().into() },
         "give" => Wish::Give,
         "take" => Wish::Take,
         "leave" => Wish::Leave,
@@ -54,7 +54,7 @@ impl App {
     }
 
     /// The link by which a new device is added covers the screen until it calls.
-    pub(crate) fn show_invitation(&mut self, link: String) {
+    pub(crate) fn show_invitation(&mut self, link: SecretLink) {
         self.cover = Some(Cover::Invitation { link });
     }
 
@@ -103,10 +103,10 @@ mod tests {
         let link = format!("inperson:alice@example.org?genesis={}&invite=x", "5f".repeat(32));
         assert_eq!(
             typed(&mut app, &format!("/devices {link}")),
-            [Effect::Devices(Wish::Join { link: link.clone() })],
+            [Effect::Devices(Wish::Join { link: link.clone().into() })],
             "what is wrong with it is said where it is taken"
         );
-        app.show_invitation(link.clone());
+        app.show_invitation(link.clone().into());
         assert_eq!(app.place(), Place::Helping);
         let knock = |from: &str, n: u8| Event::Incoming {
             call: CallId([n; 16]),
@@ -118,7 +118,7 @@ mod tests {
         assert!(app.cover.is_some(), "somebody else waits");
         app.hear(knock("alice", 2), now());
         assert_eq!((app.cover.is_none(), &app.selected), (true, &Some(Entry::Knock(CallId([2; 16])))));
-        app.show_invitation(link);
+        app.show_invitation(link.into());
         app.act(Action::Close, now());
         assert!(app.cover.is_none());
     }

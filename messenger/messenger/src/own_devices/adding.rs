@@ -9,9 +9,9 @@
 //! wrong: told, and the invitation is over
 //! ```
 
-use std::fs::{self, File};
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
 
 use identity::UnixTime;
 use identity::card::{CLAIM_BYTES, ContactCard, Invitation, Link};
@@ -19,6 +19,7 @@ use identity::trust::Fingerprint;
 use messenger_engine::{Command, TransferId, TransferState};
 
 use super::desk::{Desk, Step, ephemeral, transfer, wrong};
+use super::hers::MAX_PEERS;
 use super::invitation::{self, GOOD_FOR, Standing};
 use super::{Note, folder};
 
@@ -32,14 +33,24 @@ pub(super) struct Adding {
     pub(super) card: Option<ContactCard>,
     /// The one that it has shown, until somebody has claimed it.
     pub(super) shown: Option<Standing>,
-    /// The one by which it is to be added itself.
-    pub(super) by: Option<Invitation>,
+    /// The claims that are on their way to here.
+    coming: BTreeMap<TransferId, Fingerprint>,
+    /// The one by which it is to be added itself, until what the other device gives is here.
+    by: Option<Invitation>,
+    /// Whether it has called by that since it started: whoever does not answer is not rung up each time the network comes back.
+    called: bool,
     /// The claim that is on its way from here.
-    going: Option<(TransferId, PathBuf)>,
-    /// And to here.
-    coming: Option<(TransferId, Fingerprint)>,
-    /// What this device gives next is taken in without a question: it was asked for by its invitation.
-    awaited: Option<Fingerprint>,
+    going: Option<Going>,
+    /// Whether the other device has taken one up.
+    claimed: bool,
+}
+
+/// A claim on its way.
+struct Going {
+    transfer: TransferId,
+    path: PathBuf,
+    /// Whether the engine has taken it up.
+    begun: bool,
 }
 
 impl Adding {
@@ -50,13 +61,7 @@ impl Adding {
 
     /// Whether this is a claim on its way.
     pub(super) fn moves(&self, transfer: TransferId) -> bool {
-        self.going.as_ref().is_some_and(|going| going.0 == transfer)
-            || self.coming.is_some_and(|coming| coming.0 == transfer)
-    }
-
-    /// Whether this device's gift was asked for by its invitation; once.
-    pub(super) fn is_awaited(&mut self, device: Fingerprint) -> bool {
-        self.awaited.take_if(|awaited| *awaited == device).is_some()
+        self.going.as_ref().is_some_and(|going| going.transfer == transfer) || self.coming.contains_key(&transfer)
     }
 }
 
@@ -73,7 +78,11 @@ impl Desk {
         };
         let note = Note::DeviceInvitation { link: standing.link(), seconds: GOOD_FOR.as_secs() };
         self.adding.shown = Some(standing);
-        vec![Step::Tell(note)]
+        // What was begun by the one before is none of this one's.
+        let before: Vec<_> = std::mem::take(&mut self.adding.coming).into_keys().collect();
+        self.quiet.extend(&before);
+        let cancelled = before.into_iter().map(|transfer| Step::Engine(Command::FileCancel { transfer }));
+        cancelled.chain([Step::Tell(note)]).collect()
     }
 
     /// This device is to be added by what another one shows.
@@ -107,13 +116,15 @@ impl Desk {
             return vec![Step::Wrong(wrong(error.to_string(), "mend the folder, and try again"))];
         }
         self.adding.by = Some(invitation);
+        (self.adding.called, self.adding.claimed) = (false, false);
         self.call()
     }
 
-    /// Calls the device by whose invitation this one is to be added, if there is one.
+    /// Calls the device by whose invitation this one is to be added, if there is one, and it was not called yet.
     pub(super) fn call(&mut self) -> Vec<Step> {
         self.look_whether_it_stands();
-        let Some(invitation) = &self.adding.by else { return Vec::new() };
+        let Some(invitation) = self.adding.by.as_ref().filter(|_| !self.adding.called) else { return Vec::new() };
+        self.adding.called = true;
         vec![Step::Tell(Note::DeviceJoining { device: invitation.by() }), Step::Engine(Command::ReachDevices)]
     }
 
@@ -139,17 +150,23 @@ impl Desk {
                 "call once more, /devices, and accept on the one that shows the invitation",
             ))];
         }
+        if self.adding.going.as_ref().is_some_and(|going| going.begun) {
+            return Vec::new();
+        }
+        // Of one that the engine never took up nothing stays.
+        if let Some(before) = self.adding.going.take() {
+            let _ = fs::remove_file(before.path);
+            self.quiet.insert(before.transfer);
+        }
         let (transfer, claim) = (transfer(), invitation.claim(self.hers.own));
-        let written = folder::write_bytes(book.home(), &format!("{transfer}.claim"), &claim);
         let known = self.hers.confirm(device).map_err(|error| error.to_string());
-        match written.map_err(|error| error.to_string()).and_then(|path| known.map(|()| path)) {
+        let name = format!("{transfer}.claim");
+        let write = || folder::write_bytes(book.home(), &name, &claim).map_err(|error| error.to_string());
+        match known.and_then(|()| write()) {
             Ok(path) => {
-                // Of one that the engine never took up nothing stays.
-                if let Some((_, before)) = self.adding.going.replace((transfer, path.clone())) {
-                    let _ = fs::remove_file(before);
-                }
-                self.adding.awaited = Some(device);
-                vec![Step::Engine(self.offer(transfer, &path, device, CLAIM_TYPE))]
+                let offer = self.offer(transfer, &path, device, CLAIM_TYPE);
+                self.adding.going = Some(Going { transfer, path, begun: false });
+                vec![Step::Engine(offer)]
             }
             Err(error) => vec![Step::Wrong(wrong(error, "mend the folder, and call once more: /devices"))],
         }
@@ -160,21 +177,31 @@ impl Desk {
         let Some(book) = &self.book else {
             return self.refuse(transfer, "nothing is written there", Some(ephemeral()));
         };
-        let moving = folder::moving(book.home());
-        let stands =
-            self.adding.shown.take_if(|shown| !shown.holds(UnixTime::now())).is_none() && self.adding.shown.is_some();
-        if !stands {
+        let home = book.home().clone();
+        // It was added, and has not heard of it.
+        if self.hers.was_compared(device) {
+            let refusal = self.refuse(transfer, "that device is known there", None);
+            return refusal.into_iter().chain(self.give_to(device)).collect();
+        }
+        self.adding.shown.take_if(|shown| !shown.holds(UnixTime::now()));
+        if self.adding.shown.is_none() {
             let what = "a device in your name comes with an invitation, and none of this device's stands";
             let remedy = "if it is yours: /devices add, here, and the new link there; if not, somebody may have a certificate \
                           in your name: certtool watch";
             return self.refuse(transfer, "no invitation stands there any more", Some(wrong(what, remedy)));
         }
-        if !fits || self.adding.coming.is_some() {
-            return self.refuse(transfer, "that is no claim, or not the first", None);
+        if !fits {
+            return self.refuse(transfer, "that is no claim", None);
         }
-        match moving {
+        let is_coming = self.adding.coming.values().any(|coming| *coming == device);
+        if is_coming || self.adding.coming.len() >= MAX_PEERS {
+            let what = "a device in your name claims your invitation once more, while a claim is on its way";
+            let remedy = "/devices add, here, and the new link on your device";
+            return self.refuse(transfer, "a claim is on its way already", Some(wrong(what, remedy)));
+        }
+        match folder::moving(&home) {
             Ok(into) => {
-                self.adding.coming = Some((transfer, device));
+                self.adding.coming.insert(transfer, device);
                 vec![Step::Engine(Command::FileAccept { transfer, into: into.display().to_string() })]
             }
             Err(error) => {
@@ -194,16 +221,21 @@ impl Desk {
         if !self.adding.moves(transfer) {
             return None;
         }
+        if let Some(going) = self.adding.going.as_mut().filter(|going| going.transfer == transfer) {
+            going.begun = true;
+            // What comes back may be here before that it is done.
+            self.adding.claimed |= matches!(state, TransferState::Running | TransferState::Done);
+        }
         if !state.is_over() {
             return Some(Vec::new());
         }
         let done = state == TransferState::Done;
-        if let Some((_, path)) = self.adding.going.take_if(|going| going.0 == transfer) {
-            let _ = fs::remove_file(path);
-            return Some(if done { self.joined() } else { unclaimed(reason) });
+        if let Some(going) = self.adding.going.take_if(|going| going.transfer == transfer) {
+            let _ = fs::remove_file(going.path);
+            return Some(if done { Vec::new() } else { self.unclaimed(state, reason) });
         }
-        let (_, device) = self.adding.coming.take()?;
-        Some(match path.filter(|_| done).map(|path| read(path.as_ref())) {
+        let device = self.adding.coming.remove(&transfer)?;
+        Some(match path.filter(|_| done).map(|path| folder::read_bytes(path.as_ref(), CLAIM_BYTES as u64)) {
             Some(Ok(claim)) => self.judge(device, &claim),
             Some(Err(error)) => {
                 vec![Step::Wrong(wrong(error.to_string(), "mend the folder, and call once more there: /devices"))]
@@ -213,13 +245,36 @@ impl Desk {
         })
     }
 
-    /// The claim is there; what it was worth shows in what is given.
-    fn joined(&mut self) -> Vec<Step> {
+    /// Whether what this device gives was asked for by its invitation, which has come to something with that: what was worth
+    /// the claim shows in nothing else.
+    pub(super) fn is_awaited(&mut self, device: Fingerprint) -> bool {
+        self.look_whether_it_stands();
+        let is_awaited = self.adding.claimed && self.adding.by.as_ref().is_some_and(|by| by.by() == device);
+        if is_awaited {
+            self.forget_invitation();
+        }
+        is_awaited
+    }
+
+    fn forget_invitation(&mut self) {
         self.adding.by = None;
+        self.adding.claimed = false;
         if let Some(book) = &self.book {
             invitation::forget(book.home());
         }
-        Vec::new()
+    }
+
+    /// The claim was not taken.
+    fn unclaimed(&mut self, state: TransferState, reason: Option<&str>) -> Vec<Step> {
+        self.adding.claimed = false;
+        let mut remedy = "call once more: /devices";
+        if state == TransferState::Refused {
+            self.forget_invitation();
+            remedy = "show a new invitation there, /devices add, and give it here: /devices LINK";
+        }
+        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        let what = format!("the device that invited this one has not taken the claim{reason}");
+        vec![Step::Wrong(wrong(what, remedy))]
     }
 
     /// An invitation is good for one try.
@@ -238,19 +293,4 @@ impl Desk {
             Err(error) => vec![Step::Wrong(wrong(error.to_string(), "mend the folder; then /devices add once more"))],
         }
     }
-}
-
-fn unclaimed(reason: Option<&str>) -> Vec<Step> {
-    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-    let remedy =
-        "call once more, /devices; or show a new invitation there, /devices add, and give it here: /devices LINK";
-    vec![Step::Wrong(wrong(format!("the device that invited this one has not taken the claim{reason}"), remedy))]
-}
-
-/// What came, and never more than a claim and what shows that it is none; the file goes.
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut claim = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(CLAIM_BYTES as u64 + 1).read_to_end(&mut claim));
-    fs::remove_file(path)?;
-    read.map(|_| claim)
 }

@@ -55,14 +55,19 @@ pub(super) fn tidy(home: &Home) {
     let _ = fs::remove_dir_all(home.folder().join(MOVING));
 }
 
-/// Reads what came, and removes the file, whatever is in it.
+/// Reads what was given.
 pub(super) fn read(path: &Path) -> Result<Package, MovingError> {
+    Ok(Package::read(&read_bytes(path, MAX_BYTES)?)?)
+}
+
+/// Reads what came, and one byte more than there may be at most, so that it shows; removes the file, whatever is in it.
+pub(super) fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>, MovingError> {
     let failed = |source| MovingError::file(path, source);
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
+    let read = File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
     fs::remove_file(path).map_err(failed)?;
     read.map_err(failed)?;
-    Ok(Package::read(&bytes)?)
+    Ok(bytes)
 }
 
 /// What taking it in would change.

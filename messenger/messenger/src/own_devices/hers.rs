@@ -10,7 +10,7 @@ use super::{code, endorsers};
 use crate::kept::KeptError;
 
 /// As many devices as a directory takes of one person.
-const MAX_PEERS: usize = 8;
+pub(super) const MAX_PEERS: usize = 8;
 
 /// Those that came, and what is known of them.
 pub(super) struct Hers {
@@ -54,6 +54,12 @@ impl Hers {
             peer.is_some_and(|peer| peer.endorsed_by.iter().any(vouches))
         };
         known.was_compared(device) || self.endorsers.contains(&device) || is_vouched_for()
+    }
+
+    /// Whether she compared its code, or added it.
+    pub(super) fn was_compared(&mut self, device: Fingerprint) -> bool {
+        self.look_again();
+        self.known.as_ref().is_some_and(|known| known.was_compared(device))
     }
 
     /// One came. Whether it is known.

@@ -1,13 +1,15 @@
 //! Invitations on both sides: the one that this device shows stands in its memory; the one by which this device is to be added
 //! lies in its person's folder until it has come to something, as enrolling may take a while.
 
+use std::fmt;
 use std::time::Duration;
 
 use device::Home;
-use identity::UnixTime;
 use identity::card::{ContactCard, Invitation, SECRET_BYTES};
 use identity::trust::Fingerprint;
-use serde::{Deserialize, Serialize};
+use identity::{Identifier, UnixTime};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
 
 use crate::keeping::random;
 use crate::kept::{Kept, KeptError};
@@ -24,6 +26,40 @@ const FILE: Kept = Kept {
 ",
 };
 
+/// The link of one. Whoever has it can be taken for a new device of its person: `Debug` leaves it out, and it is wiped.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct SecretLink(Zeroizing<String>);
+
+impl SecretLink {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for SecretLink {
+    fn from(link: String) -> Self {
+        Self(Zeroizing::new(link))
+    }
+}
+
+impl fmt::Debug for SecretLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretLink")
+    }
+}
+
+impl Serialize for SecretLink {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretLink {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
+}
+
 /// One that this device shows.
 pub(super) struct Standing {
     invitation: Invitation,
@@ -38,8 +74,8 @@ impl Standing {
         Some(Self { invitation, until: later(now) })
     }
 
-    pub(super) fn link(&self) -> String {
-        self.invitation.link().to_string()
+    pub(super) fn link(&self) -> SecretLink {
+        SecretLink(self.invitation.link())
     }
 
     pub(super) fn holds(&self, now: UnixTime) -> bool {
@@ -60,14 +96,14 @@ fn later(now: UnixTime) -> UnixTime {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Lying {
-    link: String,
+    link: SecretLink,
     /// In seconds since 1970.
     until: u64,
 }
 
 /// Keeps it; on disk when this returns.
 pub(crate) fn keep(home: &Home, invitation: &Invitation, now: UnixTime) -> Result<(), KeptError> {
-    FILE.keep(home, &Lying { link: invitation.link().to_string(), until: later(now).as_secs() })
+    FILE.keep(home, &Lying { link: SecretLink(invitation.link()), until: later(now).as_secs() })
 }
 
 /// The one by which this device is to be added; one that is over goes.
@@ -77,8 +113,18 @@ pub(crate) fn load(home: &Home, now: UnixTime) -> Result<Option<Invitation>, Kep
         forget(home);
         return Ok(None);
     }
-    let invitation = lying.link.parse::<Invitation>();
+    let invitation = lying.link.as_str().parse::<Invitation>();
     invitation.map(Some).map_err(|error| FILE.damaged(home, error.to_string()))
+}
+
+/// The same, of this person's: if she has enrolled for another address than the one that invites, it has come to nothing.
+pub(crate) fn of(home: &Home, who: &Identifier, now: UnixTime) -> Result<Option<Invitation>, KeptError> {
+    let found = load(home, now)?;
+    if found.as_ref().is_some_and(|invitation| invitation.card().identifier != *who) {
+        forget(home);
+        return Ok(None);
+    }
+    Ok(found)
 }
 
 /// It has come to something, or to nothing.

@@ -14,6 +14,7 @@ pub(crate) mod commands;
 mod desk;
 mod error;
 mod folder;
+mod gifts;
 mod hers;
 pub(crate) mod invitation;
 mod known;
@@ -24,6 +25,7 @@ mod package;
 mod tests;
 
 pub(crate) use desk::{Desk, Step};
+pub(crate) use invitation::SecretLink;
 pub(crate) use note::{Note, Wish};
 
 use std::sync::Arc;

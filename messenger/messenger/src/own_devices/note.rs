@@ -3,6 +3,7 @@
 use identity::trust::Fingerprint;
 use serde::{Deserialize, Serialize};
 
+use super::invitation::SecretLink;
 use super::merge::Summary;
 
 /// What a person wants. As JSON: `{"do":"confirm_device","code":"H6AH-7PG2-CE7R-MM8Z-Y4FD-6P1A"}`.
@@ -22,7 +23,7 @@ pub(crate) enum Wish {
     #[serde(rename = "join_devices")]
     Join {
         /// The link.
-        link: String,
+        link: SecretLink,
     },
     /// Give it what is decided here.
     #[serde(rename = "give_to_device")]
@@ -64,7 +65,7 @@ pub(crate) enum Note {
     /// The code was the same.
     DeviceConfirmed { device: Fingerprint },
     /// By this link, which is for nobody else, a new device is added to this one, within so many seconds.
-    DeviceInvitation { link: String, seconds: u64 },
+    DeviceInvitation { link: SecretLink, seconds: u64 },
     /// The device that invited this one is called.
     DeviceJoining { device: Fingerprint },
     /// This one had the link: it is hers.
@@ -94,7 +95,7 @@ impl Note {
                     .to_owned()
             }
             Self::DeviceInvitation { link, .. } => {
-                format!("Your new device is added by this link, and nobody else's: {link}")
+                format!("Your new device is added by this link, and nobody else's: {}", link.as_str())
             }
             Self::DeviceJoining { .. } => "Calling the device that invited this one: accept there.".to_owned(),
             Self::DeviceAdded { .. } => {

@@ -65,7 +65,9 @@ async fn run(options: &Options, opened: Option<&Link>, face: &mut impl Face) -> 
             Step::Trust => trusting::trust(&home, opened, &mut page, face).await?,
             Step::Address => address(&home, (&mut progress, invited.as_ref()), &mut page, face).await?,
             Step::Words => words(&home, &mut page, face).await?,
-            Step::Visibility if invited.is_some() => before,
+            Step::Visibility if invited.is_some_and(|by| progress.address.as_ref() == Some(&by.card().identifier)) => {
+                before
+            }
             Step::Visibility => visibility(&home, &mut page, face).await?,
             Step::Network => network(options, &mut page, face).await?,
         };
@@ -91,9 +93,7 @@ async fn address(
     face: &mut impl Face,
 ) -> Result<Move, Failure> {
     page.title = "Your address";
-    if let Some(invitation) = invited {
-        progress.address = Some(invitation.card().identifier.clone());
-    }
+    let proposed = invited.map(|invitation| invitation.card().identifier.clone()).or_else(|| progress.address.clone());
     page.words = vec![
         match invited {
             Some(_) => "The device that invited this one has this address: Enter takes it.".to_owned(),
@@ -104,15 +104,14 @@ async fn address(
     ];
     loop {
         page.question = Some("Your address".to_owned());
-        page.proposal = progress.address.as_ref().map(ToString::to_string).unwrap_or_default();
+        page.proposal = proposed.as_ref().map(ToString::to_string).unwrap_or_default();
         let typed = match face.ask(page).await? {
             Turn::Typed(typed) => typed,
             Turn::Back => return Ok(Move::Back),
             Turn::Leave => return Ok(Move::Leave),
         };
         page.proposal.clear();
-        let typed =
-            if typed.trim().is_empty() { progress.address.clone().map(|who| who.to_string()) } else { Some(typed) };
+        let typed = if typed.trim().is_empty() { proposed.as_ref().map(ToString::to_string) } else { Some(typed) };
         match Identifier::parse(typed.unwrap_or_default().trim()) {
             Ok(who) => {
                 progress.address = Some(who.clone());

@@ -122,6 +122,8 @@ async fn by_card(home: &Home, card: &ContactCard, page: &mut Page, face: &mut im
         page.complain(format!("By the policy on the card nobody may certify {who}. Ask for a new card."));
         return Ok(Pinned::No);
     }
+    // She has changed her mind.
+    invitation::forget(home);
     let added = ContactBook::new(home.clone()).add(who);
     added.map_err(|error| Failure::new(error, "mend the file, or move it away"))?;
     shown(&pinned, Some(format!("{who} is your first contact.")), page, face).await
@@ -199,7 +201,11 @@ async fn by_address(home: &Home, typed: &str, page: &mut Page, face: &mut impl F
             }
         };
         match home.add_trust(&bytes, &expected) {
-            Ok(policy) => return shown(&policy, None, page, face).await,
+            Ok(policy) => {
+                // She has changed her mind.
+                invitation::forget(home);
+                return shown(&policy, None, page, face).await;
+            }
             Err(error) => page.complain(format!("{error}. Nothing is trusted. Look again, and ask the operator.")),
         }
     }

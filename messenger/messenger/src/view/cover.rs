@@ -25,7 +25,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, cover: &Cover, app: &App, 
         | Cover::Identity { .. }
         | Cover::NewPassphrase(_) => {}
         Cover::Card => card(frame, area, app, theme),
-        Cover::Invitation { link } => code(frame, area, (" A new device of yours ", INVITES), link, theme),
+        Cover::Invitation { link } => code(frame, area, (" A new device of yours ", INVITES), link.as_str(), theme),
         Cover::Confirm { entry } => confirm(frame, area, entry, app, theme),
         Cover::Ask { question, answer, wrong } => {
             let (title, hint) = match question {

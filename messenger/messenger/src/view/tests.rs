@@ -181,7 +181,7 @@ fn an_invitation_at_both_sizes() {
     for (name, size) in [("invitation-of-a-device-80x24", SMALL), ("invitation-of-a-device-100x60", (100, 60))] {
         let mut app = online(&["bob"], size);
         let card = app.me.card.as_ref().unwrap().to_string();
-        app.show_invitation(format!("{card}&invite={}", "0f".repeat(16)));
+        app.show_invitation(format!("{card}&invite={}", "0f".repeat(16)).into());
         compare(name, &app);
     }
 }

@@ -65,6 +65,19 @@ fn ones_other_device_is_asked_and_both_show_the_same_code() {
     assert_eq!(last_state(&world.events(DESK)), Some((DeliveryState::Delivered, None)));
 }
 
+/// What is done when somebody answers is done also where the two are connected already.
+#[test]
+fn who_calls_again_is_told_again_who_answers() {
+    let mut world = talking();
+    world.forget_events();
+    world.command(DESK, Command::ReachDevices);
+    let (call, _, _) = ringing(&mut world, PHONE);
+    world.command(PHONE, Command::Accept { call });
+    let (desk, phone) = (world.events(DESK), world.events(PHONE));
+    assert_eq!(peers(&desk).iter().map(|peer| peer.0).collect::<Vec<_>>(), [device(&world, PHONE)]);
+    assert!(peers(&phone).is_empty(), "who is called has been told: {phone:?}");
+}
+
 #[test]
 fn nobody_is_let_in_by_ones_own_name() {
     let mut world = two();

@@ -48,7 +48,7 @@ fn two() -> Two {
 fn invited(laptop: &mut Desk) -> String {
     let steps = laptop.wish(Wish::Invite);
     let [Step::Tell(Note::DeviceInvitation { link, seconds: 3600 })] = &steps[..] else { panic!("{steps:?}") };
-    link.clone()
+    link.as_str().to_owned()
 }
 
 /// The claim that the phone offers when the laptop answers: its transfer and its file.
@@ -87,7 +87,7 @@ fn who_has_the_link_is_added_and_given_everything_without_comparing() {
     let Two { mut laptop, of_laptop, mut phone, of_phone, _folders } = two();
     of_laptop.add(&who("bob")).unwrap();
     let link = invited(&mut laptop);
-    let called = phone.wish(Wish::Join { link });
+    let called = phone.wish(Wish::Join { link: link.into() });
     assert_eq!(called, [Step::Tell(Note::DeviceJoining { device: of_key() }), Step::Engine(Command::ReachDevices)]);
     // It may take a while, and another start.
     drop(phone);
@@ -110,12 +110,12 @@ fn who_has_the_link_is_added_and_given_everything_without_comparing() {
 
     let done = over(transfer, Direction::Out, None);
     assert!(phone.hides(&done) && phone.hear(&done).is_empty() && !path.exists());
-    assert_eq!(invitation::load(of_phone.home(), UnixTime::now()).unwrap(), None);
     phone.hear(&offer(of_key(), 10));
     let came = folder::write_bytes(of_phone.home(), "came.json", &std::fs::read(package).unwrap()).unwrap();
     let taken = phone.hear(&over(TransferId([7; 16]), Direction::In, Some(came.display().to_string())));
     assert!(taken.iter().any(|step| matches!(step, Step::Tell(Note::DeviceTaken { .. }))), "{taken:?}");
     assert!(of_phone.load().unwrap().contains_key(&who("bob")));
+    assert_eq!(invitation::load(of_phone.home(), UnixTime::now()).unwrap(), None);
     // What is given another time is asked about.
     phone.hear(&offer(of_key(), 10));
     let came = folder::write_bytes(of_phone.home(), "came.json", super::given().to_json().as_bytes()).unwrap();
@@ -131,7 +131,7 @@ fn a_wrong_claim_ends_the_invitation_and_is_told() {
     let first = invited(&mut laptop);
     // A later one takes the place of the one before.
     invited(&mut laptop);
-    phone.wish(Wish::Join { link: first });
+    phone.wish(Wish::Join { link: first.into() });
     let (_, path) = claim(&mut phone);
     let heard = come(&mut laptop, &of_laptop, PHONE, &std::fs::read(path).unwrap());
     let [Step::Wrong(Event::Error { message, remedy, .. })] = &heard[..] else { panic!("{heard:?}") };
@@ -147,13 +147,81 @@ fn a_wrong_claim_ends_the_invitation_and_is_told() {
 fn a_claim_is_worth_nothing_to_another_device_nor_a_second_time() {
     let Two { mut laptop, of_laptop, mut phone, _folders, .. } = two();
     let link = invited(&mut laptop);
-    phone.wish(Wish::Join { link });
+    phone.wish(Wish::Join { link: link.into() });
     let (_, path) = claim(&mut phone);
     let claim = std::fs::read(path).unwrap();
     let thief = Fingerprint([8; 32]);
     assert!(matches!(&come(&mut laptop, &of_laptop, thief, &claim)[..], [Step::Wrong(_)]));
     assert!(refused(&laptop.hear(&offered(PHONE, CLAIM_BYTES as u64))), "the invitation is over");
     assert!(known::load(of_laptop.home()).unwrap().hers().is_empty());
+}
+
+/// It was added, but its messenger ended before it heard of it.
+#[test]
+fn who_was_added_and_comes_once_more_is_given_it_and_nobody_is_alarmed() {
+    let Two { mut laptop, of_laptop, mut phone, of_phone, _folders } = two();
+    let link = invited(&mut laptop);
+    phone.wish(Wish::Join { link: link.into() });
+    let (_, path) = claim(&mut phone);
+    come(&mut laptop, &of_laptop, PHONE, &std::fs::read(path).unwrap());
+    drop(phone);
+    let mut phone = started(PHONE, &of_phone);
+    claim(&mut phone);
+    let heard = laptop.hear(&offered(PHONE, CLAIM_BYTES as u64));
+    let gives = |step: &Step| matches!(step, Step::Engine(Command::FileOffer { .. }));
+    assert!(refused(&heard) && heard.iter().any(gives), "{heard:?}");
+    let alarms =
+        |step: &Step| matches!(step, Step::Wrong(Event::Error { message, .. }) if message.contains("invitation"));
+    assert!(!heard.iter().any(alarms), "{heard:?}");
+}
+
+/// A claim that is on its way is one; of one that was refused nothing stays; and nobody is rung up without an end.
+#[test]
+fn one_claim_is_on_its_way_at_a_time_and_a_refused_one_ends_it() {
+    let Two { mut laptop, mut phone, of_phone, _folders, .. } = two();
+    let link = invited(&mut laptop);
+    phone.wish(Wish::Join { link: link.into() });
+    let (first, path) = claim(&mut phone);
+    // The engine never took it up: the next one takes its place.
+    let (transfer, next) = claim(&mut phone);
+    assert!(!path.exists() && next.exists());
+    assert!(phone.hides(&over(first, Direction::Out, None)));
+    let state = |now| {
+        let mut event = over(transfer, Direction::Out, None);
+        let Event::FileState { state, .. } = &mut event else { panic!("{event:?}") };
+        *state = now;
+        event
+    };
+    assert_eq!(phone.hear(&state(TransferState::Offered)), []);
+    assert!(matches!(&phone.hear(&peer(of_key(), CODE, &[]))[..], [Step::Tell(_)]), "and no second claim");
+    let heard = phone.hear(&state(TransferState::Refused));
+    assert!(matches!(&heard[..], [Step::Wrong(_)]) && !next.exists(), "{heard:?}");
+    assert_eq!(invitation::load(of_phone.home(), UnixTime::now()).unwrap(), None);
+    // Nor is what that device gives taken in unasked.
+    assert!(!phone.is_awaited(of_key()));
+    let online = Event::Online { identifier: who("alice"), directory: "localhost".to_owned() };
+    assert_eq!(phone.hear(&online), []);
+}
+
+#[test]
+fn a_new_invitation_has_nothing_of_the_claims_for_the_one_before() {
+    let Two { mut laptop, of_laptop, mut phone, _folders, .. } = two();
+    invited(&mut laptop);
+    let thief = Fingerprint([8; 32]);
+    laptop.hear(&peer(thief, CODE, &[]));
+    assert!(matches!(&laptop.hear(&offered(thief, CLAIM_BYTES as u64))[..], [Step::Engine(_)]));
+    assert!(refused(&laptop.hear(&offered(thief, CLAIM_BYTES as u64))), "one at a time");
+    let steps = laptop.wish(Wish::Invite);
+    let [Step::Engine(Command::FileCancel { .. }), Step::Tell(Note::DeviceInvitation { link, .. })] = &steps[..] else {
+        panic!("{steps:?}")
+    };
+    assert!(!format!("{steps:?}").contains("invite="), "no secret where steps are shown");
+    let ended = over(TransferId([7; 16]), Direction::In, None);
+    assert!(laptop.hides(&ended) && laptop.hear(&ended).is_empty());
+    phone.wish(Wish::Join { link: link.clone() });
+    let (_, path) = claim(&mut phone);
+    let heard = come(&mut laptop, &of_laptop, PHONE, &std::fs::read(path).unwrap());
+    assert!(matches!(&heard[0], Step::Tell(Note::DeviceAdded { device: PHONE })), "{heard:?}");
 }
 
 #[test]
@@ -169,7 +237,7 @@ fn nothing_is_read_where_no_invitation_stands_and_nothing_of_another_size() {
     laptop.adding.shown = invitation::Standing::new(&card("alice"), past);
     let heard = laptop.hear(&offered(PHONE, bytes));
     assert!(refused(&heard) && matches!(heard[1], Step::Wrong(_)), "{heard:?}");
-    phone.wish(Wish::Join { link: link.clone() });
+    phone.wish(Wish::Join { link: link.clone().into() });
     invitation::keep(of_phone.home(), &link.parse().unwrap(), past).unwrap();
     let told = phone.hear(&peer(of_key(), CODE, &[]));
     assert!(matches!(&told[..], [Step::Tell(Note::OwnDevice { confirmed: false, .. })]), "{told:?}");
@@ -180,7 +248,7 @@ fn nothing_is_read_where_no_invitation_stands_and_nothing_of_another_size() {
 fn the_new_device_believes_the_key_on_the_link_alone() {
     let Two { mut laptop, mut phone, of_phone, _folders, .. } = two();
     let link = invited(&mut laptop);
-    phone.wish(Wish::Join { link });
+    phone.wish(Wish::Join { link: link.into() });
     let told = phone.hear(&peer(Fingerprint([8; 32]), CODE, &[]));
     assert!(matches!(&told[..], [Step::Tell(Note::OwnDevice { confirmed: false, .. }), Step::Wrong(_)]), "{told:?}");
     assert!(known::load(of_phone.home()).unwrap().hers().is_empty());
@@ -190,15 +258,15 @@ fn the_new_device_believes_the_key_on_the_link_alone() {
 }
 
 #[test]
-fn what_is_no_invitation_for_this_device_refused() {
+fn what_is_no_invitation_for_this_device_is_refused() {
     let World { mut desk, book, .. } = world();
     let of = |card: ContactCard| Invitation::new(card, [7; 16]).unwrap().link().to_string();
     assert!(matches!(&desk.wish(Wish::Invite)[..], [Step::Wrong(_)]), "without a card");
     for link in [card("alice").to_string(), of(card("bob")), "inperson:x".to_owned()] {
-        assert!(matches!(&desk.wish(Wish::Join { link })[..], [Step::Wrong(_)]));
+        assert!(matches!(&desk.wish(Wish::Join { link: link.into() })[..], [Step::Wrong(_)]));
     }
     let mut own = started(of_key(), &book);
     let link = invited(&mut own);
-    assert!(matches!(&own.wish(Wish::Join { link })[..], [Step::Wrong(_)]), "its own");
+    assert!(matches!(&own.wish(Wish::Join { link: link.into() })[..], [Step::Wrong(_)]), "its own");
     assert_eq!(book.home().read_text("messenger/invitation.toml").unwrap(), None);
 }

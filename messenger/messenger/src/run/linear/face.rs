@@ -149,7 +149,9 @@ impl Face {
                 Some(card) => format!("Your contact card: {card}"),
                 None => "There is no card: your home server's policy is not pinned any more.".to_owned(),
             }],
-            Some(Cover::Invitation { link }) => vec![view::INVITES.to_owned(), format!("The invitation: {link}")],
+            Some(Cover::Invitation { link }) => {
+                vec![view::INVITES.to_owned(), format!("The invitation: {}", link.as_str())]
+            }
             Some(Cover::Confirm { entry }) => {
                 let what = match entry {
                     Entry::Person(who) => format!("Remove {who}? The conversation goes with it."),
