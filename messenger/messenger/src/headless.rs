@@ -360,7 +360,7 @@ mod tests {
         );
         let refused =
             understand(&Ok(format!(r#"{{"do":"add_contact","who":"{invitation}"}}"#).into_bytes())).unwrap_err();
-        let refused = format!("{refused:?}");
+        let refused = serde_json::to_string(&refused).unwrap();
         assert!(refused.contains("invitation for a new device") && !refused.contains("0f0f"), "{refused}");
         assert!(understand(&Err(MAX_LINE_BYTES + 1)).is_err());
     }

@@ -93,7 +93,8 @@ async fn address(
     face: &mut impl Face,
 ) -> Result<Move, Failure> {
     page.title = "Your address";
-    let proposed = invited.map(|invitation| invitation.card().identifier.clone()).or_else(|| progress.address.clone());
+    let mut proposed =
+        invited.map(|invitation| invitation.card().identifier.clone()).or_else(|| progress.address.clone());
     page.words = vec![
         match invited {
             Some(_) => "The device that invited this one has this address: Enter takes it.".to_owned(),
@@ -115,6 +116,7 @@ async fn address(
         match Identifier::parse(typed.unwrap_or_default().trim()) {
             Ok(who) => {
                 progress.address = Some(who.clone());
+                proposed = Some(who.clone());
                 progress::keep(home, progress).map_err(start::folder_failure)?;
                 if let Some(went) = enrolling::certify(home, &who, page, face).await? {
                     return Ok(went);
