@@ -12,7 +12,7 @@ crates=()
 keep=0
 while [ $# -gt 0 ]; do
     case "$1" in
-        -p) [ $# -gt 1 ] || fail "-p needs the name of a crate"; crates+=("$2"); shift ;;
+        -p) [ $# -gt 1 ] || { echo "reproducible.sh: -p needs the name of a crate" >&2; exit 2; }; crates+=("$2"); shift ;;
         --keep) keep=1 ;;
         -h | --help) sed -n '2,6s/^# //p' "$0"; exit 0 ;;
         *) echo "reproducible.sh: unknown argument $1 (try tools/reproducible.sh --help)" >&2; exit 2 ;;
@@ -48,7 +48,7 @@ build() {
 }
 
 # What is compared: the programs, and the packages.
-results() { (cd "$1/target" && find release debian -maxdepth 1 -type f \( -name '*.deb' -o -perm -u+x \) 2>/dev/null | sort); }
+results() { (cd "$1/target" && find . -mindepth 2 -maxdepth 2 \( -path './release/*' -o -path './debian/*' \) -type f \( -name '*.deb' -o -perm -u+x \) | sort); }
 
 for folder in "${folders[@]}"; do
     say "building in $folder"

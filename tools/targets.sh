@@ -4,7 +4,7 @@
 # It installs what it can (Rust's library for the target, a C compiler); what it cannot have it says, and goes on.
 # Exit codes: 0 each of aarch64-unknown-linux-gnu's compiles, or could not be tried; 1 one does not; 2 usage.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 2
 . tools/setup.sh
 
 # What must compile; of the others the table says how far they are (docs/operations/building.md).
@@ -14,7 +14,7 @@ targets=()
 crates=()
 while [ $# -gt 0 ]; do
     case "$1" in
-        -p) [ $# -gt 1 ] || fail "-p needs the name of a crate"; crates+=("$2"); shift ;;
+        -p) [ $# -gt 1 ] || { echo "targets.sh: -p needs the name of a crate" >&2; exit 2; }; crates+=("$2"); shift ;;
         -h | --help) sed -n '2,5s/^# //p' "$0"; exit 0 ;;
         -*) echo "targets.sh: unknown argument $1 (try tools/targets.sh --help)" >&2; exit 2 ;;
         *) targets+=("$1") ;;
@@ -26,6 +26,9 @@ done
 [ "${#crates[@]}" -gt 0 ] || crates=(command-line tlog-proof identity message-syntax room-order directory-protocol key-store file-transfer history transparency-log log-service device messenger-engine ca directory certtool messenger homeserver)
 
 need_compiler
+for target in "${targets[@]}"; do
+    rustc --print target-list | grep -qxF -e "$target" || { echo "targets.sh: $target is no target of rustc (rustc --print target-list)" >&2; exit 2; }
+done
 
 # Rust's own library for a target; nothing where it cannot be had.
 has_library() {

@@ -325,7 +325,7 @@ def main() -> None:
         plant("file_names", offered.encode())
     for key in KEYS:
         plant("key_files", key)
-    # As openssl wrote them: by PBES2, and by what was usual before.
+    # As openssl wrote them: by PBES2, by what was usual before, and what no passphrase protects from being altered.
     for path in sorted((HERE / "pkcs12").glob("*.p12")):
         plant("pkcs12_files", path.read_bytes())
 

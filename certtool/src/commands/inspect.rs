@@ -41,6 +41,9 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        if self.what.as_deref().is_none_or(|what| !Path::new(what).exists()) {
+            self.needs_no_passphrase()?;
+        }
         let Some(what) = self.what.as_deref() else {
             return certificate::report(context, &subject::find(context, None)?);
         };
@@ -59,11 +62,25 @@ impl Inspect {
 }
 
 impl Inspect {
+    /// What was given for nothing is not passed over.
+    fn needs_no_passphrase(&self) -> Result<(), Failure> {
+        match self.file_passphrase {
+            None => Ok(()),
+            Some(_) => Err(Failure::failed(
+                "--file-passphrase says nothing for this, which is no PKCS#12 file",
+                "Leave it out.",
+            )),
+        }
+    }
+
     fn file(&self, context: &Context, path: &Path) -> Result<Exit, Failure> {
         // There may be a key in it.
         let bytes = Zeroizing::new(subject::read_up_to(path, MAX_BYTES, "file that is known here")?);
         let parts = explained::parts(&bytes, clock::now()).map_err(|found| unknown(path, &found))?;
         let opens = matches!(&parts[..], [Part::Other(explained)] if explained.opens());
+        if !opens {
+            self.needs_no_passphrase()?;
+        }
         let mut exit = each(context, path, parts)?;
         if opens && let Some(passphrase) = self.passphrase(context, path)? {
             let inside = explained::opened(&bytes, passphrase.as_str()).map_err(|closed| stays_closed(path, closed))?;
@@ -116,7 +133,7 @@ fn told(context: &Context, explained: &Explained) -> Exit {
 fn stays_closed(path: &Path, closed: Closed) -> Failure {
     match closed {
         Closed::Wrong => Failure::failed(
-            format!("the passphrase is not the one of {}", path.display()),
+            format!("the passphrase is not the one of {}, or the file is damaged", path.display()),
             "Try the passphrase again: --file-passphrase ask.",
         ),
         Closed::Unreadable(found) => Failure::failed(

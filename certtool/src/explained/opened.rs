@@ -15,21 +15,23 @@ pub(crate) enum Closed {
     Unreadable(String),
 }
 
-/// Everything that is in it, certificates first: the one that a key is of before those above it.
+/// Everything that is in it, certificates first: each that a key is of, with those above it; where no key is of any, each by
+/// itself.
 ///
 /// # Errors
 /// It does not open.
 pub(crate) fn opened(der: &[u8], passphrase: &str) -> Result<Vec<Part>, Closed> {
     let archive = Pkcs12Archive::from_pkcs12(der, passphrase).map_err(|error| match error {
-        Error::MacError(_) | Error::UnpadError => Closed::Wrong,
+        Error::MacError(_) | Error::UnpadError | Error::Pkcs5Error(_) => Closed::Wrong,
         error => Closed::Unreadable(error.to_string()),
     })?;
     let is_of_a_key = |certificate: &CertificateBag| archive.keys.iter().any(|key| is_of(certificate, key));
     let (own, above): (Vec<_>, Vec<_>) = archive.certs.iter().partition(|certificate| is_of_a_key(certificate));
-    let chain: Vec<_> = own.iter().chain(&above).map(|bag| bag.cert.as_der().to_vec().into()).collect();
-    let mut parts = Vec::new();
-    if !chain.is_empty() {
-        parts.push(Part::Chain(chain));
+    let der = |bag: &&CertificateBag| bag.cert.as_der().to_vec().into();
+    let mut parts: Vec<Part> =
+        own.iter().map(|leaf| Part::Chain([leaf].into_iter().chain(&above).map(der).collect())).collect();
+    if own.is_empty() {
+        parts.extend(above.iter().map(|bag| Part::Chain(vec![der(bag)])));
     }
     for key in &archive.keys {
         let of = archive.certs.iter().find(|certificate| is_of(certificate, key));

@@ -106,6 +106,33 @@ fn firefox_gets_it_into_the_profile_that_is_meant() {
     assert_eq!(run("certutil", ["-K", "-d", &database]).good().matches(ALICE).count(), 1);
 }
 
+/// NSS answers with all of one subject, whatever they are called.
+#[test]
+fn certificates_of_one_subject_are_told_apart() {
+    let place = Place::new();
+    place.mailbox(MailKeyType::P256);
+    let folder = place.at("profile");
+    let install = || json(&place.install(&["firefox", "--database", &folder]).good());
+    assert_eq!(install()["changed"], true);
+    // After many renewals as after one.
+    let key = fs::read_to_string(place.at(&format!("home/mail/{ALICE}/key.pem"))).unwrap();
+    for _ in 0..8 {
+        place.mailbox_with(&key);
+        assert_eq!(install()["keys"][0]["new"], true);
+    }
+    assert_eq!(install()["changed"], false);
+    // One that is there without its key, as whoever verifies it has it, is none that can be used.
+    place.mailbox_aside();
+    place.mailbox(MailKeyType::P256);
+    let chain = place.at(&format!("home/mail/{ALICE}/chain.pem"));
+    let database = format!("sql:{folder}");
+    run("certutil", ["-A", "-d", &database, "-n", "other", "-t", ",,", "-a", "-i", &chain]).good();
+    let said = install();
+    let keys = said["keys"].as_array().unwrap();
+    assert_eq!(keys.last().unwrap()["new"], true, "{said}");
+    assert_eq!(install()["changed"], false);
+}
+
 #[test]
 fn thunderbird_reads_old_mails_with_the_keys_from_before() {
     let place = Place::new();
@@ -278,6 +305,16 @@ fn gpgsm_signs_with_it_and_reads_old_mails() {
         let text = fs::read(key.unwrap().path()).unwrap();
         assert!(String::from_utf8_lossy(&text).contains("protected-private-key"));
     }
+    // Why it failed is told, and not what else it said.
+    fs::write(format!("{folder}/gpg-agent.conf"), "no-allow-loopback-pinentry\n").unwrap();
+    run("gpgconf", ["--homedir", &folder, "--kill", "all"]).good();
+    place.mailbox_aside();
+    place.mailbox(MailKeyType::Rsa3072);
+    let said = install(&source).bad(1);
+    assert!(said.contains("the key was not taken: gpgsm: setting pinentry mode 'loopback' failed"), "{said}");
+    fs::remove_file(format!("{folder}/gpg-agent.conf")).unwrap();
+    run("gpgconf", ["--homedir", &folder, "--kill", "all"]).good();
+    install(&source).good();
     // What she distrusts is not trusted for her.
     let entry = list.lines().last().unwrap();
     fs::write(format!("{folder}/trustlist.txt"), format!("# Mine\n!{entry}")).unwrap();

@@ -81,7 +81,7 @@ impl Gpgsm {
         Ok(installed.noting([note.to_owned()]).then(vec![next]))
     }
 
-    /// `--gnupghome`, else `$GNUPGHOME`, else `~/.gnupg`, as GnuPG does; made, for its owner alone, if it is missing.
+    /// `--gnupghome`, else `$GNUPGHOME`, else `~/.gnupg`, as GnuPG does.
     fn folder(&self) -> Result<PathBuf, Failure> {
         let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let folder =
@@ -186,7 +186,12 @@ impl Home {
         if done.good {
             return Ok(done.said);
         }
-        let reason = done.complaint.lines().find(|line| line.starts_with("gpgsm: ")).unwrap_or_else(|| done.reason());
+        // It says much on its way: which files it makes, and which character sets it tries.
+        let is_error = |line: &&str| {
+            let says = |word: &str| line.contains(word);
+            line.starts_with("gpgsm: ") && (says("error") || says("failed")) && !says("trying charset")
+        };
+        let reason = done.complaint.lines().rev().find(is_error).unwrap_or_else(|| done.reason());
         Err(Failure::failed(
             format!("gpgsm in {}: {what}: {reason}", self.folder.display()),
             "Check that the folder is yours, and that gpg-agent.conf there has no no-allow-loopback-pinentry; then run the command again, which goes on where this one stopped.",
@@ -196,8 +201,9 @@ impl Home {
 
 /// Whether a line of the list says of this fingerprint that it is trusted, or with a `!` that it is not.
 fn about(line: &str, fingerprint: &str) -> Option<bool> {
+    let line = line.trim_start();
+    let (line, trusted) = line.strip_prefix('!').map_or((line, true), |line| (line, false));
     let word = line.split_whitespace().next()?;
-    let (word, trusted) = word.strip_prefix('!').map_or((word, true), |word| (word, false));
     (word.replace(':', "").eq_ignore_ascii_case(fingerprint)).then_some(trusted)
 }
 
@@ -216,6 +222,7 @@ mod tests {
         assert_eq!(about("AA:01 S", root), Some(true));
         assert_eq!(about("  aa01 S relax", root), Some(true));
         assert_eq!(about("!AA01 S", root), Some(false));
+        assert_eq!(about(" ! AA:01 S", root), Some(false));
         for line in ["", "# AA01 S", "AA02 S", "include-default", "!"] {
             assert_eq!(about(line, root), None, "{line}");
         }

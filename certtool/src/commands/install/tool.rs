@@ -11,7 +11,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::failure::Failure;
 
-/// Bytes for a program that is started while this is there: a file in memory alone, which it inherits. No disk ever holds
+/// Bytes for a program that is started while this is there: a file in memory alone, which it inherits. No folder ever holds
 /// them, no list of processes shows them, and they are wiped when this is dropped, also for whoever still has the file open.
 pub(super) struct Handover {
     file: File,
@@ -66,7 +66,10 @@ pub(super) fn run(
     package: &str,
     arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
 ) -> Result<Done, Failure> {
-    let done = Command::new(program).args(arguments).stdin(Stdio::null()).output().map_err(|error| {
+    let mut command = Command::new(program);
+    // What they say is read here, in the language in which it was written.
+    command.env("LC_ALL", "C").env_remove("LANGUAGE");
+    let done = command.args(arguments).stdin(Stdio::null()).output().map_err(|error| {
         let what = match error.kind() {
             ErrorKind::NotFound => format!("{program} is not installed, which writes into that store"),
             _ => format!("{program} cannot be run: {error}"),

@@ -1,5 +1,6 @@
 //! A database of NSS, by `certutil` and `pk12util`: NSS alone writes into it.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -7,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use device::chain_from_pem;
 use identity::CertificateDer;
 use key_store::{Passphrase, PassphraseSource};
 use rustix::fs::{FlockOperation, fcntl_lock};
@@ -21,6 +21,8 @@ use crate::handed::Handed;
 
 /// Where Debian has both programs.
 const PACKAGE: &str = "libnss3-tools";
+/// What certutil says of a name that it does not find under what it has shown itself.
+const NOT_FOUND: &str = "could not find certificate";
 /// What NSS says of a passphrase that is not the one.
 const WRONG: &str = "SEC_ERROR_BAD_PASSWORD";
 /// The file that Firefox and Thunderbird hold locked while they run.
@@ -35,8 +37,10 @@ pub(super) struct Database {
 }
 
 /// A certificate in it.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Held {
-    der: CertificateDer,
+    /// SHA-256 of it, in hex.
+    fingerprint: String,
     /// For what it is trusted, in the three columns.
     trust: String,
 }
@@ -100,21 +104,15 @@ impl Database {
     pub(super) fn held(&self) -> Result<Vec<Held>, Failure> {
         let done = self.certutil(&["-L"])?;
         let listed = self.good(done, "its certificates cannot be listed")?;
-        let lines: Vec<_> = listed.lines().filter_map(named).collect();
+        let names: BTreeSet<_> = listed.lines().filter_map(named).collect();
         let mut held = Vec::new();
-        for (at, (name, _)) in lines.iter().enumerate() {
-            // Certificates of one subject have one name: each is a line, and all come together.
-            if lines[..at].iter().any(|(before, _)| before == name) {
+        for name in names {
+            // With every certificate of the same subject, whatever it is called: what is said stands with each of them.
+            let done = self.certutil(&["-L", "-n", name])?;
+            if !done.good && done.complaint.contains(NOT_FOUND) {
                 continue;
             }
-            let done = self.certutil(&["-L", "-n", name, "-a"])?;
-            // Certificates of a name that cannot be asked for are not ours.
-            let chain = chain_from_pem(done.said.as_bytes()).unwrap_or_default();
-            let trusts: Vec<_> = lines.iter().filter(|(same, _)| same == name).map(|(_, trust)| *trust).collect();
-            // The lines do not say which certificate they are of: what is not said of all is said of none.
-            let alike = trusts.windows(2).all(|pair| pair[0] == pair[1]);
-            let trust = if alike { trusts.first().copied().unwrap_or(",,") } else { ",," };
-            held.extend(chain.into_iter().map(|der| Held { der, trust: trust.to_owned() }));
+            held.extend(described(&self.good(done, "a certificate in it cannot be read")?));
         }
         Ok(held)
     }
@@ -127,7 +125,7 @@ impl Database {
         fingerprint: &str,
         trusted: Trusted,
     ) -> Result<bool, Failure> {
-        let before = held.iter().find(|held| held.der == *root).map(|held| held.trust.as_str());
+        let before = held.iter().find(|held| held.fingerprint == fingerprint).map(|held| held.trust.as_str());
         let columns = before.unwrap_or(",,").split(',');
         if before.is_some_and(|trust| trust.contains('p')) {
             return Err(Failure::failed(
@@ -155,7 +153,7 @@ impl Database {
 
     /// Takes a key with its certificates. Whether it was not there before.
     pub(super) fn take(&self, held: &[Held], handed: &Handed) -> Result<bool, Failure> {
-        if held.iter().any(|held| held.der.as_ref() == handed.certificate() && held.has_key()) {
+        if held.iter().any(|held| held.fingerprint == handed.leaf.fingerprint && held.has_key()) {
             return Ok(false);
         }
         // Nobody ever learns this passphrase, and nothing is left of what it opens.
@@ -200,12 +198,53 @@ impl Database {
     }
 }
 
-/// A line of certutil's list: the name, then the three columns, which hold no spaces.
-fn named(line: &str) -> Option<(&str, &str)> {
+/// The name in a line of certutil's list; behind it stand the three columns, which hold no spaces.
+fn named(line: &str) -> Option<&str> {
     let (name, trust) = line.trim_end().rsplit_once(char::is_whitespace)?;
     let is_trust = trust.split(',').count() == 3 && trust.chars().all(|c| ",pPcCTuwgG".contains(c));
     let name = name.trim_end();
-    (is_trust && !name.is_empty()).then_some((name, trust))
+    (is_trust && !name.is_empty()).then_some(name)
+}
+
+/// What certutil says of each certificate at length: its fingerprint, and in words what the list has letters for (NSS's
+/// cmd/lib/secutil.c, `printflags` and `secu_PrintTrustFlags`).
+fn described(text: &str) -> Vec<Held> {
+    let mut held = Vec::new();
+    let mut lines = text.lines().peekable();
+    let mut fingerprint = None;
+    while let Some(line) = lines.next() {
+        if line == "    Fingerprint (SHA-256):" {
+            fingerprint = lines.next().map(|hex| hex.trim().replace(':', "").to_ascii_lowercase());
+        } else if line == "    Certificate Trust Flags:" {
+            let mut columns: Vec<Vec<&str>> = Vec::new();
+            while let Some(line) = lines.next_if(|line| line.starts_with("        ")) {
+                match (line.trim(), columns.last_mut()) {
+                    (heading, _) if heading.ends_with(" Flags:") => columns.push(Vec::new()),
+                    (word, Some(column)) => column.push(word),
+                    (_, None) => {}
+                }
+            }
+            let columns: Vec<_> = columns.iter().map(|words| letters(words)).collect();
+            held.extend(fingerprint.take().map(|fingerprint| Held { fingerprint, trust: columns.join(",") }));
+        }
+    }
+    held
+}
+
+/// As the list has them, and `certutil -t` takes them.
+fn letters(words: &[&str]) -> String {
+    let says = |word: &str| words.contains(&word);
+    let is_authority = says("Trusted CA") || says("Trusted Client CA");
+    let flags = [
+        ('c', says("Valid CA") && !is_authority),
+        ('p', says("Terminal Record") && !says("Trusted")),
+        ('C', says("Trusted CA")),
+        ('T', says("Trusted Client CA")),
+        ('P', says("Trusted")),
+        ('u', says("User")),
+        ('w', says("Warn When Sending")),
+    ];
+    flags.iter().filter(|(_, is_set)| *is_set).map(|(letter, _)| letter).collect()
 }
 
 /// Takes the lock that Firefox and Thunderbird hold while they run: none where there is no such file.
@@ -235,11 +274,49 @@ mod tests {
 
     #[test]
     fn lines_of_the_list_are_read() {
-        assert_eq!(named("alice@example.org                             u,u,u"), Some(("alice@example.org", "u,u,u")));
-        assert_eq!(named("CN=A root, of many   words         CT,C,  "), Some(("CN=A root, of many   words", "CT,C,")));
-        assert_eq!(named("Known  ,,   "), Some(("Known", ",,")));
+        assert_eq!(named("alice@example.org                             u,u,u"), Some("alice@example.org"));
+        assert_eq!(named("CN=A root, of many   words         CT,C,  "), Some("CN=A root, of many   words"));
+        assert_eq!(named("Known  ,,   "), Some("Known"));
         for line in ["", "Certificate Nickname      Trust Attributes", "    SSL,S/MIME,JAR/XPI", "   u,u,u"] {
             assert_eq!(named(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_each_certificate_is_kept_apart() {
+        let of = |fingerprint: &str, flags: [&[&str]; 3]| {
+            let column = |(name, words): (&str, &&[&str])| {
+                let words: String = words.iter().map(|word| format!("            {word}\n")).collect();
+                format!("        {name} Flags:\n{words}")
+            };
+            let columns: String = ["SSL", "Email", "Object Signing"].into_iter().zip(&flags).map(column).collect();
+            format!(
+                "Certificate:\n    Data:\n        Version: 3 (0x2)\n    Fingerprint (SHA-256):\n        {fingerprint}\n    \
+                 Fingerprint (SHA1):\n        58:5D\n\n    Mozilla-CA-Policy: false\n    Certificate Trust Flags:\n{columns}\n"
+            )
+        };
+        let held =
+            |fingerprint: &str, trust: &str| Held { fingerprint: fingerprint.to_owned(), trust: trust.to_owned() };
+        let text = [
+            of("BB:A5", [&["User"], &["User"], &["User"]]),
+            of("37:B4", [&[], &[], &[]]),
+            of(
+                "00:01",
+                [
+                    &["Valid CA", "Trusted CA", "Trusted Client CA"],
+                    &["Terminal Record", "Trusted"],
+                    &["Terminal Record"],
+                ],
+            ),
+        ];
+        assert_eq!(described(&text.concat()), [held("bba5", "u,u,u"), held("37b4", ",,"), held("0001", "CT,P,p")]);
+        for text in [
+            "",
+            "    Fingerprint (SHA-256):",
+            "    Certificate Trust Flags:",
+            "    Certificate Trust Flags:\n        User",
+        ] {
+            assert_eq!(described(text), [], "{text:?}");
         }
     }
 }

@@ -106,12 +106,16 @@ fn of_chromium(home: &Path) -> Vec<Place> {
     let data = data.map_or_else(|| home.join(".local/share"), PathBuf::from).join("pki/nssdb");
     // Newer ones keep it there, but for whoever has had the other one.
     let own = if !own.is_dir() && data.is_dir() { data } else { own };
-    let mut places = vec![Place { name: "chromium".to_owned(), folder: own }];
+    let mut places = Vec::new();
     for below in CHROMIUM {
         let folder = home.join(below).join(".pki/nssdb");
         if folder.is_dir() {
             places.push(Place { name: (*below).to_owned(), folder });
         }
+    }
+    // Where there is none at all it is made.
+    if own.is_dir() || places.is_empty() {
+        places.insert(0, Place { name: "chromium".to_owned(), folder: own });
     }
     places
 }
