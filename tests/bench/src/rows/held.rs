@@ -3,6 +3,7 @@
 
 mod server;
 
+use std::collections::VecDeque;
 use std::future::ready;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ const SETTLED: Duration = Duration::from_secs(3);
 const HELD: Duration = Duration::from_secs(20);
 const HELD_FULL: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 /// Of a hundred people one goes, and another comes, in a minute.
 const STAYS: Duration = Duration::from_secs(6_000);
 /// Those who come back after the directory was started anew.
@@ -216,50 +218,103 @@ async fn all_come_back(server: &Server, people: People, returning: usize) -> Vec
     back.into_iter().map(|(_, took)| took.as_secs_f64()).collect()
 }
 
-/// What a directory has resident at the end, beside the beginning, while people come and go; then all come back to one that
-/// was started anew.
+/// What a directory has resident after so long, as a multiple of what it had when all had come, while people come and go;
+/// beside it, at the same time and with as many, a bare quinn server. Then all come back to a directory that was started anew.
 pub(crate) fn hold(runtime: &Runtime, scale: Scale) -> Pair {
     let full = scale.factor > 1;
     let (people, time) = if full { (PEOPLE_FULL, HELD_FULL) } else { (PEOPLE, HELD) };
     let returning = if full { RETURNING_FULL } else { RETURNING };
-    let server = Server::start("directory");
-    let coming = People::new(runtime, &server);
-    let (beginning, end, most, there) = runtime.block_on(async {
-        let mut held = std::collections::VecDeque::from(coming.all_come(0..people, server.address()).await);
+    let (mut ours, mut bare) = (House::open(runtime, "directory"), House::open(runtime, "bare"));
+    let there = runtime.block_on(async {
+        ours.fill(people).await;
+        bare.fill(people).await;
         tokio::time::sleep(SETTLED).await;
-        let (began, beginning, mut most, mut gone) = (Instant::now(), server.resident(), 0.0_f64, 0);
+        let (began, mut minutes) = (Instant::now(), 0);
+        ours.look();
+        bare.look();
         while began.elapsed() < time {
             tokio::time::sleep(LOOK).await;
             let due = (people as f64 * began.elapsed().as_secs_f64() / STAYS.as_secs_f64()) as usize;
-            while gone < due {
-                held.pop_front().expect("more come than go").go();
-                held.push_back(coming.come_in(people + gone, server.address()).await);
-                gone += 1;
+            ours.renew(people, due).await;
+            bare.renew(people, due).await;
+            if began.elapsed() >= MINUTE * (minutes + 1) {
+                minutes += 1;
+                ours.look();
+                bare.look();
             }
-            most = most.max(server.resident());
         }
-        let end = server.resident();
+        ours.look();
+        bare.look();
         // Memory is flat as well where people are lost.
-        let answered = stream::iter(&held).map(Held::is_there).buffer_unordered(AT_ONCE);
-        let there = answered.filter(|there| ready(*there)).count().await;
-        (beginning, end, most, there)
+        (ours.there().await, bare.there().await)
     });
-    drop(server);
     let held = format!(
-        "{people} people for {} s, 1 % of them others every minute: {:.0} MB at the beginning, {:.0} MB at the end, at most {:.0} MB; {there} were there at the end",
+        "{people} people for {} s, 1 % of them others every minute, MB at the beginning, every minute and at the end: {}; bare {}; {} and {} were there at the end",
         time.as_secs(),
-        beginning / 1e6,
-        end / 1e6,
-        most / 1e6,
+        ours.said(),
+        bare.said(),
+        there.0,
+        there.1,
     );
+    let pair = Pair::new(ours.grown(), bare.grown());
+    drop((ours, bare));
     // The other half takes its time, too.
     eprintln!("{held}");
     let anew = Server::start("directory");
     let mut times = runtime.block_on(all_come_back(&anew, People::new(runtime, &anew), returning));
     times.sort_by(f64::total_cmp);
     let (half, all) = (times[times.len() / 2], times[times.len() - 1]);
-    Pair::new(end / 1e6, beginning / 1e6).noted(format!(
+    pair.noted(format!(
         "{held}. {returning} came back to a directory started anew: half within {half:.0} s, all within {all:.0} s, {:.0} MB",
         anew.resident() / 1e6,
     ))
+}
+
+/// A server, who is there now, and what it had resident whenever it was looked at.
+struct House {
+    server: Server,
+    people: People,
+    held: VecDeque<Held>,
+    gone: usize,
+    looks: Vec<f64>,
+}
+
+impl House {
+    fn open(runtime: &Runtime, what: &str) -> Self {
+        let server = Server::start(what);
+        let people = People::new(runtime, &server);
+        Self { server, people, held: VecDeque::new(), gone: 0, looks: Vec::new() }
+    }
+
+    async fn fill(&mut self, people: usize) {
+        self.held = self.people.all_come(0..people, self.server.address()).await.into();
+    }
+
+    /// Whoever has been there for the longest goes and another comes, until so many have.
+    async fn renew(&mut self, people: usize, due: usize) {
+        while self.gone < due {
+            self.held.pop_front().expect("more come than go").go();
+            self.held.push_back(self.people.come_in(people + self.gone, self.server.address()).await);
+            self.gone += 1;
+        }
+    }
+
+    fn look(&mut self) {
+        self.looks.push(self.server.resident());
+    }
+
+    fn grown(&self) -> f64 {
+        self.looks[self.looks.len() - 1] / self.looks[0]
+    }
+
+    fn said(&self) -> String {
+        let megabytes: Vec<_> = self.looks.iter().map(|bytes| format!("{:.0}", bytes / 1e6)).collect();
+        megabytes.join(" ")
+    }
+
+    /// How many the server still answers.
+    async fn there(&self) -> usize {
+        let answered = stream::iter(&self.held).map(Held::is_there).buffer_unordered(AT_ONCE);
+        answered.filter(|there| ready(*there)).count().await
+    }
 }

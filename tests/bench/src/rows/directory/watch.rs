@@ -39,7 +39,7 @@ pub(crate) fn watch(runtime: &Runtime, scale: Scale) -> Pair {
     let part = |name: String, figure| Part { name, figure, unit: "ms", times: 1.0 };
     let parts = vec![
         part(format!("until a list of {LISTED} is watched"), took.as_secs_f64() * 1e3),
-        part(format!("until the last of {watchers} watchers has seen a change"), last),
+        part(format!("until the last of {watchers} watchers has seen a change (aim ≤ 50)"), last),
     ];
     Pair { parts, ..pair }
 }
