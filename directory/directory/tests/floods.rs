@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{LOOPBACK, World, person};
+use common::{LOOPBACK, World, life_goes_on, person};
 use directory_protocol::client::RequestError;
 use directory_protocol::frame::{FrameBuffer, LENGTH_BYTES, decode_response, encode};
 use directory_protocol::limits::MAX_FRAME_BYTES;
@@ -68,6 +68,7 @@ async fn a_frame_has_an_end() {
     assert_eq!(frames.next().await, Response::Done { id: 1 });
     send.write_all(&list_of(MAX_FRAME_BYTES + 1)).await.unwrap();
     assert_eq!(closed_with(&common::soon(connection.closed()).await), CloseCode::Malformed);
+    life_goes_on(&world).await;
 }
 
 /// Neither a second stream nor one in one direction is permitted: QUIC itself holds the opener back.
@@ -81,6 +82,7 @@ async fn one_stream_is_all_there_is() {
     assert!(connection.open_bi().now_or_never().is_none());
     assert!(connection.open_uni().now_or_never().is_none());
     assert_eq!(connection.max_datagram_size(), None, "no datagrams either");
+    life_goes_on(&world).await;
     send.write_all(&encode(&Request::Ping { id: 2 })).await.unwrap();
     assert_eq!(frames.next().await, Response::Done { id: 2 });
 }
@@ -141,6 +143,7 @@ async fn a_watch_list_too_long_is_refused_and_the_connection_lives() {
     let refused = alice.client.watch(people.clone()).await.unwrap_err();
     assert!(matches!(refused, RequestError::Refused { error: ErrorCode::ListTooLong, .. }), "{refused:?}");
     alice.client.watch(people[..100].to_vec()).await.unwrap();
+    life_goes_on(&world).await;
 }
 
 /// Hands datagrams on to the directory, none back; notes how many of those were QUIC Retry (RFC 9000 section 17.2.5).

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{World, person};
+use common::{World, life_goes_on, person};
 use directory::Rate;
 use directory_protocol::frame::{LENGTH_BYTES, encode};
 use directory_protocol::message::{Request, Status};
@@ -30,14 +30,6 @@ fn closed_with(error: &quinn::ConnectionError) -> CloseCode {
         quinn::ConnectionError::ApplicationClosed(closed) => CloseCode::from_number(closed.error_code.into_inner()),
         other => panic!("expected the directory to close the connection, found {other}"),
     }
-}
-
-/// Alice and Bob still see each other, and a newcomer is let in.
-async fn life_goes_on(world: &World) {
-    let mut dave = world.come("dave", &["erin"]).await;
-    dave.sees("erin", false).await;
-    let _erin = world.come("erin", &["dave"]).await;
-    dave.sees("erin", true).await;
 }
 
 #[tokio::test]
@@ -150,6 +142,7 @@ async fn a_reader_who_does_not_read_is_disconnected() {
     }
     assert_eq!(closed_with(&connection.closed().await), CloseCode::TooSlow);
     bob.client.ping().await.unwrap();
+    life_goes_on(&world).await;
 }
 
 #[tokio::test]

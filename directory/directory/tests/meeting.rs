@@ -5,13 +5,14 @@
 mod common;
 
 use common::{DIRECTORY, LOOPBACK, Person, World, before_now, device, person};
-use directory_protocol::client::{CloseReason, ConnectError};
+use directory_protocol::client::{CloseReason, ConnectError, client_config};
 use directory_protocol::limits::NOTICED;
 use directory_protocol::message::{Outcome, Purpose, Role};
 use directory_protocol::{
     Announcement, Answer, Appearance, Audience, CloseCode, DirectoryClient, DirectoryEvent, Presence, Status,
 };
-use identity::testing::Authority;
+use identity::certificate::Certificate;
+use identity::testing::{Authority, private_key};
 use std::time::{Duration, Instant};
 
 const CALL: [u8; 16] = [7; 16];
@@ -199,10 +200,36 @@ async fn a_directory_of_another_authority_or_name_is_refused() {
 #[tokio::test]
 async fn an_expiring_certificate_ends_the_connection() {
     let world = World::new();
-    let almost_over = before_now(Duration::from_secs(14 * 86_400 - 10));
+    let almost_over = before_now(Duration::from_secs(14 * 86_400 - 15));
     let mut alice = world.try_connect(world.device("alice", almost_over)).await.unwrap();
-    let reason = CloseReason::ByDirectory(CloseCode::Expired);
-    assert_eq!(alice.next().await, DirectoryEvent::Closed { reason });
+    // Others see each other as before, and see her go.
+    let mut bob = world.come("bob", &["alice"]).await;
+    bob.sees("alice", false).await;
+    common::is_there(&alice.client, &[person("bob")]).await.unwrap();
+    bob.sees("alice", true).await;
+    let end = async {
+        loop {
+            if let DirectoryEvent::Closed { reason } = alice.next().await {
+                return reason;
+            }
+        }
+    };
+    assert_eq!(end.await, CloseReason::ByDirectory(CloseCode::Expired));
+    bob.sees("alice", false).await;
+    common::life_goes_on(&world).await;
+}
+
+/// A device, and the serial number of its certificate.
+fn revocable(world: &World, name: &str) -> (quinn::ClientConfig, Vec<u8>) {
+    let (chain, key) = world.authority.issue_person(&person(name), before_now(Duration::ZERO));
+    let serial = Certificate::parse(&chain[0]).unwrap().tbs().serial().to_vec();
+    (client_config(chain, private_key(&key), world.authority.trust()).unwrap(), serial)
+}
+
+/// The directory has a list with this certificate on it.
+fn revoke(world: &World, serial: &[u8]) {
+    let now = before_now(Duration::ZERO);
+    world.trust.install_crl(&world.authority.people_crl(1, now, &[serial]), now).unwrap();
 }
 
 #[tokio::test]
@@ -213,19 +240,43 @@ async fn a_revoked_certificate_ends_the_connection() {
     let connections = world.directory.counts().connections;
     assert_eq!(connections, 2);
 
-    let (chain, key) = world.authority.issue_person(&person("carol"), before_now(Duration::ZERO));
-    let serial = identity::certificate::Certificate::parse(&chain[0]).unwrap().tbs().serial().to_vec();
-    let config =
-        directory_protocol::client::client_config(chain, identity::testing::private_key(&key), world.authority.trust());
-    let mut carol = world.try_connect(config.unwrap()).await.unwrap();
-    let now = before_now(Duration::ZERO);
-    world.trust.install_crl(&world.authority.people_crl(1, now, &[&serial]), now).unwrap();
+    let (config, serial) = revocable(&world, "carol");
+    let mut carol = world.try_connect(config).await.unwrap();
+    revoke(&world, &serial);
     world.directory.revocations_changed();
     let reason = CloseReason::ByDirectory(CloseCode::NoLongerAccepted);
     assert_eq!(carol.next().await, DirectoryEvent::Closed { reason });
     for other in [&mut alice, &mut bob] {
         other.client.ping().await.unwrap();
     }
+}
+
+/// In the handshake, and not by a look at those who are there: she is there for nobody, not for a moment.
+#[tokio::test]
+async fn whose_certificate_is_revoked_or_over_is_turned_away_at_the_door() {
+    let world = World::new();
+    let mut alice = world.come("alice", &["carol"]).await;
+    alice.sees("carol", false).await;
+    let refusal = async |config| match world.try_connect(config).await.err() {
+        Some(ConnectError::Closed(CloseReason::CertificateRefused(reason))) => reason,
+        other => panic!("not refused for her certificate: {other:?}"),
+    };
+
+    let over = world.device("carol", before_now(Duration::from_secs(15 * 86_400)));
+    let reason = refusal(over).await;
+    assert!(reason.to_lowercase().contains("expired"), "{reason}");
+
+    let (config, serial) = revocable(&world, "carol");
+    revoke(&world, &serial);
+    let reason = refusal(config).await;
+    assert!(reason.to_lowercase().contains("revoked"), "{reason}");
+
+    assert_eq!(world.directory.counts().connections, 1, "alice's");
+    alice.client.ping().await.unwrap();
+    assert!(alice.events.try_recv().is_err(), "carol was never there");
+    // The list is about that one certificate: with another one she is let in.
+    let _carol = world.come("carol", &["alice"]).await;
+    alice.sees("carol", true).await;
 }
 
 #[tokio::test]

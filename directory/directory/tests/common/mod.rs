@@ -304,6 +304,16 @@ pub(crate) async fn way(to: SocketAddr) -> Way {
     Way { address, sent, _carrying: AbortOnDropHandle::new(tokio::spawn(carry)) }
 }
 
+/// Two people come, see each other, and see each other go.
+pub(crate) async fn life_goes_on(world: &World) {
+    let mut dave = world.come("dave", &["erin"]).await;
+    dave.sees("erin", false).await;
+    let erin = world.come("erin", &["dave"]).await;
+    dave.sees("erin", true).await;
+    erin.client.close();
+    dave.sees("erin", false).await;
+}
+
 /// Announces herself to these contacts and watches them, and repeats only what is not known for now: who watches her must not
 /// see her come twice.
 pub(crate) async fn is_there(client: &DirectoryClient, contacts: &[Identifier]) -> Result<(), RequestError> {
