@@ -227,3 +227,89 @@ fn a_call_back_rings_at_the_caller_even_if_she_blocks_him() {
     world.pass(ms(100));
     one_stays(&world, (alice, [2; 16]), (bob, [1; 16]));
 }
+
+/// How a call that rings comes to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    Accepted,
+    Declined,
+    Withdrawn,
+}
+
+/// However long a packet is lost, nobody waits for longer: it is sent again after less than half a second.
+const SOON: Duration = Duration::from_secs(2);
+
+/// Lets time pass until it is so; the test has failed if it is not so soon.
+fn until(world: &mut World, what: &str, is_so: impl Fn(&World) -> bool) {
+    let began = world.time();
+    while !is_so(world) {
+        assert!(world.time() - began < SOON, "{what} takes too long; the lost one is {:?}", world.lost);
+        world.pass(ms(5));
+    }
+}
+
+/// The caller, the callee and the callee's keeper are at three nodes; this packet of the call is lost. How many there are.
+fn call_with_a_loss(end: End, lost: Option<u64>) -> u64 {
+    use directory_protocol::message::Role;
+    let mut world = World::new(19);
+    let bob = world.kept_by(2, "bob");
+    let (caller, callee) = (world.come(0, "alice", &[&bob]), world.come(1, &bob, &["alice"]));
+    world.pass(ms(500));
+    let before = world.thrown;
+    world.lost = lost.map(|number| before + number);
+    let seen = |world: &World, at: At| -> Vec<Response> {
+        world.seen.get(&at).into_iter().flatten().map(|(_, response)| response.clone()).collect()
+    };
+    let rings = |world: &World| rang(&seen(world, callee), CALL);
+    let asked = world.call(caller, &bob, CALL);
+    until(&mut world, "ringing", rings);
+    let ended = match end {
+        End::Accepted => world.answer(callee, CALL, AnswerKind::Accept),
+        End::Declined => world.answer(callee, CALL, AnswerKind::Decline),
+        End::Withdrawn => world.ask(caller, |id| Request::Cancel { id, call_id: CALL }),
+    };
+    let (ends_with, told) = match end {
+        End::Accepted => (vec![Outcome::Ringing], caller),
+        End::Declined => (vec![Outcome::Ringing, Outcome::Declined], caller),
+        End::Withdrawn => (vec![Outcome::Cancelled], callee),
+    };
+    until(&mut world, "the end", |world| match end {
+        End::Accepted => [caller, callee].iter().all(|at| !gone(&seen(world, *at)).is_empty()),
+        _ => world.outcomes(told, CALL) == ends_with,
+    });
+    let packets = world.thrown - before;
+    // Whatever is sent again changes nothing more, and after the time of a call nothing is left of it.
+    world.pass(Duration::from_secs(35));
+    let case = format!("{end:?}, {lost:?} lost");
+    assert_eq!(world.outcomes(told, CALL), ends_with, "{case}");
+    let incoming = |response: &&Response| matches!(response, Response::Incoming { .. });
+    assert_eq!(seen(&world, callee).iter().filter(incoming).count(), 1, "{case}");
+    for (at, request) in [(caller, asked), (if told == caller { callee } else { caller }, ended)] {
+        assert_eq!(
+            world.answered(at, request).map(|(_, answer)| answer),
+            Some(&Response::Done { id: request }),
+            "{case}"
+        );
+    }
+    let (hers, his) = (gone(&seen(&world, caller)), gone(&seen(&world, callee)));
+    match (end, &hers[..], &his[..]) {
+        (End::Accepted, [(Role::Dialler, key)], [(Role::Listener, same)]) => assert_eq!(key, same, "{case}"),
+        (End::Declined | End::Withdrawn, [], []) => {}
+        _ => panic!("{case}: {hers:?}, {his:?}"),
+    }
+    assert_eq!(world.closed, [], "{case}: nobody is sent away");
+    assert_eq!((world.told(caller, &bob), world.told(callee, "alice")), (vec![true], vec![true]), "{case}");
+    packets
+}
+
+/// INVITE, ANSWER, CANCEL and GO go from node to node and are acknowledged there; each of those packets is lost once.
+#[test]
+fn a_call_comes_to_its_end_whichever_packet_of_it_is_lost() {
+    for end in [End::Accepted, End::Declined, End::Withdrawn] {
+        let packets = call_with_a_loss(end, None);
+        assert!(packets >= 4, "{end:?}: at least the way there and back by its keeper, found {packets}");
+        for lost in 1..=packets {
+            call_with_a_loss(end, Some(lost));
+        }
+    }
+}

@@ -45,6 +45,9 @@ struct World {
     cut: HashSet<(usize, usize)>,
     /// Of a thousand packets, so many are lost.
     loss: u64,
+    /// How many packets were sent, and the number of one that is lost.
+    thrown: u64,
+    lost: Option<u64>,
     /// Of this node only what is as short as a beat gets through, and to it.
     only_beats_of: Option<usize>,
     /// A packet takes at least a tenth of this, and at most all of it.
@@ -91,6 +94,8 @@ impl World {
             last: BTreeMap::new(),
             cut: HashSet::new(),
             loss: 0,
+            thrown: 0,
+            lost: None,
             only_beats_of: None,
             delay: ms(2),
             random: seed | 1,
@@ -182,7 +187,8 @@ impl World {
         if self.bytes.len() < 4_000 {
             self.bytes.push(sealed.clone());
         }
-        if self.cut.contains(&(from, to)) || self.draw(1_000) < self.loss {
+        self.thrown += 1;
+        if self.cut.contains(&(from, to)) || self.draw(1_000) < self.loss || self.lost == Some(self.thrown) {
             return;
         }
         let concerned = self.only_beats_of.is_some_and(|node| node == from || node == to);
