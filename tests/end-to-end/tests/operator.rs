@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
+use directory_protocol::CloseCode;
+use serde_json::{Value, json};
 use story::guard;
+use story::headless::Messenger;
 use story::homeserver::Homeserver;
 use story::person::Person;
 use story::process::{self, Finished};
@@ -20,6 +23,78 @@ fn ca(server: &Homeserver, arguments: &[&str]) -> Finished {
 
 fn lines(done: &Finished) -> Vec<Value> {
     done.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Alice and Bob are enrolled, online, and see each other.
+fn town(place: &Path) -> (Homeserver, [Messenger; 2]) {
+    let server = Homeserver::start(&place.join("server"), &[]).unwrap();
+    let people = [ALICE, BOB].map(|address| Person::new(place, address));
+    people.iter().for_each(|person| person.join(server.ready(), &server.outbox()).unwrap());
+    let mut messengers = people.map(|person| person.messenger().unwrap());
+    for (messenger, other) in messengers.iter_mut().zip([BOB, ALICE]) {
+        messenger.expect(&json!({ "event": "online" })).unwrap();
+        messenger.tell(&json!({ "do": "add_contact", "who": other })).unwrap();
+    }
+    for (messenger, other) in messengers.iter_mut().zip([BOB, ALICE]) {
+        messenger.expect(&json!({ "event": "presence", "who": other, "online": true })).unwrap();
+        messenger.catch_up();
+    }
+    (server, messengers)
+}
+
+const ALICE: &str = "alice@example.org";
+const BOB: &str = "bob@example.org";
+
+/// The directory follows the authority's list: it ends the connection that stands, and begins no other with that certificate.
+#[test]
+fn whose_certificate_is_revoked_is_online_no_longer_and_whoever_saw_her_sees_her_go() {
+    let place = tempfile::tempdir().unwrap();
+    let (server, [mut of_alice, mut of_bob]) = town(place.path());
+    let found = lines(&ca(&server, &["list", ALICE]).expect(0, "ca list").unwrap());
+    let serial = found[0]["serial"].as_str().unwrap();
+    ca(&server, &["revoke", serial, "--reason", "key-compromise"]).expect(0, "ca revoke").unwrap();
+    of_alice.expect(&json!({ "event": "offline", "reason": CloseCode::NoLongerAccepted.to_string() })).unwrap();
+    of_bob.expect(&json!({ "event": "presence", "who": ALICE, "online": false })).unwrap();
+    let refused = |event: &Value| {
+        let reason = event["reason"].as_str().unwrap_or_default();
+        event["event"] == "offline" && reason.contains("does not accept this certificate")
+    };
+    of_alice.expect_that("that she is turned away when she comes again", refused).unwrap();
+    // He is as he was, and she is told so by nothing but her own certificate.
+    let heard = [&mut of_alice, &mut of_bob].map(|messenger| messenger.heard().to_vec());
+    let after = |events: &[Value], what: &str| events.iter().filter(|event| event["event"] == what).count();
+    assert_eq!((after(&heard[0], "online"), after(&heard[1], "online"), after(&heard[1], "offline")), (1, 1, 0));
+    of_bob.quit().unwrap();
+    of_alice.quit().unwrap();
+    server.stop().unwrap();
+}
+
+/// As if the power had failed: nobody is told anything, and all come back by themselves when it runs again.
+#[test]
+fn a_directory_that_was_killed_gets_its_people_back() {
+    let place = tempfile::tempdir().unwrap();
+    let (server, mut messengers) = town(place.path());
+    let (folder, before) = (server.folder().to_path_buf(), server.ready().directory.clone());
+    server.kill();
+    let server = Homeserver::start(&folder, &[]).unwrap();
+    assert_eq!(server.ready().directory, before, "at the same port");
+    for (messenger, other) in messengers.iter_mut().zip([BOB, ALICE]) {
+        // What has ended without a word is noticed after half a minute of silence, and then it is tried again.
+        let events = [
+            json!({ "event": "offline" }),
+            json!({ "event": "online" }),
+            json!({ "event": "presence", "who": other, "online": true }),
+        ];
+        for event in events {
+            messenger.expect(&event).or_else(|_| messenger.expect(&event)).unwrap();
+        }
+    }
+    let [mut of_alice, mut of_bob] = messengers;
+    of_alice.tell(&json!({ "do": "send", "to": BOB, "text": "there again", "id": 1 })).unwrap();
+    of_bob.expect(&json!({ "event": "message", "from": ALICE, "text": "there again" })).unwrap();
+    of_alice.quit().unwrap();
+    of_bob.quit().unwrap();
+    server.stop().unwrap();
 }
 
 #[test]
