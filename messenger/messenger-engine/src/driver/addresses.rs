@@ -259,10 +259,20 @@ fe800000000000000000000000000007 02 40 20 80     eth0
         ]);
         let expected = ["2001:db8:0:1::aa", "2001:db8:0:2::7", "fd00::7", "10.0.0.7"];
         assert_eq!(order(Vec::new(), interfaces.clone(), FLAGS), ips(&expected));
-        // What the system itself would use comes first, whatever it is.
+        // What the system itself would use comes first, whatever it is: packets leave from there, so the other side sees it
+        // anyway, and a firewall lets nothing in for another one.
         let preferred = ips(&["2001:db8:0:1::7", "10.0.0.7"]);
         let expected = ["2001:db8:0:1::7", "2001:db8:0:2::7", "fd00::7", "10.0.0.7"];
         assert_eq!(order(preferred, interfaces, FLAGS), ips(&expected));
+    }
+
+    #[test]
+    fn where_the_system_uses_a_temporary_address_the_lasting_one_of_that_network_is_told_to_nobody() {
+        let interfaces = ips(&["2001:db8:0:1::7", "2001:db8:0:1::aa", "2001:db8:0:2::7"]);
+        for used in ["2001:db8:0:1::aa", "2001:db8:0:1::bb"] {
+            let own = order(ips(&[used]), interfaces.clone(), FLAGS);
+            assert_eq!(own, ips(&[used, "2001:db8:0:2::7"]));
+        }
     }
 
     #[test]

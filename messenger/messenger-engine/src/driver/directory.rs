@@ -392,4 +392,23 @@ mod tests {
         assert_eq!(link.rest(FIRST_PAUSE * 8, &mut wanted, &mut asked, &follow).await, Some(FIRST_PAUSE * 16));
         assert!(began.elapsed() >= FIRST_PAUSE * 4);
     }
+
+    /// When a directory comes back, a thousand devices must not come in the same moment; nor may one come at once, or late.
+    #[tokio::test(start_paused = true)]
+    async fn pauses_are_spread_evenly_from_half_to_one_and_a_half() {
+        let (mut link, follow) = (link(), Notify::new());
+        let ((_wants, mut wanted), (_asks, mut asked)) = (watch::channel(1), mpsc::unbounded_channel());
+        let pause = FIRST_PAUSE * 10;
+        let mut tenths = [0; 10];
+        for _ in 0..1_000 {
+            let began = tokio::time::Instant::now();
+            link.rest(pause, &mut wanted, &mut asked, &follow).await.expect("the engine is there");
+            // The timer's own grain is a millisecond.
+            let part = (began.elapsed().as_secs_f64() - 0.001) / pause.as_secs_f64() - 0.5;
+            assert!((-0.001..=1.0).contains(&part), "{part}");
+            tenths[((part * 10.0) as usize).min(9)] += 1;
+        }
+        // A hundred each are to be expected, give or take ten.
+        assert!(tenths.iter().all(|count| (50..=160).contains(count)), "{tenths:?}");
+    }
 }

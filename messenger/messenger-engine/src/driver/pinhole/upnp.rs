@@ -144,3 +144,29 @@ fn is_asked_from(gateway: SocketAddr, inside: IpAddr) -> Result<(), UpnpError> {
         false => Err(UpnpError::FromElsewhere { gateway, inside }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is on this machine is asked from an address of this machine, in the same family.
+    #[test]
+    fn a_router_is_asked_for_the_address_alone_from_which_the_system_asks_it() {
+        let gateways = ["127.0.0.1:5000", "[::1]:5000"].map(|gateway| gateway.parse::<SocketAddr>().unwrap());
+        // There may be no IPv6 here.
+        let gateways: Vec<SocketAddr> = gateways.into_iter().filter(|to| source_toward(*to).is_some()).collect();
+        assert!(gateways[0].is_ipv4());
+        for gateway in gateways {
+            is_asked_from(gateway, gateway.ip()).unwrap();
+            for other in ["127.0.0.77", "192.0.2.7", "fe80::7", "2001:db8::7", "::ffff:127.0.0.1"] {
+                let refused = is_asked_from(gateway, other.parse().unwrap()).unwrap_err();
+                assert!(matches!(refused, UpnpError::FromElsewhere { .. }), "{refused}");
+                let said = refused.to_string();
+                assert!(said.contains(&gateway.to_string()) && said.contains(other), "{said}");
+            }
+        }
+        // Where no way leads, nobody is asked: the broadcast address is refused to a socket that has not asked for it.
+        let nowhere = "255.255.255.255:5000".parse().unwrap();
+        assert!(source_toward(nowhere).is_none() && is_asked_from(nowhere, "192.0.2.7".parse().unwrap()).is_err());
+    }
+}
