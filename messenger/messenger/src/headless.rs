@@ -2,6 +2,7 @@
 //! (docs/headless.md). A line that cannot be understood is answered with an `error` event; nothing a line holds ends
 //! the program but `quit`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use identity::card::ContactCard;
@@ -17,6 +18,7 @@ use crate::failure::Failure;
 use crate::keeping::{self, Keeper, now_ms};
 use crate::lines::{self, Line, MAX_LINE_BYTES};
 use crate::own_devices::{Step, Wish};
+use crate::picture;
 use crate::run::ended_by_signal;
 use crate::start::Prepared;
 use crate::text;
@@ -178,13 +180,20 @@ fn understand(line: &Line) -> Result<Option<Command>, Box<Event>> {
     if text.trim().is_empty() {
         return Ok(None);
     }
-    let command = serde_json::from_str(text).map_err(no_command)?;
-    // A link that is no card may be an invitation, and so a secret: it goes no further, where it would be quoted.
-    if let Command::AddContact { who } = &command
-        && slash::is_link(who)
-        && let Err(message) = slash::newcomer(who)
-    {
-        return problem(message, "give the link of a contact card, whole");
+    let mut command = serde_json::from_str(text).map_err(no_command)?;
+    if let Command::AddContact { who } = &mut command {
+        match slash::newcomer(who) {
+            Ok(Newcomer::Pictured(path)) => match picture::link(Path::new(&path)).and_then(slash::on_card) {
+                Ok(Newcomer::OnCard(card)) => *who = card.to_string(),
+                Ok(_) => {}
+                Err(message) => return problem(message, "give a picture of a contact card's code, in PNG or JPEG"),
+            },
+            // A link that is no card may be an invitation, and so a secret: it goes no further, where it would be quoted.
+            Err(message) if slash::is_link(who) => {
+                return problem(message, "give the link of a contact card, whole");
+            }
+            Ok(_) | Err(_) => {}
+        }
     }
     Ok(Some(command))
 }
@@ -339,6 +348,15 @@ mod tests {
         );
         assert!(home.bindings().unwrap().get(&card.identifier).is_some());
         assert_eq!(learnt.get(), 2, "she is looked for where the card says");
+    }
+
+    #[test]
+    fn a_contact_is_added_by_a_picture_of_her_card() {
+        let add = |path: &str| understand(&Ok(format!(r#"{{"do":"add_contact","who":"{path}"}}"#).into_bytes()));
+        let Ok(Some(Command::AddContact { who })) = add(picture::tests::BOB) else { panic!("added") };
+        assert!(who.starts_with("inperson:bob@example.org?genesis=5f1c"), "{who}");
+        let refused = serde_json::to_string(&add("/nowhere/bob.png").unwrap_err()).unwrap();
+        assert!(refused.contains("/nowhere/bob.png: No such file") && refused.contains("PNG or JPEG"), "{refused}");
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod keys;
 mod lines;
 mod lock;
 mod own_devices;
+mod picture;
 mod places;
 mod renewal;
 mod run;

@@ -1,12 +1,13 @@
 //! What the person asks for, done to the model.
 
 use identity::Identifier;
+use identity::card::Link;
 use jiff::civil::DateTime;
 use messenger_engine::{Command, RoomId};
 
 use super::cover::insert_answer;
 use super::editor::{Editor, MAX_TEXT_BYTES};
-use super::slash::Newcomer;
+use super::slash::{self, Newcomer};
 use super::{App, Cover, Effect, Entry, Pane, Question, Waiting, events};
 use crate::keys::Action;
 use crate::view;
@@ -156,8 +157,21 @@ impl App {
         }
     }
 
+    /// What a picture showed that was to be read.
+    pub(crate) fn pictured(&mut self, found: Result<Link, String>) -> Vec<Effect> {
+        let added = found.and_then(slash::on_card).and_then(|newcomer| self.add(newcomer));
+        added.unwrap_or_else(|problem| {
+            self.wrong(problem);
+            Vec::new()
+        })
+    }
+
     pub(super) fn add(&mut self, newcomer: Newcomer) -> Result<Vec<Effect>, String> {
-        let who = newcomer.identifier().clone();
+        let (who, card) = match newcomer {
+            Newcomer::Named(who) => (who, None),
+            Newcomer::OnCard(card) => (card.identifier.clone(), Some(card)),
+            Newcomer::Pictured(path) => return Ok(vec![Effect::Read(self.places.expand(&path))]),
+        };
         if who == self.me.identifier {
             return Err("That is you.".to_owned());
         }
@@ -173,7 +187,7 @@ impl App {
         self.pane = Pane::Message;
         let mut effects = vec![Effect::Engine(Command::AddContact { who: who.to_string() }), Effect::Remember(who)];
         effects.extend(about);
-        if let Newcomer::OnCard(card) = newcomer {
+        if let Some(card) = card {
             // First of all: who comes online a moment later is judged by it.
             effects.insert(0, Effect::Take(card));
         }

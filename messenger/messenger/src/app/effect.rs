@@ -22,6 +22,8 @@ pub(crate) enum Effect {
     Remember(Identifier),
     /// Know the person on a contact card by its authority.
     Take(Box<ContactCard>),
+    /// Read the link in this picture.
+    Read(PathBuf),
     /// Take it out of the folder.
     Forget(Identifier),
     /// Keep this about a contact.

@@ -17,23 +17,14 @@ use super::remarks::{self, Remark};
 use crate::contacts::about::{Alert, OwnName};
 use crate::settings::Notify;
 
-pub(crate) use reading::{identifier, is_link, link, newcomer, parse, room_name};
+pub(crate) use reading::{identifier, is_link, link, newcomer, on_card, parse, room_name};
 
-/// Somebody to add: an address as typed, or all that a contact card says.
+/// Somebody to add: an address as typed, all that a contact card says, or the path of a picture of one's code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Newcomer {
     Named(Identifier),
     OnCard(Box<ContactCard>),
-}
-
-impl Newcomer {
-    /// Who it is.
-    pub(crate) fn identifier(&self) -> &Identifier {
-        match self {
-            Self::Named(who) => who,
-            Self::OnCard(card) => &card.identifier,
-        }
-    }
+    Pictured(String),
 }
 
 /// What a line beginning with `/` asks for.
@@ -141,7 +132,7 @@ impl Wish {
 
 /// Every command, for the help: how it is typed and what it does.
 pub(crate) const ALL: &[(&str, &str)] = &[
-    ("/add bob@example.org", "add a contact, by address or by the link of a contact card"),
+    ("/add bob@example.org", "add a contact, by address or contact card"),
     ("/card", "your own contact card, as a link and a QR code"),
     ("/remove [bob@example.org]", "remove a contact (this one, if none is named)"),
     ("/room create NAME", "open a room with yourself as host"),

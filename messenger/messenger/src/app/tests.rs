@@ -13,6 +13,7 @@ use messenger_engine::{
 use super::list::MAX_WAITING;
 use super::*;
 use crate::keys::{Action, Place};
+use crate::picture;
 
 pub(crate) const ROOM: RoomId = RoomId([9; 16]);
 const CALL: CallId = CallId([7; 16]);
@@ -180,6 +181,17 @@ fn a_contact_card_is_taken_before_its_person_is_added() {
     assert_eq!(typed(&mut app, "/add inperson:bob@example.org"), []);
     assert!(matches!(&app.notice, Some(Notice::Wrong(text)) if text.contains("no contact card")), "{:?}", app.notice);
     app.act(Action::Edit(editor::Edit::DeleteToStart), now());
+    // The same by a picture of its code, which is read outside of the model.
+    let picture = std::path::PathBuf::from(picture::tests::BOB);
+    let look = [Effect::Read(picture.clone())];
+    assert_eq!(typed(&mut app, &format!("/add {}", picture.display())), look);
+    assert_eq!(app.pictured(picture::link(&picture)), expected);
+    app.act(Action::AskContact, now());
+    app.paste(picture::tests::BOB);
+    assert_eq!(app.act(Action::Yes, now()), look);
+    assert!(app.cover.is_none());
+    assert_eq!(app.pictured(Err("bob.png: no code.".to_owned())), []);
+    assert!(matches!(&app.notice, Some(Notice::Wrong(text)) if text.contains("no code")), "{:?}", app.notice);
     assert_eq!(typed(&mut app, &format!("/add {}", card("alice"))), []);
     assert!(matches!(&app.notice, Some(Notice::Wrong(text)) if text.contains("That is you")), "{:?}", app.notice);
     app.act(Action::Edit(editor::Edit::DeleteToStart), now());

@@ -29,6 +29,7 @@ use crate::failure::Failure;
 use crate::keeping::{self, Keeper, now_ms};
 use crate::lock;
 use crate::own_devices::Desk;
+use crate::picture;
 use crate::places::Places;
 use crate::settings;
 use crate::start::Prepared;
@@ -144,6 +145,12 @@ impl Session {
                         }
                         Err((message, remedy)) => self.app.tell_wrong(format!("{message}: {remedy}")),
                     }
+                    Ok(())
+                }
+                Effect::Read(path) => {
+                    let link = tokio::task::spawn_blocking(move || picture::link(&path)).await;
+                    let link = link.unwrap_or_else(|_| Err("That picture cannot be read.".to_owned()));
+                    effects.extend(self.app.pictured(link));
                     Ok(())
                 }
                 Effect::Forget(who) => self.book.remove(&who),

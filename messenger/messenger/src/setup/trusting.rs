@@ -1,12 +1,10 @@
 //! The first step: whose certificates count. By a contact card or an invitation, which have a fingerprint on them, or by an
 //! address and a fingerprint that came by another way.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use device::Home;
-use device::card::{Taken, qr};
+use device::card::Taken;
 use device::https::fetch_to_compare_by_fingerprint;
 use identity::UnixTime;
 use identity::card::{ContactCard, Invitation, Link};
@@ -18,6 +16,7 @@ use crate::app::slash;
 use crate::contacts::ContactBook;
 use crate::failure::Failure;
 use crate::own_devices::invitation;
+use crate::picture;
 
 /// Until a policy is pinned. The link with which the messenger was opened is proposed: it may come from anywhere.
 pub(super) async fn trust(
@@ -89,19 +88,7 @@ fn link(typed: &str) -> Option<Result<Link, String>> {
         return Some(slash::link(typed));
     }
     let path = Path::new(typed);
-    let end = path.extension()?;
-    if !["png", "jpg", "jpeg"].iter().any(|one| end.eq_ignore_ascii_case(one)) || !path.is_file() {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(qr::MAX_PICTURE_BYTES as u64 + 1).read_to_end(&mut bytes));
-    let texts =
-        read.map_err(|error| error.to_string()).and_then(|_| qr::texts(&bytes).map_err(|error| error.to_string()));
-    Some(match texts {
-        // Of several codes the one that is ours; there is one at least.
-        Ok(texts) => slash::link(texts.iter().find(|text| slash::is_link(text)).unwrap_or(&texts[0])),
-        Err(problem) => Err(format!("{typed}: {problem}.")),
-    })
+    (picture::ends_as_one(typed) && path.is_file()).then(|| picture::link(path))
 }
 
 enum Pinned {

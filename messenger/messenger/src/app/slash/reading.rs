@@ -11,6 +11,7 @@ use super::{LockWish, Newcomer, Slash, Wish};
 use crate::app::files::{self, Deed};
 use crate::app::{devices, keeping, remarks};
 use crate::contacts::about::{Alert, OwnName};
+use crate::picture;
 use crate::settings::Notify;
 
 /// Reads a line beginning with `/`.
@@ -92,16 +93,31 @@ pub(crate) fn identifier(text: &str) -> Result<Identifier, String> {
         .map_err(|error| format!("That is no address: {error}. Write bob@example.org, or +14155550123."))
 }
 
-/// Somebody to add, as typed or pasted: an address, or the link of a contact card.
+/// Somebody to add, as typed, pasted or dropped: an address, the link of a contact card, or the path of a picture of its code.
 ///
 /// # Errors
 /// One line for people.
 pub(crate) fn newcomer(text: &str) -> Result<Newcomer, String> {
     let text = text.trim();
-    if !is_link(text) {
-        return identifier(text).map(Newcomer::Named);
+    if is_link(text) {
+        return link(text).and_then(on_card);
     }
-    match link(text)? {
+    // What has an @ is an address, unless it lies in a folder.
+    let path = || files::parse_paths(text).ok().and_then(|paths| <[String; 1]>::try_from(paths).ok());
+    match path() {
+        Some([path]) if picture::ends_as_one(&path) && (path.contains('/') || !path.contains('@')) => {
+            Ok(Newcomer::Pictured(path))
+        }
+        _ => identifier(text).map(Newcomer::Named),
+    }
+}
+
+/// Whom a link is a card of.
+///
+/// # Errors
+/// One line for people.
+pub(crate) fn on_card(link: Link) -> Result<Newcomer, String> {
+    match link {
         Link::Card(card) => Ok(Newcomer::OnCard(Box::new(card))),
         Link::Invitation(invitation) => Err(format!(
             "That is no contact card, but an invitation for a new device of {} alone. Ask for the card: /card shows it.",
@@ -252,6 +268,10 @@ mod tests {
     fn reads_what_the_help_lists() {
         let bob = Identifier::parse("bob@example.org").unwrap();
         assert_eq!(parse("/add  Bob@Example.org "), Ok(Slash::Add(Newcomer::Named(bob.clone()))));
+        for (typed, path) in [("bob.png", "bob.png"), ("'my card.JPG'", "my card.JPG"), ("./b@b.jpeg", "./b@b.jpeg")] {
+            assert_eq!(parse(&format!("/add {typed}")), Ok(Slash::Add(Newcomer::Pictured(path.to_owned()))));
+        }
+        assert!(matches!(parse("/add bob@example.png"), Ok(Slash::Add(Newcomer::Named(_)))));
         assert_eq!(parse("/remove"), Ok(Slash::Remove(None)));
         assert_eq!(parse("/room create summer picnic"), Ok(Slash::CreateRoom("summer picnic".to_owned())));
         assert_eq!(parse("/invite bob@example.org"), Ok(Slash::Invite(bob.clone())));
