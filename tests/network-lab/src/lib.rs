@@ -8,6 +8,7 @@
 //! * [`topology`] builds the networks of two households, a home server and the internet between them;
 //! * [`probe`] finds out from the outside what a router really does, so that no figure rests on what a rule was meant to do;
 //! * [`pinholes`] has routers asked for ports, and looks at what they open;
+//! * [`doctor`] compares what the messenger's doctor says of routers with what they are;
 //! * [`people`] are enrolled once, and call each other in every [`scenario`]; [`run`] plays them; [`abroad`] is for those of two
 //!   directories;
 //! * [`page`] writes the outcome into docs/connectivity.md, and compares it with what stands there.
@@ -18,6 +19,7 @@
 
 pub mod abroad;
 pub mod check;
+pub mod doctor;
 pub mod figures;
 pub mod line;
 pub mod namespace;

@@ -11,7 +11,7 @@ use network_lab::people::People;
 use network_lab::run::{self, Outcome};
 use network_lab::scenario::{self, Scenario};
 use network_lab::world::{NOT_PERMITTED, NoWorld, World};
-use network_lab::{check, line, page, pinholes, probe};
+use network_lab::{check, doctor, line, page, pinholes, probe};
 use serde_json::json;
 use story::Failure;
 
@@ -42,6 +42,8 @@ enum Command {
     List,
     /// See whether the lab's routers do what their names say, and its lines are as long and as bad as they should be
     Check,
+    /// See whether the messenger's doctor says of each router what it is
+    Doctor,
     /// Have routers open ports by PCP and by UPnP, and close them again (needs miniupnpd)
     Pinholes,
     /// Play scenarios
@@ -101,6 +103,11 @@ fn carry_out(command: Command) -> Result<(), NoWorld> {
         Command::Check => {
             let _world = World::enter()?;
             checked().map_err(NoWorld::Failed)
+        }
+        Command::Doctor => {
+            let world = World::enter()?;
+            let people = People::enrol(&world).map_err(NoWorld::Failed)?;
+            doctor::says_what_is_there(&people, |said| println!("{said}")).map_err(NoWorld::Failed)
         }
         Command::Pinholes => {
             let world = World::enter()?;

@@ -16,6 +16,8 @@ pub enum Access {
     Carrier(NatKind, NatKind),
     /// As [`Access::Nat`], and UDP passes to the directory alone.
     NoUdp(NatKind),
+    /// As [`Access::Nat`], and by IPv4 no UDP passes at all.
+    NoUdpByV4(NatKind),
 }
 
 /// By what a home's router lets devices open ports.

@@ -161,6 +161,14 @@ pub fn only_udp_to(server_v4: &str, server_v6: &str, port: u16) -> String {
     )
 }
 
+/// By IPv4 nothing passes that is UDP; IPv6 was forgotten, as firms do.
+pub const NO_UDP_BY_V4: &str = "table inet firm {
+    chain forward {
+        type filter hook forward priority filter - 1; policy accept;
+        meta nfproto ipv4 meta l4proto udp drop
+    }
+}";
+
 /// Nothing passes to the home server and from it: for the router of the internet.
 #[must_use]
 pub fn unreachable(server_v4: &str, server_v6: &str) -> String {

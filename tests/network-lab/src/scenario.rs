@@ -121,7 +121,7 @@ const fn between(alice: House, bob: House) -> Plan {
 }
 
 fn networks() -> Vec<Scenario> {
-    use Access::{Carrier, Firewall, Nat, NoUdp, Open};
+    use Access::{Carrier, Firewall, Nat, NoUdp, NoUdpByV4, Open};
     use Expected::{Connects, Refused};
     use NatKind::{FullCone, PortRestricted};
     let network = |name: &str, row: &str, plan: Plan, expected: Expected, short: bool| Scenario {
@@ -225,6 +225,14 @@ fn networks() -> Vec<Scenario> {
             between(House::v4(Open), House::v4(NoUdp(PortRestricted))),
             Refused(NOTHING_CAME),
             false,
+        ),
+        // What does not come by IPv4 was seen to come by IPv6: so it is this network, and the caller is told.
+        network(
+            "udp-blocked",
+            "IPv6, and by IPv4 no UDP at all, on the caller's side; IPv4 alone on the callee's",
+            between(House::dual(NoUdpByV4(PortRestricted)), House::v4(Open)),
+            Refused("your network seems to block UDP"),
+            true,
         ),
         network("loss", "IPv6, no firewall, 5 % of all packets lost on each line", bad(lossy), Connects, false),
         network(

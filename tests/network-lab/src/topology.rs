@@ -231,6 +231,10 @@ impl Site<'_> {
                 router.rules(&rules::nat(kind, &outside, false))?;
                 router.rules(&rules::only_udp_to(SERVER_V4, SERVER_V6, DIRECTORY_PORT))?;
             }
+            Access::NoUdpByV4(kind) => {
+                router.rules(&rules::nat(kind, &outside, false))?;
+                router.rules(rules::NO_UDP_BY_V4)?;
+            }
         }
         if let Some(opens) = house.opens {
             router.rules(&rules::opening(opens.port()))?;

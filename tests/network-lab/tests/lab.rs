@@ -42,6 +42,12 @@ fn all_calls_end_as_the_page_says() {
 }
 
 #[test]
+#[ignore = "some two minutes of waiting for what does not come; run by ./test --all"]
+fn the_doctor_says_of_each_router_what_it_is() {
+    lab(&["doctor"], Duration::from_secs(600));
+}
+
+#[test]
 #[ignore = "needs miniupnpd, which opens ports in routers; run by ./test --all"]
 fn routers_open_ports_and_close_them_again() {
     lab(&["pinholes"], Duration::from_secs(300));
