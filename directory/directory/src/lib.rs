@@ -23,6 +23,7 @@ mod figures;
 mod hub;
 mod observation;
 mod outbox;
+pub mod protect;
 mod server;
 mod session;
 mod sockets;

@@ -1,21 +1,29 @@
-//! What keeps the memory of this process in its memory.
+//! What keeps the memory of a process in its memory, for programs that hold a directory.
 
-use super::failure::Failure;
 use nix::sys::mman::{MlockAllFlags, mlockall};
-use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 
-/// No core file at a crash, and on Linux no other process of the same person that looks into this one (prctl(2)).
-pub(super) fn no_core_dumps() -> Result<(), Failure> {
-    let limited = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+/// No core dump at a crash. A limit of 0 would still hand one to a program (core(5): a pattern that begins with a pipe is not
+/// limited); at 1 byte Linux makes none for such a program either, and none in a file.
+pub fn no_core_dumps() -> Result<(), std::io::Error> {
+    // Where it is 0 already (systemd's LimitCORE=0), only root may raise it, and a unit may forbid even to ask.
+    match getrlimit(Resource::RLIMIT_CORE)? {
+        (_, 0) => Ok(()),
+        _ => setrlimit(Resource::RLIMIT_CORE, 1, 1).map_err(Into::into),
+    }
+}
+
+/// On Linux no other process of the same person looks into this one, and nothing at all is dumped of it (prctl(2)).
+pub fn no_onlookers() -> Result<(), std::io::Error> {
     #[cfg(target_os = "linux")]
-    let limited = limited.and_then(|()| nix::sys::prctl::set_dumpable(false));
-    limited.map_err(|error| Failure::Protection(error.into()))
+    nix::sys::prctl::set_dumpable(false)?;
+    Ok(())
 }
 
 /// Nothing of it is ever swapped out, neither what is there now nor what comes.
 ///
 /// Only where nothing limits locked memory: under a limit, the first allocation beyond it would end the process.
-pub(super) fn lock_memory() -> Result<(), std::io::Error> {
+pub fn lock_memory() -> Result<(), std::io::Error> {
     let raised = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
     if !may_lock_anything() {
         raised?;

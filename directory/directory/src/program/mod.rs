@@ -6,11 +6,10 @@ mod files;
 mod foreign;
 mod lists;
 mod operator;
-mod protect;
 mod settings;
 
 use clap::{Parser, Subcommand};
-use directory::{Directory, DirectoryConfig};
+use directory::{Directory, DirectoryConfig, protect};
 use failure::Failure;
 use files::Files;
 use settings::Settings;
@@ -90,7 +89,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn serve(settings: &std::path::Path, json: bool) -> Result<(), Failure> {
     // Before anything secret is read.
-    protect::no_core_dumps()?;
+    protect::no_core_dumps().and_then(|()| protect::no_onlookers()).map_err(Failure::Protection)?;
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let settings = Settings::read(settings)?;

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use arguments::{Arguments, Command, Format};
 use command_line::{Failure, say};
+use directory::protect;
 use homeserver::introduce::introduce;
 use homeserver::{Options, StartError};
 use policy::policy;
@@ -41,6 +42,10 @@ fn main() -> ExitCode {
 
 fn serve(options: &Options, json: bool, format: Format) -> ExitCode {
     messages::begin(format);
+    // Before anything secret is read. Who is online is in this memory, too, beside the authority's keys.
+    if let Err(error) = protect::no_core_dumps() {
+        tracing::warn!(%error, "a crash may leave what is in memory on the disk: core dumps cannot be switched off");
+    }
     let Err(failure) = on_threads(up(options, json, format)) else { return ExitCode::SUCCESS };
     if format == Format::Json {
         tracing::error!(error = failure.what, remedy = failure.remedy, "it does not run");

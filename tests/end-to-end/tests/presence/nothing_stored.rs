@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use directory_protocol::{Appearance, Details, Status};
 use story::guard;
+use story::homeserver::Homeserver;
 use story::memory::{Needle, search_process};
 use story::process::await_sight;
 
@@ -14,6 +15,23 @@ use super::program::{Running, SOON, person};
 fn status_line(id: u32, name: &str) -> String {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
     status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned()
+}
+
+/// A size in /proc/PID/status.
+fn kilobytes(id: u32, name: &str) -> u64 {
+    let line = status_line(id, name);
+    line.strip_suffix(" kB").and_then(|size| size.parse().ok()).unwrap_or_else(|| panic!("{name} {line:?}"))
+}
+
+/// Permits the program that it then becomes as large a core dump as may be.
+const DUMPING: [&str; 4] = ["sh", "-c", r#"ulimit -S -c "$(ulimit -H -c)" && exec "$@""#, "sh"];
+
+/// A limit of one byte is the kernel's word for no dump at all (core(5) says what 0 does not do).
+fn dumps_nothing(id: u32) {
+    let limits = std::fs::read_to_string(format!("/proc/{id}/limits")).unwrap();
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    let permitted: Vec<&str> = core.split_whitespace().take(2).collect();
+    assert!(permitted == ["1", "1"] || permitted == ["0", "0"], "{core}");
 }
 
 fn write_bytes(id: u32) -> Option<u64> {
@@ -93,7 +111,7 @@ async fn under_load_it_writes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_has_gone_is_nowhere_in_its_memory() {
-    let directory = Running::start(&[]).unwrap();
+    let directory = Running::start(&DUMPING).unwrap();
     let gone = story::random::unheard_of();
     let here: String = gone.chars().rev().collect();
     let (_stays, mut events) = directory.come(&here, &["somebody"]).await;
@@ -118,16 +136,30 @@ async fn who_has_gone_is_nowhere_in_its_memory() {
     assert!(events.try_recv().is_ok(), "the other one is still connected");
 
     // Nothing can bring it to a disk either.
-    let limits = std::fs::read_to_string(format!("/proc/{}/limits", directory.id())).unwrap();
-    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
-    assert_eq!(core.split_whitespace().rev().nth(2), Some("0"), "{core}");
-    if status_line(directory.id(), "VmLck:") == "0 kB" {
-        let mut directory = directory;
-        directory.child.kill().unwrap();
-        let mut said = String::new();
-        directory.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        assert!(said.contains("cannot be locked"), "its memory is not locked, and it said: {said}");
+    dumps_nothing(directory.id());
+    let [locked, resident] = ["VmLck:", "VmRSS:"].map(|name| kilobytes(directory.id(), name));
+    let mut directory = directory;
+    directory.child.kill().unwrap();
+    let mut said = String::new();
+    directory.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    if said.contains("cannot be locked") {
+        assert_eq!(locked, 0, "it said: {said}");
+    } else {
+        // All of it is locked, whether it was touched already or not; pages of the kernel's own (vvar, vdso) cannot be.
+        assert!(locked >= resident * 9 / 10, "{locked} kB of {resident} are locked, and it said nothing of it: {said}");
+        assert!(resident > 0);
     }
+}
+
+#[test]
+fn a_home_server_with_a_directory_in_it_leaves_no_core_dump() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("server");
+    let options = ["--https-port", "0", "--directory-port", "0"];
+    let command = Homeserver::command_under(&DUMPING.map(str::to_owned), &folder, &options).unwrap();
+    let server = Homeserver::start_with(&folder, command).unwrap();
+    dumps_nothing(server.id());
+    server.stop().unwrap();
 }
 
 #[test]
