@@ -120,7 +120,16 @@ fn two_people_find_each_other_by_a_card_alone() {
     of_a.expect(&json!({ "event": "online" })).unwrap();
     of_b.expect(&json!({ "event": "online" })).unwrap();
     of_a.tell(&json!({ "do": "add_contact", "who": of_bob })).unwrap();
-    of_b.tell(&json!({ "do": "add_contact", "who": of_alice })).unwrap();
+    // He has a picture of the code, as other people's programs draw it, if there is one here.
+    let picture = place.path().join("alice.png").display().to_string();
+    let given = python("codes", "codes-requirements.txt").map_or_else(
+        || of_alice.clone(),
+        |python| {
+            run(&python, "codes.py", &["write", &of_alice, &picture], "");
+            picture
+        },
+    );
+    of_b.tell(&json!({ "do": "add_contact", "who": given })).unwrap();
     of_b.expect(&json!({ "event": "presence", "who": "alice@example.org", "online": true })).unwrap();
     of_b.tell(&json!({ "do": "send", "to": "alice@example.org", "text": "your card", "id": 1 })).unwrap();
     of_a.expect(&json!({ "event": "message", "from": "bob@example.org", "text": "your card" })).unwrap();
