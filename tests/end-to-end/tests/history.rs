@@ -207,14 +207,9 @@ fn a_full_disk_and_a_read_only_one_are_told_and_nothing_is_lost() {
     let listed = run(&alice, &["list", &right]).expect(0, "nothing is lost").unwrap();
     assert!(listed.stdout.contains("bob@example.org: on"), "{}", listed.stdout);
 
-    let remount = |how: &str| {
-        let mut command = story::guard::guarded(Path::new("mount")).unwrap();
-        command.args(["-o", how]).arg(disk.folder());
-        process::run("mount", command, PATIENCE).unwrap().expect(0, "mount").unwrap();
-    };
-    remount("remount,ro");
+    disk.read_only(true).unwrap();
     let refused = run(&alice, &["on", "carol@example.org", &right]).expect(1, "read-only").unwrap();
     assert!(refused.stderr.contains("read-only"), "{}", refused.stderr);
-    remount("remount,rw");
+    disk.read_only(false).unwrap();
     run(&alice, &["check", &right]).expect(0, "as it was").unwrap();
 }
