@@ -85,15 +85,21 @@ fn offered(event: &Event, expected: TransferId) -> Option<()> {
     matches!(event, Event::FileOffered { transfer, .. } if *transfer == expected).then_some(())
 }
 
-/// Waits until a transfer is in a state, however slow the machine is, as long as it gets on; returns by whom, and why.
+/// Waits until a transfer is in a state, however slow the machine is, as long as it gets on and nothing that has come is lost;
+/// returns by whom, and why.
 async fn stands(who: &mut Someone, expected: TransferId, at: TransferState) -> (Option<Side>, Option<String>) {
+    let mut there = 0;
     loop {
         let question = |event: &Event| match event {
             Event::FileState { transfer, state, by, reason, .. } if *transfer == expected => {
                 assert!(*state == at || !state.is_over(), "{state:?}: {reason:?}");
                 (*state == at).then(|| Some((*by, reason.clone())))
             }
-            Event::FileProgress { transfer, .. } if *transfer == expected => Some(None),
+            Event::FileProgress { transfer, direction, done, .. } if *transfer == expected => {
+                assert!(*direction == Direction::Out || *done >= there, "{done} bytes, after {there}");
+                there = *done;
+                Some(None)
+            }
             _ => None,
         };
         if let Some(found) = who.wait(&format!("{at:?}"), question).await {
@@ -102,15 +108,15 @@ async fn stands(who: &mut Someone, expected: TransferId, at: TransferState) -> (
     }
 }
 
-/// Waits until at least so many bytes of a transfer have come.
-async fn has(who: &mut Someone, expected: TransferId, least: u64) {
+/// Waits until at least so many bytes of a transfer have come; returns how many.
+async fn has(who: &mut Someone, expected: TransferId, least: u64) -> u64 {
     who.wait("progress", |event| match event {
         Event::FileProgress { transfer, done, direction: Direction::In, .. } => {
-            (*transfer == expected && *done >= least).then_some(())
+            (*transfer == expected && *done >= least).then_some(*done)
         }
         _ => None,
     })
-    .await;
+    .await
 }
 
 fn random(length: usize) -> Vec<u8> {
@@ -161,17 +167,22 @@ async fn a_folder_arrives_whole() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_goes_on_after_the_network_was_cut() {
     let mut table = Table::new().await;
-    let bytes = random(60 * MEGABYTE);
+    let bytes = random(120 * MEGABYTE);
     let path = table.file("tea", &bytes);
     table.offer(&path, TEA).await;
     table.accept(TEA).await;
-    has(&mut table.bob, TEA, 1).await;
+    // It is told after a quarter of a second for the first time, and twice a second from then on: at the second time there is
+    // more than a stream that began anew would have brought when that is told for the first time.
+    let first = has(&mut table.bob, TEA, 1).await;
+    let there = has(&mut table.bob, TEA, first + 1).await;
     for changes in ["alice", "bob"] {
         table.network.cut();
         let changed = if changes == "alice" { &table.alice } else { &table.bob };
         changed.do_it(Command::NetworkChanged).await;
         changed.send(if changes == "alice" { "bob" } else { "alice" }, "are you there?", 7).await;
     }
+    let next = has(&mut table.bob, TEA, 1).await;
+    assert!(next > there, "it goes on at {next}, and had come to {there}");
     stands(&mut table.bob, TEA, TransferState::Done).await;
     stands(&mut table.alice, TEA, TransferState::Done).await;
     assert!(table.bytes("tea") == bytes);
