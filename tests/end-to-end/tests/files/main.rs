@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod disks;
+mod rooms;
 mod vanishing;
 
 use std::fs;
