@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use story::apart::{self, World};
 use story::disk::Disk;
@@ -16,6 +17,7 @@ use story::memory::{Needle, search_files};
 use story::person::Person;
 use story::process::{self, Finished};
 use story::random;
+use story::terminal::Terminal;
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -83,7 +85,7 @@ fn without_a_history_nothing_of_a_conversation_is_on_the_disk_also_after_a_crash
     let (server, alice, bob) = two(place.path());
     let (mut of_alice, mut of_bob) = (messenger(&alice, place.path(), &[]), messenger(&bob, place.path(), &[]));
     meet((&mut of_alice, &alice), (&mut of_bob, &bob));
-    let words: Vec<String> = (0..6).map(|_| random::unheard_of()).collect();
+    let mut words: Vec<String> = (0..6).map(|_| random::unheard_of()).collect();
     of_alice.tell(&json!({ "do": "send", "to": bob.address(), "text": words[0], "id": 1 })).unwrap();
     of_bob.expect(&json!({ "event": "message", "text": words[0] })).unwrap();
     of_bob.tell(&json!({ "do": "send", "to": alice.address(), "text": words[1] })).unwrap();
@@ -100,9 +102,23 @@ fn without_a_history_nothing_of_a_conversation_is_on_the_disk_also_after_a_crash
     of_alice.expect(&json!({ "event": "room_message", "text": words[4] })).unwrap();
     let nothing_was_told = of_bob.heard().iter().all(|event| event["event"] != "history");
     assert!(nothing_was_told);
-    // One text is under way when the power fails at both ends.
+    let screen = if Terminal::possible() {
+        let carol = Person::new(place.path(), "carol@example.org");
+        carol.join(server.ready(), &server.outbox()).unwrap();
+        let (terminal, shown) = on_a_screen(place.path(), &carol, (&mut of_bob, &bob));
+        words.extend(shown);
+        Some(terminal)
+    } else {
+        story::skipped("nothing was said in a terminal: there is no tmux");
+        None
+    };
+    // One text is under way when the power fails at all ends.
     of_alice.tell(&json!({ "do": "send", "to": bob.address(), "text": words[5] })).unwrap();
     drop((of_alice, of_bob));
+    if let Some(terminal) = screen {
+        terminal.signal(Signal::KILL).unwrap();
+        terminal.ended().unwrap();
+    }
     for said in &words {
         let needle = Needle::new(said);
         let everywhere: Vec<&Path> = ["/tmp", "/var/tmp", "/dev/shm"].map(Path::new).to_vec();
@@ -113,6 +129,47 @@ fn without_a_history_nothing_of_a_conversation_is_on_the_disk_also_after_a_crash
         assert!(!person.home().join("messenger/history").exists());
     }
     server.stop().unwrap();
+}
+
+/// What somebody sees and writes on her screen: texts, one of which is not sent, and a file that she does not take. All is on
+/// the screen when this returns.
+fn on_a_screen(place: &Path, whose: &Person, (of_bob, bob): (&mut Messenger, &Person)) -> (Terminal, Vec<String>) {
+    let [sent, heard, begun, offered] = [(); 4].map(|()| random::unheard_of());
+    let folder = place.join("terminal");
+    fs::create_dir(&folder).unwrap();
+    let [home, user, runtime] =
+        [whose.home(), &place.join("user"), &place.join("run")].map(|at| at.display().to_string());
+    let variables = [
+        ("INPERSON_HOME", home.as_str()),
+        ("HOME", user.as_str()),
+        ("XDG_RUNTIME_DIR", runtime.as_str()),
+        ("XDG_CONFIG_HOME", user.as_str()),
+    ];
+    let terminal = Terminal::start(&folder, (120, 30), &variables, ("messenger", &[])).unwrap();
+    terminal.await_text("● online").unwrap();
+    of_bob.tell(&json!({ "do": "add_contact", "who": whose.address() })).unwrap();
+    terminal.write("a").unwrap();
+    terminal.await_text("Add a contact").unwrap();
+    terminal.write(bob.address()).unwrap();
+    terminal.press(&["Enter"]).unwrap();
+    terminal.await_text("bob@example.org ● online").unwrap();
+    terminal.write(&sent).unwrap();
+    terminal.press(&["Enter"]).unwrap();
+    of_bob.expect(&json!({ "event": "message", "text": sent })).unwrap();
+    of_bob.tell(&json!({ "do": "send", "to": whose.address(), "text": heard })).unwrap();
+    terminal.await_text(&heard).unwrap();
+    // The file is bob's, and its name on his disk: it goes before anything is searched.
+    let path = place.join(&offered);
+    fs::write(&path, "nobody wants it").unwrap();
+    of_bob.tell(&json!({ "do": "file_offer", "to": whose.address(), "path": path })).unwrap();
+    let screen = terminal.await_text("F7 refuses it").unwrap();
+    assert!(screen.contains(&offered), "{screen}");
+    terminal.press(&["F7"]).unwrap();
+    of_bob.expect(&json!({ "event": "file_state", "state": "refused" })).unwrap();
+    fs::remove_file(&path).unwrap();
+    terminal.write(&begun).unwrap();
+    terminal.await_text(&begun).unwrap();
+    (terminal, vec![sent, heard, begun, offered])
 }
 
 #[test]
