@@ -237,6 +237,40 @@ fn a_history_is_told_survives_a_crash_is_found_and_goes_for_good() {
 }
 
 #[test]
+fn in_a_room_those_who_are_in_are_told_and_whoever_comes() {
+    const SAID: &str = "I keep a history of this room on my device.";
+    let place = tempfile::tempdir().unwrap();
+    let (server, alice, bob) = two(place.path());
+    let right = passphrase(place.path(), "right", "correct horse battery");
+    run(&alice, &["create", "--key", "passphrase", &right]).expect(0, "history create").unwrap();
+    let (mut of_alice, mut of_bob) = (messenger(&alice, place.path(), &[&right]), messenger(&bob, place.path(), &[]));
+    meet((&mut of_alice, &alice), (&mut of_bob, &bob));
+    of_alice.tell(&json!({ "do": "room_create", "name": "kitchen" })).unwrap();
+    let room = of_alice.expect(&json!({ "event": "room" })).unwrap()["room"].as_str().unwrap().to_owned();
+    let said = json!({ "event": "room_message", "room": room, "from": alice.address(), "text": SAID });
+    let comes = |of_alice: &mut Messenger, of_bob: &mut Messenger| {
+        of_alice.tell(&json!({ "do": "room_invite", "room": room, "who": bob.address() })).unwrap();
+        of_bob.expect(&json!({ "event": "room_invitation", "room": room })).unwrap();
+        of_bob.tell(&json!({ "do": "room_accept", "room": room })).unwrap();
+        of_bob.expect(&json!({ "event": "room", "room": room })).unwrap();
+    };
+    comes(&mut of_alice, &mut of_bob);
+    // Switched on beside the messenger that runs.
+    run(&alice, &["on", &room, &right]).expect(0, "history on").unwrap();
+    of_bob.expect(&said).unwrap();
+    of_bob.tell(&json!({ "do": "room_leave", "room": room })).unwrap();
+    of_alice.expect(&json!({ "event": "room_left", "room": room, "who": bob.address() })).unwrap();
+    comes(&mut of_alice, &mut of_bob);
+    of_bob.expect(&said).unwrap();
+    for messenger in [of_alice, of_bob] {
+        messenger.quit().unwrap();
+    }
+    let found = run(&alice, &["search", "--json", "history", &right]).expect(0, "history search").unwrap();
+    assert!(found.stdout.contains(SAID), "{}", found.stdout);
+    server.stop().unwrap();
+}
+
+#[test]
 fn a_full_disk_and_a_read_only_one_are_told_and_nothing_is_lost() {
     if !apart::is_inside("a_full_disk_and_a_read_only_one_are_told_and_nothing_is_lost", &OWN_FOLDERS).unwrap() {
         return;
