@@ -87,13 +87,15 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
                     };
                     let problem = book.as_ref().and_then(kept);
                     let unkept = keeper.hear_event(&event, now_ms());
+                    let said = keeper.hear_who_comes(&event);
                     if !desk.hides(&event) && print(&event).await.is_err() {
                         events.not_taken();
                         break;
                     }
                     // The line is written: whoever sent a text may be told so, even if this ends now.
                     events.taken();
-                    if say(problem.into_iter().chain(unkept)).await.is_err() { break }
+                    let unsaid = say_kept(&engine, &mut keeper, said.into_iter().collect()).await;
+                    if say(problem.into_iter().chain(unkept).chain(unsaid)).await.is_err() { break }
                     if carry_out(&engine, desk.hear(&event)).await.is_err() { break }
                 }
                 None => return Err(Failure::new("the engine ended by itself", "start again; RUST_LOG=debug says more")),
@@ -102,15 +104,24 @@ pub(crate) async fn run(prepared: Result<Prepared, Failure>, ephemeral: bool) ->
             _ = looking.tick(), if keeper.is_open() => {
                 let (changed, problem) = keeper.take_up();
                 let changed = changed.into_iter().flatten();
-                for command in changed.filter_map(|(conversation, keeps)| keeping::tell(&conversation, keeps)) {
-                    engine.send(command).await;
-                }
-                if say(problem.into_iter()).await.is_err() { break }
+                let said = changed.filter_map(|(conversation, keeps)| keeper.to_say(&conversation, keeps)).collect();
+                let unkept = say_kept(&engine, &mut keeper, said).await;
+                if say(problem.into_iter().chain(unkept)).await.is_err() { break }
             }
         }
     }
     leave(&engine, &mut events).await;
     Ok(())
+}
+
+/// Says to others that a history is kept; what could not be kept of that, as events.
+async fn say_kept(engine: &Engine, keeper: &mut Keeper, said: Vec<Command>) -> Vec<Event> {
+    let mut unkept = Vec::new();
+    for mut command in said {
+        unkept.extend(keeper.hear_command(&mut command, now_ms()));
+        engine.send(command).await;
+    }
+    unkept
 }
 
 /// Prints problems.

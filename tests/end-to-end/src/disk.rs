@@ -1,4 +1,4 @@
-//! A disk that is full, for real, and has room again as soon as somebody was refused.
+//! A disk that is full, for real, or read-only, and has room again as soon as somebody was refused.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -84,6 +84,16 @@ impl Disk {
     /// It was not full.
     pub fn free(&self) -> Result<(), Failure> {
         std::fs::remove_file(self.ballast()).context("making room on a disk")
+    }
+
+    /// Nothing can be written to it any more, or again.
+    ///
+    /// # Errors
+    /// It cannot be mounted so: something on it is open for writing.
+    pub fn read_only(&self, read_only: bool) -> Result<(), Failure> {
+        let mut command = guard::guarded(Path::new("mount"))?;
+        command.args(["-o", if read_only { "remount,ro" } else { "remount,rw" }]).arg(&self.folder);
+        process::run("mount", command, PATIENCE)?.expect(0, "mount").map(|_| ())
     }
 
     /// Does something while the disk is full; there is room again as soon as the server that lies on it has refused somebody.

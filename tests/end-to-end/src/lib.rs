@@ -11,6 +11,7 @@
 //! * [`node`] does the same for Node's;
 //! * [`install`] is how both do it: one at a time, in time, and again after a hiccup;
 //! * [`apart`] makes a part of this machine for a test alone, and [`disk`] a disk there that can be full;
+//! * [`counted`] is what the kernel counts of a process: the memory that it held, the bytes that it wrote;
 //! * [`crash`] kills a home server while somebody enrols, and reckons afterwards;
 //! * [`memory`] searches files and the memory of processes for words that must not be there;
 //! * [`witness`] is a witness in a process of its own, and how people come to demand it;
@@ -22,6 +23,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod apart;
+pub mod counted;
 pub mod crash;
 pub mod disk;
 pub mod failure;

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use story::apart::{self, World};
 use story::disk::Disk;
@@ -16,6 +17,7 @@ use story::memory::{Needle, search_files};
 use story::person::Person;
 use story::process::{self, Finished};
 use story::random;
+use story::terminal::Terminal;
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -83,7 +85,7 @@ fn without_a_history_nothing_of_a_conversation_is_on_the_disk_also_after_a_crash
     let (server, alice, bob) = two(place.path());
     let (mut of_alice, mut of_bob) = (messenger(&alice, place.path(), &[]), messenger(&bob, place.path(), &[]));
     meet((&mut of_alice, &alice), (&mut of_bob, &bob));
-    let words: Vec<String> = (0..6).map(|_| random::unheard_of()).collect();
+    let mut words: Vec<String> = (0..6).map(|_| random::unheard_of()).collect();
     of_alice.tell(&json!({ "do": "send", "to": bob.address(), "text": words[0], "id": 1 })).unwrap();
     of_bob.expect(&json!({ "event": "message", "text": words[0] })).unwrap();
     of_bob.tell(&json!({ "do": "send", "to": alice.address(), "text": words[1] })).unwrap();
@@ -100,9 +102,23 @@ fn without_a_history_nothing_of_a_conversation_is_on_the_disk_also_after_a_crash
     of_alice.expect(&json!({ "event": "room_message", "text": words[4] })).unwrap();
     let nothing_was_told = of_bob.heard().iter().all(|event| event["event"] != "history");
     assert!(nothing_was_told);
-    // One text is under way when the power fails at both ends.
+    let screen = if Terminal::possible() {
+        let carol = Person::new(place.path(), "carol@example.org");
+        carol.join(server.ready(), &server.outbox()).unwrap();
+        let (terminal, shown) = on_a_screen(place.path(), &carol, (&mut of_bob, &bob));
+        words.extend(shown);
+        Some(terminal)
+    } else {
+        story::skipped("nothing was said in a terminal: there is no tmux");
+        None
+    };
+    // One text is under way when the power fails at all ends.
     of_alice.tell(&json!({ "do": "send", "to": bob.address(), "text": words[5] })).unwrap();
     drop((of_alice, of_bob));
+    if let Some(terminal) = screen {
+        terminal.signal(Signal::KILL).unwrap();
+        terminal.ended().unwrap();
+    }
     for said in &words {
         let needle = Needle::new(said);
         let everywhere: Vec<&Path> = ["/tmp", "/var/tmp", "/dev/shm"].map(Path::new).to_vec();
@@ -113,6 +129,47 @@ fn without_a_history_nothing_of_a_conversation_is_on_the_disk_also_after_a_crash
         assert!(!person.home().join("messenger/history").exists());
     }
     server.stop().unwrap();
+}
+
+/// What somebody sees and writes on her screen: texts, one of which is not sent, and a file that she does not take. All is on
+/// the screen when this returns.
+fn on_a_screen(place: &Path, whose: &Person, (of_bob, bob): (&mut Messenger, &Person)) -> (Terminal, Vec<String>) {
+    let [sent, heard, begun, offered] = [(); 4].map(|()| random::unheard_of());
+    let folder = place.join("terminal");
+    fs::create_dir(&folder).unwrap();
+    let [home, user, runtime] =
+        [whose.home(), &place.join("user"), &place.join("run")].map(|at| at.display().to_string());
+    let variables = [
+        ("INPERSON_HOME", home.as_str()),
+        ("HOME", user.as_str()),
+        ("XDG_RUNTIME_DIR", runtime.as_str()),
+        ("XDG_CONFIG_HOME", user.as_str()),
+    ];
+    let terminal = Terminal::start(&folder, (120, 30), &variables, ("messenger", &[])).unwrap();
+    terminal.await_text("● online").unwrap();
+    of_bob.tell(&json!({ "do": "add_contact", "who": whose.address() })).unwrap();
+    terminal.write("a").unwrap();
+    terminal.await_text("Add a contact").unwrap();
+    terminal.write(bob.address()).unwrap();
+    terminal.press(&["Enter"]).unwrap();
+    terminal.await_text("bob@example.org ● online").unwrap();
+    terminal.write(&sent).unwrap();
+    terminal.press(&["Enter"]).unwrap();
+    of_bob.expect(&json!({ "event": "message", "text": sent })).unwrap();
+    of_bob.tell(&json!({ "do": "send", "to": whose.address(), "text": heard })).unwrap();
+    terminal.await_text(&heard).unwrap();
+    // The file is bob's, and its name on his disk: it goes before anything is searched.
+    let path = place.join(&offered);
+    fs::write(&path, "nobody wants it").unwrap();
+    of_bob.tell(&json!({ "do": "file_offer", "to": whose.address(), "path": path })).unwrap();
+    let screen = terminal.await_text("F7 refuses it").unwrap();
+    assert!(screen.contains(&offered), "{screen}");
+    terminal.press(&["F7"]).unwrap();
+    of_bob.expect(&json!({ "event": "file_state", "state": "refused" })).unwrap();
+    fs::remove_file(&path).unwrap();
+    terminal.write(&begun).unwrap();
+    terminal.await_text(&begun).unwrap();
+    (terminal, vec![sent, heard, begun, offered])
 }
 
 #[test]
@@ -180,6 +237,40 @@ fn a_history_is_told_survives_a_crash_is_found_and_goes_for_good() {
 }
 
 #[test]
+fn in_a_room_those_who_are_in_are_told_and_whoever_comes() {
+    const SAID: &str = "I keep a history of this room on my device.";
+    let place = tempfile::tempdir().unwrap();
+    let (server, alice, bob) = two(place.path());
+    let right = passphrase(place.path(), "right", "correct horse battery");
+    run(&alice, &["create", "--key", "passphrase", &right]).expect(0, "history create").unwrap();
+    let (mut of_alice, mut of_bob) = (messenger(&alice, place.path(), &[&right]), messenger(&bob, place.path(), &[]));
+    meet((&mut of_alice, &alice), (&mut of_bob, &bob));
+    of_alice.tell(&json!({ "do": "room_create", "name": "kitchen" })).unwrap();
+    let room = of_alice.expect(&json!({ "event": "room" })).unwrap()["room"].as_str().unwrap().to_owned();
+    let said = json!({ "event": "room_message", "room": room, "from": alice.address(), "text": SAID });
+    let comes = |of_alice: &mut Messenger, of_bob: &mut Messenger| {
+        of_alice.tell(&json!({ "do": "room_invite", "room": room, "who": bob.address() })).unwrap();
+        of_bob.expect(&json!({ "event": "room_invitation", "room": room })).unwrap();
+        of_bob.tell(&json!({ "do": "room_accept", "room": room })).unwrap();
+        of_bob.expect(&json!({ "event": "room", "room": room })).unwrap();
+    };
+    comes(&mut of_alice, &mut of_bob);
+    // Switched on beside the messenger that runs.
+    run(&alice, &["on", &room, &right]).expect(0, "history on").unwrap();
+    of_bob.expect(&said).unwrap();
+    of_bob.tell(&json!({ "do": "room_leave", "room": room })).unwrap();
+    of_alice.expect(&json!({ "event": "room_left", "room": room, "who": bob.address() })).unwrap();
+    comes(&mut of_alice, &mut of_bob);
+    of_bob.expect(&said).unwrap();
+    for messenger in [of_alice, of_bob] {
+        messenger.quit().unwrap();
+    }
+    let found = run(&alice, &["search", "--json", "history", &right]).expect(0, "history search").unwrap();
+    assert!(found.stdout.contains(SAID), "{}", found.stdout);
+    server.stop().unwrap();
+}
+
+#[test]
 fn a_full_disk_and_a_read_only_one_are_told_and_nothing_is_lost() {
     if !apart::is_inside("a_full_disk_and_a_read_only_one_are_told_and_nothing_is_lost", &OWN_FOLDERS).unwrap() {
         return;
@@ -207,14 +298,9 @@ fn a_full_disk_and_a_read_only_one_are_told_and_nothing_is_lost() {
     let listed = run(&alice, &["list", &right]).expect(0, "nothing is lost").unwrap();
     assert!(listed.stdout.contains("bob@example.org: on"), "{}", listed.stdout);
 
-    let remount = |how: &str| {
-        let mut command = story::guard::guarded(Path::new("mount")).unwrap();
-        command.args(["-o", how]).arg(disk.folder());
-        process::run("mount", command, PATIENCE).unwrap().expect(0, "mount").unwrap();
-    };
-    remount("remount,ro");
+    disk.read_only(true).unwrap();
     let refused = run(&alice, &["on", "carol@example.org", &right]).expect(1, "read-only").unwrap();
     assert!(refused.stderr.contains("read-only"), "{}", refused.stderr);
-    remount("remount,rw");
+    disk.read_only(false).unwrap();
     run(&alice, &["check", &right]).expect(0, "as it was").unwrap();
 }

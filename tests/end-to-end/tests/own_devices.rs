@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use story::headless::Messenger;
 use story::homeserver::Homeserver;
+use story::memory::{Needle, search_files, search_process};
 use story::person::Person;
+use story::random;
 use story::terminal::Terminal;
 
 const ALICE: &str = "alice@example.org";
@@ -181,6 +183,22 @@ fn from_an_invitation_to_ones_contacts_at_the_first_start() {
     server.stop().unwrap();
 }
 
+/// No file of the server holds this word. The log's name, which it certainly knows, is in one.
+fn not_on_its_disk(server: &Homeserver, word: &str) {
+    let (needle, control) = (Needle::new(word), Needle::new(&server.ready().log));
+    search_files(&[server.folder()], &needle, &control).unwrap().nothing_found("the server's folder").unwrap();
+}
+
+/// Nor its memory, in which alice is, whose devices are at the directory.
+fn not_in_its_memory(server: &Homeserver, word: &str) {
+    match search_process(server.id(), &Needle::new(word), &Needle::new(ALICE)) {
+        Ok(search) => _ = search.nothing_found("the server's memory").unwrap(),
+        Err(error) => {
+            story::skipped(format!("a search of the server, whose memory the kernel forbids to read: {error}"));
+        }
+    }
+}
+
 #[test]
 fn contacts_move_to_a_device_whose_code_was_compared_and_to_no_other() {
     let place = tempfile::tempdir().unwrap();
@@ -188,10 +206,14 @@ fn contacts_move_to_a_device_whose_code_was_compared_and_to_no_other() {
     let [laptop, phone] = ["laptop", "phone"].map(|name| device(place.path(), name, &server));
     let contacts = laptop.home().join("messenger");
     std::fs::create_dir_all(&contacts).unwrap();
-    let list = format!("contacts = [\"{BOB}\"]\n[about.\"{BOB}\"]\nname = \"Bobby\"\ngroup = \"Family\"\n");
+    let [called, group, blocked] = [(); 3].map(|()| random::unheard_of());
+    let blocked = format!("{blocked}@example.org");
+    let list = format!("contacts = [\"{BOB}\"]\n[about.\"{BOB}\"]\nname = \"{called}\"\ngroup = \"{group}\"\n");
     std::fs::write(contacts.join("contacts.toml"), list).unwrap();
     let (mut on_laptop, mut on_phone) = (online(&laptop), online(&phone));
-    on_laptop.tell(&json!({ "do": "block", "who": "mallory@example.org" })).unwrap();
+    on_laptop.tell(&json!({ "do": "block", "who": blocked })).unwrap();
+    on_laptop.tell(&json!({ "do": "set_signals", "read_receipts": true })).unwrap();
+    on_laptop.expect(&json!({ "event": "appearance", "blocked": [blocked], "read_receipts": true })).unwrap();
 
     let shown = meet(&mut on_laptop, &mut on_phone);
     assert_eq!(shown[0]["code"], shown[1]["code"]);
@@ -214,13 +236,21 @@ fn contacts_move_to_a_device_whose_code_was_compared_and_to_no_other() {
     ask(&mut on_laptop, "give_to_device");
     let offered = on_phone.expect(&json!({ "event": "device_offers" })).unwrap();
     assert_eq!(offered["summary"]["new"], json!([BOB]));
-    assert_eq!(offered["summary"]["blocked"], json!(["mallory@example.org"]));
+    assert_eq!(offered["summary"]["blocked"], json!([blocked]));
+    assert_eq!(offered["summary"]["settings"], json!(["read_receipts"]));
     on_laptop.expect(&json!({ "event": "device_given" })).unwrap();
     assert!(!phone.home().join("messenger/contacts.toml").exists(), "nothing changes before it is said");
     ask(&mut on_phone, "take_from_device");
     let taken = on_phone.expect(&json!({ "event": "device_taken" })).unwrap();
     assert_eq!(taken["summary"]["endorsed"], json!(true));
-    on_phone.expect(&json!({ "event": "appearance", "blocked": ["mallory@example.org"] })).unwrap();
+    on_phone.expect(&json!({ "event": "appearance", "blocked": [blocked], "read_receipts": true })).unwrap();
+    for word in [&called, &group, &blocked] {
+        not_on_its_disk(&server, word);
+    }
+    // Whom she blocks the directory is told by each of her devices, as long as it is there: it turns their calls away.
+    for word in [&called, &group] {
+        not_in_its_memory(&server, word);
+    }
     // A text goes between the two as well.
     on_phone.tell(&json!({ "do": "send", "to": ALICE, "text": "here I am", "id": 1 })).unwrap();
     on_laptop.expect(&json!({ "event": "message", "from": ALICE, "text": "here I am" })).unwrap();
@@ -228,7 +258,7 @@ fn contacts_move_to_a_device_whose_code_was_compared_and_to_no_other() {
     on_phone.quit().unwrap();
 
     let kept = std::fs::read_to_string(phone.home().join("messenger/contacts.toml")).unwrap();
-    assert!(kept.contains("Bobby") && kept.contains("Family"), "{kept}");
+    assert!(kept.contains(&called) && kept.contains(&group), "{kept}");
     for home in [laptop.home(), phone.home()] {
         let left = std::fs::read_dir(home.join("messenger/moving")).unwrap().count();
         assert_eq!(left, 0, "{}", home.display());

@@ -77,7 +77,7 @@ impl App {
                     .progress(id, State::Room { delivered: delivered.len(), missing, others });
             }
             Event::Room { room, name, host, members, epoch, code, .. } => {
-                self.hear_room(room, Room { name, host, members, epoch, code, closed: None }, now);
+                return self.hear_room(room, Room { name, host, members, epoch, code, closed: None }, now);
             }
             Event::Ringing { who } => self.said(format!("Calling {who} …")),
             Event::Unanswered { who, message, remedy, .. } => {
@@ -224,10 +224,13 @@ impl App {
         }
     }
 
-    fn hear_room(&mut self, id: RoomId, room: Room, now: DateTime) {
+    fn hear_room(&mut self, id: RoomId, room: Room, now: DateTime) -> Vec<Effect> {
         self.answered_for();
         let entry = Entry::Room(id);
         let me = self.me.identifier.clone();
+        let known = self.rooms.get(&id).map(|before| before.members.as_slice()).unwrap_or_default();
+        let came: Vec<_> = room.members.iter().filter(|who| !known.contains(who)).cloned().collect();
+        let somebody_new = !came.is_empty();
         match self.rooms.get(&id) {
             None => {
                 let words = if room.host == me {
@@ -243,7 +246,6 @@ impl App {
                 }
             }
             Some(before) => {
-                let came: Vec<_> = room.members.iter().filter(|who| !before.members.contains(who)).cloned().collect();
                 let host = (before.host != room.host).then(|| room.host.clone());
                 for who in came {
                     self.conversation_mut(&entry).note(format!("{who} came in"), now);
@@ -258,6 +260,7 @@ impl App {
             }
         }
         self.rooms.insert(id, room);
+        if somebody_new { self.tell_the_room(&Entry::Room(id), now) } else { Vec::new() }
     }
 
     fn hear_closed(&mut self, id: RoomId, reason: String, now: DateTime) {

@@ -221,13 +221,28 @@ impl App {
         self.conversation_mut(entry).note(words, now);
         match entry {
             Entry::Person(who) => vec![Effect::Engine(Command::KeepHistory { who: who.to_string(), keeps })],
-            // There is no sign for it in rooms yet: a text says it to those who are in now.
-            Entry::Room(_) if keeps && self.nobody_to_hear(entry).is_none() => {
-                let text = "I keep a history of this room on my device from now on.".to_owned();
-                self.send_text(entry, text, None, now)
-            }
+            Entry::Room(_) if keeps => self.say_that_it_is_kept(entry, now),
             _ => Vec::new(),
         }
+    }
+
+    /// Somebody is new in a room: if it is kept, it is said once more.
+    pub(super) fn tell_the_room(&mut self, entry: &Entry, now: DateTime) -> Vec<Effect> {
+        if self.keeps_history(entry) { self.say_that_it_is_kept(entry, now) } else { Vec::new() }
+    }
+
+    /// There is no sign for it in rooms: a text says it to those who are in now.
+    fn say_that_it_is_kept(&mut self, entry: &Entry, now: DateTime) -> Vec<Effect> {
+        let Entry::Room(room) = entry else { return Vec::new() };
+        if !self.rooms.contains_key(room) || self.nobody_to_hear(entry).is_some() {
+            return Vec::new();
+        }
+        // She did not write it: where she reads, and what she has not read, stays.
+        let (scroll, unread) = self.conversation(entry).map_or((0, 0), |one| (one.scroll, one.unread));
+        let said = self.send_text(entry, crate::keeping::SAID_IN_ROOMS.to_owned(), None, now);
+        let conversation = self.conversation_mut(entry);
+        (conversation.scroll, conversation.unread) = (scroll, unread);
+        said
     }
 
     /// Somebody's device says whether it keeps one.

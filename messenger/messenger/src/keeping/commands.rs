@@ -11,6 +11,7 @@ use device::Home;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use key_store::PassphraseSource;
+use messenger_engine::RoomId;
 use serde_json::{Value, json};
 
 use super::{create, folder, new_passphrase, opened, random};
@@ -35,10 +36,10 @@ pub(crate) enum Do {
         #[arg(long, value_name = "PLACE")]
         key: Place,
     },
-    /// Keep a history of the conversation with somebody from now on
+    /// Keep a history of the conversation with somebody, or in a room, from now on
     #[command(after_help = help!("messenger history on bob@example.org --days 90"))]
     On {
-        /// An address, or the name of your own of a contact
+        /// An address, a name of your own, a room's identifier, or its name once there is a history of it
         #[arg(value_name = "WHO")]
         who: String,
         /// Erase what is older than so many days
@@ -51,7 +52,7 @@ pub(crate) enum Do {
     /// Keep none of it any more; what was kept stays
     #[command(after_help = help!("messenger history off bob@example.org"))]
     Off {
-        /// An address, or the name of your own of a contact
+        /// An address, a name of your own, a room's identifier, or its name once there is a history of it
         #[arg(value_name = "WHO")]
         who: String,
     },
@@ -166,8 +167,9 @@ pub(crate) fn run(home: &Home, source: Option<&PassphraseSource>, asked: &Do) ->
             say!("a history is begun; `messenger history on WHO`, or /history on in the messenger, keeps one");
         }
         Do::On { who, days, forever } => {
-            let (history, place) = (open()?, person(home, who)?);
-            history.keep(&place, "", true).map_err(failed)?;
+            let history = open()?;
+            let (place, title) = meant(home, &history, who)?;
+            history.keep(&place, &title, true).map_err(failed)?;
             if days.is_some() || *forever {
                 history.retain(&place, *days).map_err(failed)?;
             }
@@ -177,11 +179,12 @@ pub(crate) fn run(home: &Home, source: Option<&PassphraseSource>, asked: &Do) ->
             );
         }
         Do::Off { who } => {
-            let (history, place) = (open()?, person(home, who)?);
+            let history = open()?;
+            let (place, title) = meant(home, &history, who)?;
             if !history.keeps(&place).map_err(failed)? {
                 return Err(failed(HistoryError::NoConversation(place.name().to_owned())));
             }
-            history.keep(&place, "", false).map_err(failed)?;
+            history.keep(&place, &title, false).map_err(failed)?;
             say!("not kept any more: {}; what was kept stays", place.name());
         }
         Do::List { json } => list(&open()?, *json)?,
@@ -271,6 +274,18 @@ fn named(home: &Home, history: &History, who: &str) -> Result<Conversation, Fail
         )
         .with(Code::Usage)),
     }
+}
+
+/// Of whom or what a history is to be kept: a room also if none ever was, by its identifier. With the room's name, if it is known.
+fn meant(home: &Home, history: &History, who: &str) -> Result<(Conversation, String), Failure> {
+    let place = match (who.parse::<RoomId>(), named(home, history, who)) {
+        (Ok(room), _) => Conversation::Room(room.to_string()),
+        (_, Ok(known)) => known,
+        (_, Err(_)) => person(home, who)?,
+    };
+    let kept = history.list().map_err(failed)?;
+    let title = kept.into_iter().find(|kept| kept.conversation == place).map(|kept| kept.title);
+    Ok((place, title.unwrap_or_default()))
 }
 
 fn list(history: &History, json: bool) -> Result<(), Failure> {

@@ -14,7 +14,7 @@ use ::history::{Conversation, Entry, Folder, History, HistoryError, KeyPlace};
 use device::Home;
 use identity::Identifier;
 use key_store::{Passphrase, PassphraseError, PassphraseSource};
-use messenger_engine::{Command, Event};
+use messenger_engine::{Command, Event, RoomId};
 
 use recording::UnderWay;
 
@@ -26,6 +26,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const TRIES: usize = 3;
 /// What the passphrase is for, where it is asked for.
 const WHAT: &str = "your history";
+/// What is said in a room of which a history is kept, to those who are in and to whoever comes: there is no sign for it there.
+pub(crate) const SAID_IN_ROOMS: &str = "I keep a history of this room on my device.";
 
 /// The history, if there is one, and what goes into it.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub(crate) struct Keeper {
     /// Entries from here on came in this run.
     since: i64,
     under_way: UnderWay,
+    /// Who was in the rooms when the engine told it last.
+    members: BTreeMap<RoomId, Vec<Identifier>>,
     expired: i64,
     /// What went wrong last: told once.
     told: Option<String>,
@@ -77,6 +81,7 @@ impl Keeper {
             version: 0,
             since: 0,
             under_way: UnderWay::default(),
+            members: BTreeMap::new(),
             expired: 0,
             told: None,
         }
@@ -140,6 +145,36 @@ impl Keeper {
     pub(crate) fn to_tell(&self) -> Vec<Command> {
         let keeping = self.keeping().unwrap_or_default().into_keys();
         keeping.filter_map(|conversation| tell(&conversation, true)).collect()
+    }
+
+    /// What is to be said to those whom a change that was [taken up](Self::take_up) concerns.
+    pub(crate) fn to_say(&self, conversation: &Conversation, keeps: bool) -> Option<Command> {
+        match conversation {
+            Conversation::Person(_) => tell(conversation, keeps),
+            Conversation::Room(room) => room.parse().ok().filter(|_| keeps).and_then(|room| self.to_say_in(room)),
+        }
+    }
+
+    /// What is to be said to whoever is new in a room of which texts are kept. For who hears every event.
+    pub(crate) fn hear_who_comes(&mut self, event: &Event) -> Option<Command> {
+        match event {
+            Event::Room { room, members, .. } => {
+                let before = self.members.insert(*room, members.clone()).unwrap_or_default();
+                let came = members.iter().any(|who| !before.contains(who));
+                let kept = self.asked.contains(&Conversation::Room(room.to_string()));
+                self.to_say_in(*room).filter(|_| came && kept)
+            }
+            Event::RoomClosed { room, .. } => {
+                self.members.remove(room);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn to_say_in(&self, room: RoomId) -> Option<Command> {
+        let others = self.members.get(&room).is_some_and(|members| members.len() > 1);
+        others.then(|| Command::RoomSend { room, text: SAID_IN_ROOMS.to_owned(), id: None })
     }
 
     /// Keeps what is said there from now on, or no longer.
@@ -246,7 +281,7 @@ pub(crate) fn with(who: &Identifier) -> Conversation {
 }
 
 /// What the engine tells somebody about it. Of rooms nothing is told in this way.
-pub(crate) fn tell(conversation: &Conversation, keeps: bool) -> Option<Command> {
+fn tell(conversation: &Conversation, keeps: bool) -> Option<Command> {
     match conversation {
         Conversation::Person(who) => Some(Command::KeepHistory { who: who.clone(), keeps }),
         Conversation::Room(_) => None,

@@ -107,6 +107,36 @@ fn a_room_is_kept_if_it_was_asked_for() {
 }
 
 #[test]
+fn a_room_that_is_kept_hears_of_it_and_so_does_whoever_comes() {
+    let (_folder, _home, mut keeper) = begun();
+    let place = Conversation::Room(ROOM.to_string());
+    let room = |members: &[&str]| Event::Room {
+        room: ROOM,
+        name: "tea".to_owned(),
+        host: bob(),
+        members: members.iter().map(|who| Identifier::parse(&format!("{who}@example.org")).unwrap()).collect(),
+        epoch: 1,
+        suite: String::new(),
+        code: String::new(),
+    };
+    let said = || Some(Command::RoomSend { room: ROOM, text: SAID_IN_ROOMS.to_owned(), id: None });
+    assert_eq!(keeper.to_say(&place, true), None, "she is not in it");
+    assert_eq!(keeper.hear_who_comes(&room(&["bob"])), None);
+    assert_eq!(keeper.hear_who_comes(&room(&["bob", "alice"])), None, "none is kept of it");
+    keeper.keep(&place, "tea", true).unwrap();
+    assert_eq!((keeper.to_say(&place, true), keeper.to_say(&place, false)), (said(), None));
+    assert_eq!(keeper.hear_who_comes(&room(&["bob", "alice"])), None, "nobody is new");
+    assert_eq!(keeper.hear_who_comes(&room(&["bob", "alice", "carol"])), said());
+    assert_eq!(keeper.hear_who_comes(&room(&["bob", "alice"])), None);
+    keeper.hear_who_comes(&Event::RoomClosed { room: ROOM, reason: String::new() });
+    assert_eq!(keeper.hear_who_comes(&room(&["bob", "alice"])), said(), "she is in it again");
+    assert_eq!(
+        keeper.to_say(&with(&bob()), false),
+        Some(Command::KeepHistory { who: "bob@example.org".to_owned(), keeps: false })
+    );
+}
+
+#[test]
 fn one_that_does_not_open_takes_nobodys_messenger_away() {
     let (folder, home, keeper) = begun();
     drop(keeper);

@@ -70,7 +70,11 @@ impl Session {
         let (changed, problem) = self.keeper.take_up();
         let mut effects = problem.map(|problem| self.app.hear(problem, now())).unwrap_or_default();
         if let Some(changed) = changed {
-            for (entry, keeps) in changed.iter().filter_map(|(place, keeps)| Some((entry(place)?, *keeps))) {
+            let known = changed.iter().filter_map(|(place, keeps)| Some((entry(place)?, *keeps)));
+            // A room in which she is not is no conversation; if she comes there, it is said then.
+            let elsewhere = |entry: &Entry| matches!(entry, Entry::Room(room) if !self.app.rooms.contains_key(room));
+            let known: Vec<_> = known.filter(|(entry, _)| !elsewhere(entry)).collect();
+            for (entry, keeps) in known {
                 effects.extend(self.app.kept_from_now(&entry, keeps, now()));
             }
             if let Err(error) = self.show_keeping() {

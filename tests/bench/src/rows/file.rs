@@ -19,6 +19,10 @@ use crate::quic::Ends;
 
 const ROUNDS: usize = 5;
 const BYTES: usize = 256 * 1024 * 1024;
+/// So many files go at once: twice as many as may run at a time.
+const AT_ONCE: u8 = 8;
+/// Of each of these.
+const BYTES_OF_ONE: usize = 64 * 1024 * 1024;
 /// So much is read, and written, at once.
 const PIECE: usize = 256 * 1024;
 /// Between two texts.
@@ -27,27 +31,36 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Megabytes in a second.
 pub(crate) fn bulk(runtime: &Runtime, scale: Scale) -> Pair {
     let (from, into) = (folder(), folder());
-    let path = from.path().join("file");
-    let mut bytes = vec![0; BYTES];
-    rand::fill(&mut bytes[..]);
-    fs::write(&path, bytes).expect("there is room for a file");
+    let path = file(from.path(), "file", BYTES);
+    let one_of_many = file(from.path(), "one-of-many", BYTES_OF_ONE);
     let mut sending = runtime.block_on(Sending::new());
     let mut bare = runtime.block_on(Bare::new());
     let per_second = |took: Duration| BYTES as f64 / 1e6 / took.as_secs_f64();
     let pair = paired(
         ROUNDS * scale.factor,
-        || per_second(runtime.block_on(sending.file(&path, into.path(), None))),
+        || per_second(runtime.block_on(sending.files(1, &path, into.path(), None))),
         || per_second(runtime.block_on(bare.file(&path, into.path()))),
     );
-    let mut texts = Vec::new();
-    runtime.block_on(sending.file(&path, into.path(), Some(&mut texts)));
-    texts.sort_by(f64::total_cmp);
-    let p99 = texts.get(texts.len() * 99 / 100).copied().unwrap_or(f64::NAN);
-    let part =
-        Part {
-            name: "text meanwhile, p99 (aim ≤ 50)".to_owned(), figure: p99, unit: "ms", times: texts.len() as f64
-        };
-    Pair { parts: vec![part], ..pair }
+    let mut meanwhile = |count: u8, path: &Path, name: &str| {
+        let mut texts = Vec::new();
+        runtime.block_on(sending.files(count, path, into.path(), Some(&mut texts)));
+        texts.sort_by(f64::total_cmp);
+        let p99 = texts.get(texts.len() * 99 / 100).copied().unwrap_or(f64::NAN);
+        Part { name: format!("{name}, p99 (aim ≤ 50)"), figure: p99, unit: "ms", times: texts.len() as f64 }
+    };
+    let parts = vec![
+        meanwhile(1, &path, "text meanwhile"),
+        meanwhile(AT_ONCE, &one_of_many, &format!("text beside {AT_ONCE} files")),
+    ];
+    Pair { parts, ..pair }
+}
+
+fn file(folder: &Path, name: &str, length: usize) -> PathBuf {
+    let mut bytes = vec![0; length];
+    rand::fill(&mut bytes[..]);
+    let path = folder.join(name);
+    fs::write(&path, bytes).expect("there is room for a file");
+    path
 }
 
 fn folder() -> TempDir {
@@ -60,6 +73,7 @@ struct Sending {
     /// What bob is told, who takes it at once.
     told_bob: mpsc::UnboundedReceiver<Event>,
     sent: u8,
+    written: u64,
 }
 
 impl Sending {
@@ -74,56 +88,69 @@ impl Sending {
                 }
             }
         });
-        Self { two, told_bob, sent: 0 }
+        Self { two, told_bob, sent: 0, written: 0 }
     }
 
-    /// How long one file takes from its acceptance until both know that it is there; writes texts meanwhile, if they are to
-    /// be measured.
-    async fn file(&mut self, path: &Path, into: &Path, texts: Option<&mut Vec<f64>>) -> Duration {
-        self.sent += 1;
-        let transfer = TransferId([self.sent; 16]);
-        let path = path.to_string_lossy().into_owned();
-        let offer = Command::FileOffer {
-            to: self.two.bob.to_string(),
-            path,
-            transfer: Some(transfer),
-            device: None,
-            media_type: None,
-        };
-        assert!(self.two.alice_engine.send(offer).await, "the engine runs");
-        loop {
-            if let Event::FileOffered { .. } = self.told_bob.recv().await.expect("the engine runs") {
-                break;
-            }
+    /// How long so many files, all with this content, take from their acceptance until both know that they are there; writes
+    /// texts meanwhile, if they are to be measured.
+    async fn files(&mut self, count: u8, path: &Path, into: &Path, texts: Option<&mut Vec<f64>>) -> Duration {
+        let transfers: Vec<TransferId> = (1..=count).map(|one| TransferId([self.sent + one; 16])).collect();
+        self.sent += count;
+        for transfer in &transfers {
+            let offer = Command::FileOffer {
+                to: self.two.bob.to_string(),
+                path: path.to_string_lossy().into_owned(),
+                transfer: Some(*transfer),
+                device: None,
+                media_type: None,
+            };
+            assert!(self.two.alice_engine.send(offer).await, "the engine runs");
+        }
+        let mut offered = 0;
+        while offered < count {
+            let event = self.told_bob.recv().await.expect("the engine runs");
+            offered += u8::from(matches!(event, Event::FileOffered { .. }));
         }
         let began = Instant::now();
-        let accept = Command::FileAccept { transfer, into: into.to_string_lossy().into_owned() };
-        assert!(self.two.bob_engine.send(accept).await, "the engine runs");
-        match texts {
-            Some(texts) => self.done_among_texts(texts).await,
-            None => while !is_done(&self.two.alice_events.recv().await.expect("the engine runs")) {},
+        for transfer in transfers {
+            let accept = Command::FileAccept { transfer, into: into.to_string_lossy().into_owned() };
+            assert!(self.two.bob_engine.send(accept).await, "the engine runs");
         }
+        self.done(count, texts).await;
         let took = began.elapsed();
-        loop {
-            if let Event::FileState { state: TransferState::Done, path: Some(path), .. } =
-                self.told_bob.recv().await.expect("the engine runs")
-            {
-                fs::remove_file(path).expect("it is there");
-                return took;
+        for _ in 0..count {
+            loop {
+                if let Event::FileState { state: TransferState::Done, path: Some(path), .. } =
+                    self.told_bob.recv().await.expect("the engine runs")
+                {
+                    fs::remove_file(path).expect("it is there");
+                    break;
+                }
             }
         }
+        took
     }
 
-    async fn done_among_texts(&mut self, took: &mut Vec<f64>) {
-        loop {
+    /// Waits until so many files are done, and writes one text after another meanwhile.
+    async fn done(&mut self, mut files: u8, mut texts: Option<&mut Vec<f64>>) {
+        while files > 0 {
+            let Some(took) = &mut texts else {
+                files -= u8::from(is_done(&self.two.alice_events.recv().await.expect("the engine runs")));
+                continue;
+            };
             let (began, to) = (Instant::now(), self.two.bob.to_string());
-            let text = Command::Send { to, text: "and meanwhile?".to_owned(), id: None, reply_to: None };
+            self.written += 1;
+            let number = self.written;
+            let text = Command::Send { to, text: "and meanwhile?".to_owned(), id: Some(number), reply_to: None };
             assert!(self.two.alice_engine.send(text).await, "the engine runs");
             loop {
                 match self.two.alice_events.recv().await.expect("the engine runs") {
-                    Event::MessageState { state: DeliveryState::Delivered, .. } => break,
-                    event if is_done(&event) => return,
-                    _ => {}
+                    Event::MessageState { id, state: DeliveryState::Delivered, .. } if id == number => break,
+                    event => files -= u8::from(is_done(&event)),
+                }
+                // What the last text takes beside no file says nothing.
+                if files == 0 {
+                    return;
                 }
             }
             took.push(began.elapsed().as_secs_f64() * 1e3);

@@ -59,7 +59,20 @@ fn who_keeps_one_stands_at_the_conversation_and_is_told() {
     // In a room it is said to those who are in.
     app.hear(room("alice", &["alice", "bob"]), now());
     let told = app.kept_from_now(&Entry::Room(ROOM), true, now());
-    assert!(matches!(&told[..], [Effect::Engine(Command::RoomSend { text, .. })] if text.contains("history")));
+    let says =
+        |told: &[Effect]| matches!(told, [Effect::Engine(Command::RoomSend { text, .. })] if text.contains("history"));
+    assert!(says(&told));
+    // And to whoever comes.
+    let of_three = || room("alice", &["alice", "bob", "carol"]);
+    assert_eq!(app.hear(room("alice", &["alice", "bob"]), now()), [], "nobody is new");
+    let before = app.conversation(&Entry::Room(ROOM)).unwrap().unread;
+    assert_eq!(app.hear(of_three(), now()), [], "of this room none is kept");
+    app.hear(room("alice", &["alice", "bob"]), now());
+    app.keeps(true, BTreeMap::from([(Entry::Room(ROOM), None)]));
+    assert!(says(&app.hear(of_three(), now())));
+    assert_eq!(app.hear(of_three(), now()), [], "once");
+    assert_eq!(app.hear(room("alice", &["alice", "bob"]), now()), [], "who goes is told nothing");
+    assert_eq!(app.conversation(&Entry::Room(ROOM)).unwrap().unread, before);
 }
 
 #[test]
