@@ -302,6 +302,13 @@ def plant_endorsement(leaf: bytes) -> None:
     plant("endorsements", b"-----BEGIN " + label + b"\n" + lines + b"\n-----END " + label + b"\n")
 
 
+
+def plant_mail(leaf: bytes) -> None:
+    """A certificate for mail, as one device tells it another; and that there is none."""
+    plant("peer_frames", b"\x82\x08\x81\x59" + len(leaf).to_bytes(2, "big") + leaf)
+    plant("peer_frames", b"\x82\x08\x80")
+
+
 def main() -> None:
     plant_log_messages()
     plant_log_requests()
@@ -315,6 +322,7 @@ def main() -> None:
         if vector["rule"] == "ok":
             plant_signed_message(base64.b64decode(vector["chain"][0]))
             plant_endorsement(base64.b64decode(vector["chain"][0]))
+            plant_mail(base64.b64decode(vector["chain"][0]))
     for vector in vectors("policy-update"):
         plant_update(vector)
     for vector in vectors("dated-signature"):

@@ -10,6 +10,7 @@
 //! devices/.pending/<identifier>/…                    an enrolment under way
 //! mail/<identifier>/…, mail/.pending/<identifier>/…  the same for certificates for mail
 //! mail/.earlier/<identifier>/<key>/key.pem, chain.pem  keys from before, which open what was written to them
+//! mail/.others/<identifier>/<device>.pem            certificates for mail of others, as their devices told them
 //! watch/<identifier>.json                            labels, confirmed device keys
 //! logs/<SHA-256 of the origin>/…                     how far a log was followed; `newest`: its newest checkpoint seen
 //! crl/<SHA-256 of the issuer>.der                    newest revocation lists
@@ -24,6 +25,7 @@ mod error;
 mod keys;
 mod policies;
 mod sealing;
+mod their_mail;
 mod unlock;
 mod watching;
 
@@ -38,6 +40,7 @@ pub use earlier::EarlierMailbox;
 pub use error::HomeError;
 pub use keys::{KeyForm, KeyPlace};
 pub use policies::PinnedPolicy;
+pub use their_mail::{NoTheirMailbox, TheirMailbox};
 pub use watching::Watching;
 
 use crate::files::{self, FolderLock};

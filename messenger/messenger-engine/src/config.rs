@@ -69,6 +69,8 @@ pub struct EngineConfig {
     pub bot: bool,
     /// What other devices of the person say of this one: told to those whom she knows or talks to.
     pub endorsements: Vec<Endorsement>,
+    /// The person's certificate for mail, leaf first: told to those whom she knows or talks to. None if it is empty.
+    pub mail_certificate: Vec<CertificateDer<'static>>,
     /// What this device tells its peers of logs and policies, and who listens to what they tell; none says nothing.
     pub gossip: Option<Arc<dyn Gossip>>,
     /// In which directories others are found; without it, everybody is looked for in one's own.

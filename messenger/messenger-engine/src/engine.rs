@@ -68,6 +68,14 @@ impl Renewals {
     pub async fn endorse(&self, endorsements: Vec<Endorsement>) -> Result<(), RenewalError> {
         self.0.send(Renewal::Endorsements(endorsements)).await.map_err(|_| RenewalError::Ended)
     }
+
+    /// Tells peers this certificate for mail from now on, leaf first, in place of what was told before; none if it is empty.
+    ///
+    /// # Errors
+    /// [`RenewalError::Ended`].
+    pub async fn show_mail_certificate(&self, chain: Vec<CertificateDer<'static>>) -> Result<(), RenewalError> {
+        self.0.send(Renewal::MailCertificate(chain)).await.map_err(|_| RenewalError::Ended)
+    }
 }
 
 /// Where a program reports what it found out by itself; see [`Engine::reports`].

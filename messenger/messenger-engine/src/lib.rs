@@ -25,7 +25,10 @@ pub mod whereabouts;
 pub mod wire;
 
 pub use api::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};
-pub use api::{CallId, CertificateState, Command, DeliveryState, Direction, Event, Missing, Peer, Purpose, RoomId};
+pub use api::{
+    CallId, CertificateState, Command, DeliveryState, Der, Direction, Event, MailCertificate, Missing, NoMail, Peer,
+    Purpose, RoomId,
+};
 pub use api::{SessionState, Side, TextRef, TransferId, TransferState, Unanswered, WatchVerdict};
 pub use config::{DirectoryAddress, EngineConfig, OfferedAddresses};
 pub use directory_protocol::Status;

@@ -13,6 +13,8 @@ use identity::card::ContactCard;
 use identity::trust::{Bindings, Trust};
 use messenger_engine::Event;
 
+use crate::mail;
+
 /// How often the folder is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -112,9 +114,9 @@ fn take_for_good(home: &Home, trust: &Trust, card: &ContactCard) -> Result<Taken
     Ok(taken)
 }
 
-/// Keeps what a `first_seen` event says; on disk when this returns. What went wrong comes back as an `error` event.
+/// Keeps what a `first_seen` or a `mail_certificate` event says; on disk when this returns. What went wrong comes back as an `error` event.
 pub(crate) fn keep(home: &Home, event: &Event) -> Option<Event> {
-    let Event::FirstSeen { who, authority, root, .. } = event else { return None };
+    let Event::FirstSeen { who, authority, root, .. } = event else { return mail::keep(home, event) };
     let problem = |message: String, remedy: String| Some(Event::Error { about: who.to_string(), message, remedy });
     let kept = home.change_bindings(|bindings| {
         bindings.bind(who, authority, &root.0, UnixTime::now());

@@ -18,7 +18,7 @@ use crate::failure::{Code, Failure};
 use crate::setup::Outcome;
 use crate::start;
 use crate::view::theme::{self, Surroundings, Theme};
-use crate::{bot, contacts, doctor, headless, keeping, lines, own_devices, run, send, setup};
+use crate::{bot, certificate, contacts, doctor, headless, keeping, lines, own_devices, run, send, setup};
 
 const AFTER: &str = "\
 Example:
@@ -50,6 +50,16 @@ Examples:
 
 Exit codes: 0 delivered, 1 failed, 2 usage, 4 not delivered: it is nowhere but with you,
 5 unknown: it left, and nobody said that it arrived.";
+
+const CERTIFICATE: &str = "\
+Examples:
+  messenger certificate bob@example.org
+  messenger certificate bob@example.org --output bob.pem
+
+It comes from their device, while they are online, and from no server; if you are no contact of
+theirs it rings there. It is verified like every certificate, and kept for certtool encrypt.
+
+Exit codes: 0 kept, 1 they have none or it does not count, 2 usage, 4 not reached.";
 
 const CONTACTS: &str = "\
 Example:
@@ -212,6 +222,19 @@ pub(crate) enum Face {
         #[arg(long)]
         json: bool,
     },
+    /// Get somebody's certificate for mail from their device, and keep it for certtool
+    #[command(after_help = CERTIFICATE)]
+    Certificate {
+        /// Whose: their address, or the name of your own of a contact
+        #[arg(value_name = "WHO")]
+        who: String,
+        /// Also write it here, with its issuer's: PEM
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// One line of JSON instead of text
+        #[arg(long)]
+        json: bool,
+    },
     /// Look at what stands between you and others: router, firewall, directory, clock
     #[command(after_help = DOCTOR)]
     Doctor {
@@ -268,7 +291,10 @@ impl Face {
     /// Whether a program reads standard output, and was promised objects of certtool's shape.
     fn json(&self) -> bool {
         match self {
-            Self::Doctor { json } | Self::Bot { json, .. } | Self::Send { json, .. } => *json,
+            Self::Doctor { json }
+            | Self::Bot { json, .. }
+            | Self::Send { json, .. }
+            | Self::Certificate { json, .. } => *json,
             Self::History { asked } => asked.json(),
             Self::Contacts { asked: contacts::commands::Do::List { json } } => *json,
             Self::Devices { asked: own_devices::commands::Do::List { json } } => *json,
@@ -370,6 +396,10 @@ async fn face(cli: &Cli) -> Result<(), Failure> {
             log_to_stderr();
             let paths = send::files::paths(files)?;
             send::files::run(start::prepare(&cli.options).await?, who, &paths, *json).await
+        }
+        Some(Face::Certificate { who, output, json }) => {
+            log_to_stderr();
+            certificate::run(start::prepare(&cli.options).await?, who, output.as_deref(), *json).await
         }
         Some(Face::Send { who, text, json, .. }) => {
             log_to_stderr();

@@ -7,12 +7,12 @@
 //! It never writes anything about a conversation to disk, neither texts nor when there was one, but for two cases: if it ends
 //! otherwise than its person wanted, texts of hers that are nowhere else lie sealed until the next start ([`drafts`]); and
 //! where she asked for a history, it is kept, encrypted ([`keeping`]). It
-//! keeps six things: the contact list ([`contacts`]), in which stands only what the person added herself; how she appears
+//! keeps seven things: the contact list ([`contacts`]), in which stands only what the person added herself; how she appears
 //! and whom she blocks ([`appearance`]); how the program is to behave ([`settings`]) and what opens its [lock]; by which authority each person she knows was certified at first sight
-//! ([`acquaintance`]); and which other devices are her own ([`own_devices`]), to which the rest can go.
+//! ([`acquaintance`]); the certificates for mail that others' devices told ([`mail`]); and which other devices are her own ([`own_devices`]), to which the rest can go.
 //!
 //! The way through it: [`cli`] reads the options, [`setup`] makes what is missing at a first start, [`start`] turns the person's folder into a running engine, then
-//! [`run`] (the terminal: [`keys`] → [`app`] → [`view`]), [`headless`], [`bot`] or [`send`] talks with it; [`doctor`] looks at
+//! [`run`] (the terminal: [`keys`] → [`app`] → [`view`]), [`headless`], [`bot`], [`send`] or [`certificate`] talks with it; [`doctor`] looks at
 //! the network without one.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -23,6 +23,7 @@ mod app;
 mod appearance;
 mod bidi;
 mod bot;
+mod certificate;
 mod cli;
 mod clock;
 mod contacts;
@@ -36,6 +37,7 @@ mod kept;
 mod keys;
 mod lines;
 mod lock;
+mod mail;
 mod own_devices;
 mod picture;
 mod places;

@@ -14,10 +14,11 @@ use identity::rules::Rule;
 use identity::trust::Trust;
 use identity::verify::verify_person;
 use messenger_engine::{CertificateState, Event, RenewalError, Renewals, Reports};
+use rustls_pki_types::CertificateDer;
 use tokio::time::Instant;
 
-use crate::clock;
 use crate::start::remedy;
+use crate::{clock, mail, settings};
 
 /// How often the clock on the wall is looked at, and the folder: it may be set, and the computer may have slept.
 const LOOK: Duration = Duration::from_secs(10);
@@ -40,6 +41,8 @@ pub(crate) struct Keeper {
     device: Device,
     /// What was last brought of what other devices say of this one: at the first look, the engine gets it once more.
     endorsements: Vec<Endorsement>,
+    /// The certificate for mail as the folder had it last, and as the engine was brought it.
+    mail: [Vec<CertificateDer<'static>>; 2],
     trust: Arc<Trust>,
     renewals: Renewals,
     reports: Reports,
@@ -99,7 +102,16 @@ impl Told {
 
 impl Keeper {
     pub(crate) fn new(home: Home, device: Device, trust: Arc<Trust>, (renewals, reports): (Renewals, Reports)) -> Self {
-        Self { home, device, endorsements: Vec::new(), trust, renewals, reports, told: Told::default() }
+        Self {
+            home,
+            device,
+            endorsements: Vec::new(),
+            mail: [Vec::new(), Vec::new()],
+            trust,
+            renewals,
+            reports,
+            told: Told::default(),
+        }
     }
 
     /// Until the engine ends.
@@ -119,7 +131,9 @@ impl Keeper {
     async fn look(&mut self, look: u32, pace: &mut Pace) -> Result<(), Ended> {
         self.adopt().await?;
         self.adopt_endorsements().await?;
-        if look.is_multiple_of(JUDGED) {
+        let judged = look.is_multiple_of(JUDGED);
+        self.adopt_mail(judged).await?;
+        if judged {
             self.judge().await?;
         }
         let due = self.due().is_some_and(|due| due.from <= UnixTime::now());
@@ -172,6 +186,24 @@ impl Keeper {
         }
         self.endorsements.clone_from(&kept);
         self.renewals.endorse(kept).await.map_err(|_| Ended)
+    }
+
+    /// Tells the certificate for mail that there is by now, as long as it counts and its person has nothing against it.
+    async fn adopt_mail(&mut self, judged: bool) -> Result<(), Ended> {
+        // Settings that cannot be read now are read at the next look.
+        let Ok(settings) = settings::load(&self.home) else { return Ok(()) };
+        let found = mail::to_be_told(&self.home, &self.device.identifier, &settings);
+        let [seen, brought] = &mut self.mail;
+        if found == *seen && !judged {
+            return Ok(());
+        }
+        seen.clone_from(&found);
+        let counts = mail::if_it_counts(found, &self.trust);
+        if counts == *brought {
+            return Ok(());
+        }
+        brought.clone_from(&counts);
+        self.renewals.show_mail_certificate(counts).await.map_err(|_| Ended)
     }
 
     /// Whether nothing stood in the way.

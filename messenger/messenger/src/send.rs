@@ -82,7 +82,7 @@ pub(crate) async fn run(mut prepared: Prepared, who: &str, text: String, json: b
 }
 
 /// Nobody sees this device, and nobody knocks.
-fn invisible(presence: PresenceSettings) -> PresenceSettings {
+pub(crate) fn invisible(presence: PresenceSettings) -> PresenceSettings {
     PresenceSettings {
         status: OwnStatus::Invisible,
         visible_to: Audience::Nobody,
@@ -92,7 +92,7 @@ fn invisible(presence: PresenceSettings) -> PresenceSettings {
 }
 
 /// Keeps what is learnt of others.
-fn kept(prepared: &Prepared, event: &Event) {
+pub(crate) fn kept(prepared: &Prepared, event: &Event) {
     if let Some(Event::Error { about, message, remedy }) = acquaintance::keep(prepared.book.home(), event) {
         tracing::warn!("{about}: {message}: {remedy}");
     }
@@ -115,7 +115,7 @@ fn judge(state: DeliveryState, to: &Identifier, reason: &str) -> Result<(), Fail
 }
 
 /// Whoever has this address, or this name of one's own.
-fn recipient(who: &str, contacts: &Contacts) -> Result<Identifier, Failure> {
+pub(crate) fn recipient(who: &str, contacts: &Contacts) -> Result<Identifier, Failure> {
     let parsed = match Identifier::parse(who) {
         Ok(who) => return Ok(who),
         Err(error) => error,
@@ -145,9 +145,7 @@ async fn deliver(
 ) -> Result<State, Failure> {
     let mut signal = std::pin::pin!(ended_by_signal());
     let online = tokio::select! {
-        online = tokio::time::timeout(ONLINE, get_online(events)) => {
-            online.unwrap_or_else(|_| Err(State(DeliveryState::NotDelivered, "the directory did not answer".to_owned())))
-        }
+        online = online(events) => online.map_err(|reason| State(DeliveryState::NotDelivered, reason)),
         () = &mut signal => Err(State(DeliveryState::NotDelivered, "you ended it before it was sent".to_owned())),
     };
     let mut state = match online {
@@ -178,15 +176,18 @@ async fn deliver(
 }
 
 /// Until the directory knows this device; or why it does not.
-async fn get_online(events: &mut Events) -> Result<(), State> {
-    loop {
-        match events.recv().await {
-            Some(Event::Online { .. }) => return Ok(()),
-            Some(Event::Offline { reason }) => return Err(State(DeliveryState::NotDelivered, reason)),
-            Some(_) => events.not_taken(),
-            None => return Err(State(DeliveryState::NotDelivered, "the engine ended by itself".to_owned())),
+pub(crate) async fn online(events: &mut Events) -> Result<(), String> {
+    let online = async {
+        loop {
+            match events.recv().await {
+                Some(Event::Online { .. }) => return Ok(()),
+                Some(Event::Offline { reason }) => return Err(reason),
+                Some(_) => events.not_taken(),
+                None => return Err("the engine ended by itself".to_owned()),
+            }
         }
-    }
+    };
+    tokio::time::timeout(ONLINE, online).await.unwrap_or_else(|_| Err("the directory did not answer".to_owned()))
 }
 
 /// Until it is known what became of the text.

@@ -19,16 +19,24 @@ const FILE: Kept = Kept {
 };
 
 /// Everything that can be decided. Unknown settings are refused: they would be lost at the next change.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
     pub(crate) notify: Notify,
+    /// Whether those whom she knows or talks to are told her certificate for mail.
+    pub(crate) tell_mail_certificate: bool,
     /// Without a key for so many minutes the screen is locked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lock_after_minutes: Option<NonZeroU16>,
     /// Where received files are put, if not where the desktop has downloads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) downloads: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { notify: Notify::default(), tell_mail_certificate: true, lock_after_minutes: None, downloads: None }
+    }
 }
 
 /// What a notification on the desktop shows.
@@ -62,9 +70,10 @@ mod tests {
     fn what_was_decided_counts_at_the_next_start_and_damage_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(folder.path()).unwrap();
-        assert_eq!(load(&home).unwrap().notify, Notify::Who);
+        assert_eq!(load(&home).unwrap(), Settings::default());
         let settings = Settings {
             notify: Notify::Text,
+            tell_mail_certificate: false,
             lock_after_minutes: NonZeroU16::new(10),
             downloads: Some(PathBuf::from("/data/in")),
         };

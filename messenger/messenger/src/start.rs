@@ -17,6 +17,7 @@ use identity::verify::VerifiedPerson;
 use identity::{Identifier, UnixTime};
 use key_store::PassphraseSource;
 use messenger_engine::{DirectoryAddress, Engine, EngineConfig, Event, Events, OfferedAddresses, PresenceSettings};
+use rustls_pki_types::CertificateDer;
 
 use crate::acquaintance;
 use crate::app::Me;
@@ -27,6 +28,7 @@ use crate::contacts::{ContactBook, Contacts};
 use crate::drafts::Safe;
 use crate::failure::Failure;
 use crate::gossip::Voice;
+use crate::mail;
 use crate::own_devices::{self, Desk};
 use crate::renewal::Keeper;
 use crate::settings::{self, Settings};
@@ -168,6 +170,7 @@ impl Prepared {
             presence: self.presence.clone(),
             bot: false,
             endorsements: self.endorsements(),
+            mail_certificate: self.mail_certificate(),
             gossip: None,
             whereabouts: Some(Arc::new(Guide(self.finder.clone()))),
         }
@@ -199,6 +202,11 @@ impl Prepared {
     fn endorsements(&self) -> Vec<Endorsement> {
         let kept = self.home.endorsements(&self.device.identifier, UnixTime::now());
         kept.inspect_err(|error| tracing::warn!(%error, "no other device speaks for this one")).unwrap_or_default()
+    }
+
+    /// The certificate for mail that is told, if there is one.
+    fn mail_certificate(&self) -> Vec<CertificateDer<'static>> {
+        mail::if_it_counts(mail::to_be_told(&self.home, &self.device.identifier, &self.behaviour), &self.trust)
     }
 
     /// Starts the engine on the current runtime, with all that goes on for as long as a person talks. Being online follows as

@@ -9,8 +9,14 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = wire::body_length(*prefix, Channel::Talk);
         let _ = wire::body_length(*prefix, Channel::Files);
     }
-    if let Ok(Some(TalkFrame::Mark { mark: mark @ Mark::File { .. }, .. })) = wire::decode(bytes) {
-        let _ = mark.is_bounded();
+    match wire::decode(bytes) {
+        Ok(Some(TalkFrame::Mark { mark: mark @ Mark::File { .. }, .. })) => {
+            let _ = mark.is_bounded();
+        }
+        Ok(Some(TalkFrame::MailCertificate { chain })) => {
+            let _ = chain.is_bounded();
+        }
+        _ => {}
     }
     let _ = wire::decode::<RoomFrame>(bytes);
     let _ = wire::decode::<RoomPlaintext>(bytes);

@@ -219,6 +219,12 @@ pub enum Command {
         /// The transfer.
         transfer: TransferId,
     },
+    /// Ask for somebody's certificate for mail, at the device with which there is a conversation, or one that is called; a
+    /// `mail_certificate` or a `no_mail_certificate` follows.
+    MailCertificate {
+        /// The person.
+        who: String,
+    },
     /// Call one's own other devices: at the one that accepts, a conversation with oneself begins.
     ReachDevices,
     /// Appear so from now on.
@@ -310,6 +316,7 @@ impl Command {
             Self::FilePause { .. } => "file_pause",
             Self::FileContinue { .. } => "file_continue",
             Self::FileCancel { .. } => "file_cancel",
+            Self::MailCertificate { .. } => "mail_certificate",
             Self::ReachDevices => "reach_devices",
             Self::SetStatus { .. } => "set_status",
             Self::SetIdle { .. } => "set_idle",

@@ -7,8 +7,8 @@ use identity::trust::Fingerprint;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CallId, CertificateState, DeliveryState, Direction, Missing, Peer, PresenceSettings, Purpose, RoomId, Seen,
-    SessionState, Side, TextRef, TransferId, TransferState, Unanswered, WatchVerdict,
+    CallId, CertificateState, DeliveryState, Direction, MailCertificate, Missing, NoMail, Peer, PresenceSettings,
+    Purpose, RoomId, Seen, SessionState, Side, TextRef, TransferId, TransferState, Unanswered, WatchVerdict,
 };
 use crate::punch::Obstacle;
 
@@ -77,6 +77,19 @@ pub enum Event {
     },
     /// A conversation with somebody's device begins.
     Peer(Peer),
+    /// Somebody's device told her certificate for mail: in each conversation, and when it is asked for.
+    MailCertificate(MailCertificate),
+    /// A certificate for mail that was asked for did not come.
+    NoMailCertificate {
+        /// Whose.
+        who: Identifier,
+        /// Why.
+        because: NoMail,
+        /// What happened, for people.
+        message: String,
+        /// What to try.
+        remedy: String,
+    },
     /// A text from one person, shown once however often it was sent.
     Message {
         /// The number by which one refers to it: the sender's own for it, unless another text of hers has that one already.

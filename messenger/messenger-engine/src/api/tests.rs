@@ -5,8 +5,8 @@ use identity::trust::Fingerprint;
 use serde_json::{from_str, to_string};
 
 use super::{
-    CallId, Command, DeliveryState, Direction, Event, Missing, Peer, Purpose, RoomId, SessionState, Side, TextRef,
-    TransferId, TransferState, Unanswered,
+    CallId, Command, DeliveryState, Direction, Event, MailCertificate, Missing, NoMail, Peer, Purpose, RoomId,
+    SessionState, Side, TextRef, TransferId, TransferState, Unanswered,
 };
 
 const HEX: &str = "000102030405060708090a0b0c0d0e0f";
@@ -98,6 +98,7 @@ fn commands() {
                 r#"{{"do":"file_offer","to":"bob@example.org","path":"/a","device":"{DEVICE}","media_type":"text/plain"}}"#
             ),
         ),
+        (Command::MailCertificate { who: who() }, r#"{"do":"mail_certificate","who":"bob@example.org"}"#.into()),
         (Command::ReachDevices, r#"{"do":"reach_devices"}"#.into()),
         (
             Command::RoomFileOffer { room, path: "/a".into() },
@@ -429,6 +430,29 @@ fn events() {
             format!(
                 r#"{{"event":"file_progress","transfer":"{HEX}","with":"bob@example.org","direction":"out","done":3,"bytes":9,"rate":2,"left_s":3}}"#
             ),
+        ),
+        (
+            Event::MailCertificate(MailCertificate {
+                who: bob(),
+                device: Fingerprint([0xab; 32]),
+                serial: "05".into(),
+                not_before: 1,
+                not_after: 2,
+                chain: vec![vec![0x30, 0x00].into()],
+            }),
+            format!(
+                r#"{{"event":"mail_certificate","who":"bob@example.org","device":"{DEVICE}","serial":"05","not_before":1,"not_after":2,"chain":["3000"]}}"#
+            ),
+        ),
+        (
+            Event::NoMailCertificate {
+                who: bob(),
+                because: NoMail::NotTold,
+                message: "no".into(),
+                remedy: "yes".into(),
+            },
+            r#"{"event":"no_mail_certificate","who":"bob@example.org","because":"not_told","message":"no","remedy":"yes"}"#
+                .into(),
         ),
         (
             Event::Error { about: "send".into(), message: "no".into(), remedy: "yes".into() },

@@ -4,7 +4,7 @@ use identity::Identifier;
 
 use super::saying::Said;
 use super::{Core, SessionId};
-use crate::api::{DeliveryState, Event, RoomId};
+use crate::api::{DeliveryState, Event, NoMail, RoomId};
 use crate::time::Now;
 
 /// What waits for a connection, in memory, while it is being made.
@@ -21,6 +21,8 @@ pub(super) enum Errand {
         /// The room.
         room: RoomId,
     },
+    /// Somebody's certificate for mail, which her device tells by itself.
+    Mail,
     /// A connection to another device of one's own.
     Reach,
     /// A connection to a fellow member of a room.
@@ -56,6 +58,7 @@ impl Core {
         match errand {
             Errand::Say { id, said } => self.put_said(session, who, id, said, now),
             Errand::Invite { room } => self.send_invitation(session, room),
+            Errand::Mail => self.wait_for_mail(session),
             Errand::Reach | Errand::Mesh | Errand::Resume => {}
         }
     }
@@ -69,6 +72,7 @@ impl Core {
                 Errand::Invite { room } => {
                     self.emit(Event::RoomInvitationFailed { room, who: who.clone(), reason: reason.to_owned() });
                 }
+                Errand::Mail => self.no_mail(who, NoMail::Unreachable, reason),
                 Errand::Reach => self.devices_unreached(reason),
                 Errand::Mesh => self.mesh_failed(who, reason, now),
                 // It is tried again while the session waits.

@@ -89,6 +89,7 @@ impl Core {
                 self.flush(session);
                 if opened {
                     self.tell_views(session);
+                    self.mail_opened(session);
                 }
             }
             Err(violation) => self.close_link(session, Close::PROTOCOL, &violation.to_string(), now),
@@ -113,6 +114,7 @@ impl Core {
             }
             Arrival::Typing(typing) => self.typing_arrived(session, typing, now),
             Arrival::Views(views) => self.views_arrived(session, views),
+            Arrival::MailCertificate(chain) => self.mail_arrived(session, &chain, now),
             Arrival::Content { number, content } => {
                 link.last_content = now.instant;
                 self.said_to_us(session, number, content, now);

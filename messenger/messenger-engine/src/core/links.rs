@@ -8,11 +8,12 @@ use identity::trust::Fingerprint;
 use super::errands::Errand;
 use super::gossip::Listening;
 use super::keeping::Keeping;
+use super::mail::Mail;
 use super::saying::Said;
 use super::seeking::Seeking;
 use super::typing::Typing;
 use super::{Action, ConnectionId, Core, Loss, SessionId};
-use crate::api::{DeliveryState, Event, Purpose, RoomId, SessionState};
+use crate::api::{DeliveryState, Event, NoMail, Purpose, RoomId, SessionState};
 use crate::room::{DeviceKey, Person};
 use crate::session::{Exported, Session, SessionKey, Verdict};
 use crate::time::Now;
@@ -74,6 +75,7 @@ pub(super) struct Link {
     pub(super) typing: Typing,
     pub(super) history: Keeping,
     pub(super) gossip: Listening,
+    pub(super) mail: Mail,
     /// Which devices of hers endorse this one; nothing while she is not introduced, which waits for her Hello.
     pub(super) endorsed_by: Option<Vec<Fingerprint>>,
     pub(super) key: SessionKey,
@@ -104,7 +106,7 @@ impl Core {
     pub(super) fn capabilities(&self, to: &Identifier) -> u64 {
         let bot = if self.me.bot { capability::BOT } else { 0 };
         let read = if self.settings.read_receipts { capability::READ } else { 0 };
-        let signals = capability::MARKS | capability::TYPING | capability::MOVES | capability::FILES;
+        let signals = capability::MARKS | capability::TYPING | capability::MOVES | capability::FILES | capability::MAIL;
         let signals = signals | self.history_capability(to);
         capability::TEXT | capability::ROOMS | capability::RESUME | signals | bot | read | self.gossip_capability()
     }
@@ -147,6 +149,7 @@ impl Core {
             after_hello: Vec::new(),
             typing: Typing::default(),
             gossip: Listening::default(),
+            mail: Mail::default(),
             endorsed_by: None,
             key,
             shown: ShownCertificate::of(&self.me.person),
@@ -207,7 +210,7 @@ impl Core {
     pub(super) fn end_link(&mut self, id: SessionId, reason: &str, now: Now) {
         self.stops_typing(id);
         let Some(link) = self.links.remove(&id) else { return };
-        let Link { person, session, connection, seeking, after_hello, endorsed_by, .. } = link;
+        let Link { person, session, connection, seeking, after_hello, endorsed_by, mail, .. } = link;
         let lost: Vec<(Token, Verdict)> = session.lost().into_iter().collect();
         if endorsed_by.is_none() && lost.iter().any(|(_, verdict)| *verdict == Verdict::Unanswered) {
             // Something has gone to a device that never said Hello: whose it was is told all the same.
@@ -226,6 +229,9 @@ impl Core {
         }
         self.fail_what_waited(&person.identifier, after_hello, reason, now);
         self.stop_files(id, reason, now);
+        if mail.is_asked() {
+            self.no_mail(&person.identifier, NoMail::Unreachable, reason);
+        }
         self.may_have_gone(&person);
         self.may_forget_history(&person.identifier);
         if self.session_to(person.device).is_none() {

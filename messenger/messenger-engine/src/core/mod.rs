@@ -32,6 +32,7 @@ mod inside;
 mod keeping;
 mod leaving;
 mod links;
+mod mail;
 mod marks;
 mod membership;
 mod mesh;
@@ -147,6 +148,7 @@ pub struct Core {
     gossip: Option<Arc<dyn Gossip>>,
     /// What other devices of hers say of this one.
     endorsements: Vec<Endorsement>,
+    mail: mail::OwnMail,
     reintroduction: renewal::Reintroduction,
     actions: VecDeque<Action>,
 }
@@ -193,6 +195,7 @@ impl Core {
             refusals: acquaintance::Refusals::default(),
             gossip: None,
             endorsements: Vec::new(),
+            mail: mail::OwnMail::default(),
             reintroduction: renewal::Reintroduction::default(),
             actions: VecDeque::new(),
         };
@@ -261,6 +264,9 @@ impl Core {
             Command::FilePause { transfer } => self.pause_file(transfer, now),
             Command::FileContinue { transfer } => self.continue_file(transfer, now),
             Command::FileCancel { transfer } => self.cancel_file(transfer, now),
+            Command::MailCertificate { who } => {
+                self.with_person("mail_certificate", &who, |core, who| core.ask_for_mail(who, now));
+            }
             Command::ReachDevices => self.reach_devices(now),
             Command::SetStatus { status, text } => self.set_status(status, text, now),
             Command::SetIdle { seconds } => self.set_idle(seconds, now),
@@ -344,6 +350,7 @@ impl Core {
         self.tend_mesh(now);
         self.tend_files(now);
         self.tend_gossip();
+        self.tend_mail();
     }
 
     fn go_offline(&mut self, now: Now) {

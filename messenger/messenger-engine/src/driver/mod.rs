@@ -140,6 +140,7 @@ impl Driver {
         let draw = Box::new(|bytes: &mut [u8]| rand::fill(bytes));
         let mut core = Core::new(me, config.contacts, config.presence, verifier.clone(), draw);
         core.endorsed(config.endorsements);
+        core.show_mail_certificate(config.mail_certificate.iter().map(|certificate| certificate.to_vec()).collect());
         if let Some(gossip) = config.gossip {
             core.gossip_through(gossip);
         }

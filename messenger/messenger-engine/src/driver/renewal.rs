@@ -16,6 +16,8 @@ pub(crate) enum Renewal {
     Certificate { chain: Vec<CertificateDer<'static>>, answer: oneshot::Sender<Result<(), RenewalError>> },
     /// Told in the sessions that begin.
     Endorsements(Vec<Endorsement>),
+    /// Told at once, and in the sessions that begin.
+    MailCertificate(Vec<CertificateDer<'static>>),
 }
 
 impl Driver {
@@ -31,6 +33,9 @@ impl Driver {
                 let _ = answer.send(self.show(chain));
             }
             Renewal::Endorsements(endorsements) => self.core.endorsed(endorsements),
+            Renewal::MailCertificate(chain) => {
+                self.core.show_mail_certificate(chain.iter().map(|certificate| certificate.to_vec()).collect());
+            }
         }
     }
 

@@ -43,6 +43,7 @@ pub(super) fn driver_of(whereabouts: Option<Arc<dyn Find>>, trust: Arc<Trust>) -
         presence: PresenceSettings::default(),
         bot: false,
         endorsements: Vec::new(),
+        mail_certificate: Vec::new(),
         gossip: None,
         whereabouts,
     };

@@ -8,7 +8,7 @@ use identity::certificate::Certificate;
 use identity::rules::Rule;
 use identity::tls::PersonVerifier;
 use identity::trust::{Fingerprint, Trust};
-use identity::verify::VerifyError;
+use identity::verify::{VerifyError, verify_mail};
 use quinn::Connection;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -18,8 +18,9 @@ use tokio::sync::mpsc;
 
 use super::Happening;
 use crate::core::Introduction;
-use crate::room::{AnotherAuthority, Authority, Credentials, DeviceKey, Facts, Person};
+use crate::room::{AnotherAuthority, Authority, Credentials, DeviceKey, Facts, MailFacts, Person};
 use crate::time::Now;
+use crate::wire::MailChain;
 
 /// Verifies persons through one [`PersonVerifier`], whose cache TLS and rooms share.
 pub(super) struct Verifier {
@@ -144,6 +145,22 @@ impl Credentials for Verifier {
 
     fn key(&self, leaf: &[u8]) -> Option<[u8; 32]> {
         Certificate::parse(leaf).ok()?.device_key()
+    }
+
+    fn mail(&self, chain: &MailChain, of: &Person, now: Now) -> Result<MailFacts, String> {
+        let chain: Vec<_> = chain.0.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
+        let found = verify_mail(&chain, self.tls.trust(), now.unix).map_err(|error| error.to_string())?;
+        if *found.identifier() != of.identifier {
+            return Err(format!("expected one of {}, found one of {}", of.identifier, found.identifier()));
+        }
+        if found.authority_root() != &of.authority.root.0 {
+            return Err(format!("expected one by {}, found one by {}", of.authority.name, found.authority()));
+        }
+        Ok(MailFacts {
+            serial: found.serial_hex(),
+            not_before: found.not_before().as_secs(),
+            not_after: found.not_after().as_secs(),
+        })
     }
 
     fn meet(&self, person: &Person, now: Now) -> Result<bool, AnotherAuthority> {

@@ -8,6 +8,7 @@ use identity::trust::Fingerprint;
 use openmls::prelude::{Credential, CredentialType};
 
 use crate::time::Now;
+use crate::wire::MailChain;
 
 /// A device's Ed25519 public key: it names the device.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +61,17 @@ pub struct Facts {
     pub witnessed_only_by_operator: bool,
 }
 
+/// What a certificate for mail says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailFacts {
+    /// Its serial number, hexadecimal.
+    pub serial: String,
+    /// When it begins, in seconds since 1970.
+    pub not_before: u64,
+    /// When it ends.
+    pub not_after: u64,
+}
+
 /// An authority, as the trust policy knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authority {
@@ -88,6 +100,12 @@ pub trait Credentials: Send + Sync {
 
     /// The device key in a leaf certificate, of which nothing is verified.
     fn key(&self, leaf: &[u8]) -> Option<[u8; 32]>;
+
+    /// What a chain for mail says, verified at `now`: of this person, by the authority that certified her device.
+    ///
+    /// # Errors
+    /// The rule that refused it, or whose it is instead, for people.
+    fn mail(&self, chain: &MailChain, of: &Person, now: Now) -> Result<MailFacts, String>;
 
     /// Binds a verified person to her authority unless she is bound: from then on [`verify`](Self::verify) refuses
     /// every other authority's certificate for her. Whether this is the first sight of her.

@@ -22,7 +22,9 @@ mod staging;
 
 pub(crate) use code::characters;
 pub use code::{code, digest};
-pub use credential::{AnotherAuthority, Authority, Credentials, DeviceKey, Facts, Person, RefusedCredential};
+pub use credential::{
+    AnotherAuthority, Authority, Credentials, DeviceKey, Facts, MailFacts, Person, RefusedCredential,
+};
 pub use error::GroupError;
 pub use group::{Changed, Group, Guest, Opened};
 pub use joining::Joining;

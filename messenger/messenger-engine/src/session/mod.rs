@@ -25,7 +25,7 @@ mod unanswered;
 mod violation;
 
 use crate::api::RoomId;
-use crate::wire::{Mark, Progress, TalkFrame, Target, VERSION, Views, Vouchers, capability};
+use crate::wire::{MailChain, Mark, Progress, TalkFrame, Target, VERSION, Views, Vouchers, capability};
 use incoming::Incoming;
 use outgoing::Outgoing;
 use room_frames::RoomFrames;
@@ -101,6 +101,8 @@ pub enum Arrival<T> {
     Views(Views),
     /// The other side's person is writing a text, or no longer.
     Typing(bool),
+    /// The certificate for mail of the other side's person, of which nothing is verified.
+    MailCertificate(MailChain),
 }
 
 /// Why something was not taken to be sent.
@@ -250,6 +252,8 @@ impl<T> Session<T> {
             TalkFrame::Ack { acks } => self.outgoing.answers(acks),
             TalkFrame::Views { views } if views.is_bounded() => Ok(vec![Arrival::Views(views)]),
             TalkFrame::Views { .. } => Err(Violation::Views),
+            TalkFrame::MailCertificate { chain } if chain.is_bounded() => Ok(vec![Arrival::MailCertificate(chain)]),
+            TalkFrame::MailCertificate { .. } => Err(Violation::MailCertificate),
             TalkFrame::RoomFrames { count } => {
                 self.room_frames.check(count)?;
                 self.room_frames.taken(count);

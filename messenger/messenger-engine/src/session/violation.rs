@@ -48,6 +48,9 @@ pub enum Violation {
     /// Views with more in them than allowed.
     #[error("expected views within their limits, found more")]
     Views,
+    /// A certificate for mail with more around it than allowed.
+    #[error("expected a certificate for mail within its limits, found more")]
+    MailCertificate,
     /// A mark with more in it than allowed.
     #[error("expected a mark ({kind}) within its limits, found more")]
     Mark {

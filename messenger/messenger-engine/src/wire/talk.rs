@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
-use super::{Mark, Target, Views, Vouchers};
+use super::{MailChain, Mark, Target, Views, Vouchers};
 
 /// Bits of `Hello`'s capabilities.
 pub mod capability {
@@ -30,6 +30,8 @@ pub mod capability {
     pub const KEEPS: u64 = 1024;
     /// Takes the mark of who keeps one from now on, or no longer.
     pub const HISTORY: u64 = 2048;
+    /// Takes certificates for mail.
+    pub const MAIL: u64 = 4096;
 }
 
 /// A frame of the talk channel: a CBOR array of its kind and its members. Members that a later version appends are
@@ -126,6 +128,13 @@ pub enum TalkFrame {
         #[n(0)]
         typing: bool,
     },
+    /// The certificate for mail of the sender's person. Only to who said that she takes it.
+    #[n(8)]
+    MailCertificate {
+        /// Empty where there is none, or none is told.
+        #[n(0)]
+        chain: MailChain,
+    },
 }
 
 impl TalkFrame {
@@ -190,6 +199,7 @@ impl std::fmt::Debug for TalkFrame {
             Self::Views { views } => write!(f, "Views {{ {} }}", views.checkpoints.len()),
             Self::Mark { number, id, mark } => write!(f, "Mark {{ number: {number}, id: {id}, {mark:?} }}"),
             Self::Typing { .. } => f.write_str("Typing"),
+            Self::MailCertificate { chain } => write!(f, "MailCertificate {{ {} }}", chain.0.len()),
             Self::RoomFrames { count } => write!(f, "RoomFrames {{ {count} }}"),
         }
     }

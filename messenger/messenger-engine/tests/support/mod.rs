@@ -19,9 +19,11 @@ use std::time::Duration;
 
 use directory::{Directory, DirectoryConfig, Timing};
 use ed25519_dalek::SigningKey;
+use identity::profile::{KeyAlgorithm, Profile};
 use identity::testing::Authority;
 use identity::tls::PersonVerifier;
 use identity::trust::Trust;
+use identity::verify::verify_mail;
 use identity::{Identifier, UnixTime};
 use messenger_engine::{DirectoryAddress, EngineConfig, PresenceSettings};
 use rustls::pki_types::CertificateDer;
@@ -67,6 +69,11 @@ fn trust_in(authority: &Authority, careless: &Authority) -> Arc<Trust> {
     let mut policies = authority.trust().policies().to_vec();
     policies.push(careless.policy());
     Arc::new(Trust::new(policies).unwrap())
+}
+
+fn mail(authority: &Authority, name: &str, begun: UnixTime) -> Vec<CertificateDer<'static>> {
+    let key = identity::testing::mail_key(KeyAlgorithm::P256);
+    authority.issue_mail(&Profile::mail(), &identifier(name), &key, begun)
 }
 
 pub(crate) fn identifier(name: &str) -> Identifier {
@@ -123,7 +130,7 @@ impl Town {
 
     /// A certificate that ends in so many seconds, and its key.
     pub(crate) fn issue_ending(&self, name: &str, left_s: u64) -> (Vec<CertificateDer<'static>>, SigningKey) {
-        let life = identity::profile::Profile::device().lifetime().as_secs();
+        let life = Profile::device().lifetime().as_secs();
         let begun = UnixTime::now().as_secs() - life + left_s;
         self.authority.issue_person(&identifier(name), UnixTime::since_unix_epoch(Duration::from_secs(begun)))
     }
@@ -131,6 +138,22 @@ impl Town {
     /// Another certificate for this key.
     pub(crate) fn renew(&self, name: &str, key: &SigningKey) -> Vec<CertificateDer<'static>> {
         self.authority.renew_person(&identifier(name), key, hour_ago())
+    }
+
+    /// A certificate for mail of somebody.
+    pub(crate) fn issue_mail(&self, name: &str) -> Vec<CertificateDer<'static>> {
+        mail(&self.authority, name, hour_ago())
+    }
+
+    /// One that has ended.
+    pub(crate) fn issue_mail_ended(&self, name: &str) -> Vec<CertificateDer<'static>> {
+        let begun = UnixTime::now().as_secs() - Profile::mail().lifetime().as_secs() - 60;
+        mail(&self.authority, name, UnixTime::since_unix_epoch(Duration::from_secs(begun)))
+    }
+
+    /// One by the careless authority.
+    pub(crate) fn issue_mail_carelessly(&self, name: &str) -> Vec<CertificateDer<'static>> {
+        mail(&self.careless, name, hour_ago())
     }
 
     /// Trust that is nobody else's.
@@ -160,6 +183,7 @@ impl Town {
             presence: PresenceSettings::default(),
             bot: false,
             endorsements: Vec::new(),
+            mail_certificate: Vec::new(),
             gossip: None,
             whereabouts: None,
         }
@@ -180,6 +204,11 @@ impl Town {
     /// The serial number of a chain's leaf.
     pub(crate) fn serial(&self, chain: &[CertificateDer<'static>]) -> Vec<u8> {
         PersonVerifier::new(self.trust.clone()).person(chain, UnixTime::now()).unwrap().serial().to_vec()
+    }
+
+    /// The serial number of a certificate for mail.
+    pub(crate) fn mail_serial(&self, chain: &[CertificateDer<'static>]) -> Vec<u8> {
+        verify_mail(chain, &self.trust, UnixTime::now()).unwrap().serial().to_vec()
     }
 
     /// Revokes certificates, and lets everybody know.

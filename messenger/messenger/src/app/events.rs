@@ -35,6 +35,9 @@ impl App {
                 self.conversation_mut(&Entry::Person(who)).note(words, now);
             }
             Event::Peer(peer) => return self.hear_peer(peer, now),
+            Event::MailCertificate(told) => self.person_mut(&told.who).mail_until = Some(told.not_after),
+            // Nothing here asks for one.
+            Event::NoMailCertificate { .. } => {}
             Event::Message { id, from, text, bot, reply_to } => {
                 self.people.entry(from.clone()).or_default();
                 let entry = Entry::Person(from.clone());

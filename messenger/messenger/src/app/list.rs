@@ -28,6 +28,8 @@ pub(crate) struct Person {
     pub(crate) idle_since: Option<DateTime>,
     /// With which device the last conversation began.
     pub(crate) peer: Option<Peer>,
+    /// Until when the certificate for mail counts that a device of hers told, in seconds since 1970.
+    pub(crate) mail_until: Option<u64>,
     /// The device whose code was shown last, to be compared.
     pub(crate) shown: Option<Fingerprint>,
     /// Whether the conversation with her looks for another connection.

@@ -51,6 +51,16 @@ impl App {
         }
     }
 
+    /// Whether those whom one knows are told one's certificate for mail, from now on.
+    pub(super) fn tell_mail_certificate(&mut self, told: bool) -> Vec<Effect> {
+        self.behaviour.tell_mail_certificate = told;
+        self.said(match told {
+            true => "Whom you know is told your certificate for mail, if you have one.",
+            false => "Nobody is told your certificate for mail any more; who has it keeps it until it ends.",
+        });
+        vec![Effect::Behave(self.behaviour.clone())]
+    }
+
     /// The two people have compared the code: it was the same.
     pub(super) fn compared(&mut self, now: DateTime) -> Vec<Effect> {
         let (who, person) = match self.chosen_contact() {
@@ -100,6 +110,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::app::Notice;
     use crate::app::tests::{app, now, typed, who};
+    use crate::settings::Settings;
 
     pub(crate) fn peer(name: &str, device: u8) -> Event {
         endorsed_peer(name, device, &[])
@@ -138,6 +149,15 @@ pub(crate) mod tests {
         // Nothing is kept of who is no contact.
         assert!(app.hear(peer("mallory", 3), now()).is_empty());
         assert_eq!(app.people[&who("bob")].about.devices.all().len(), 2);
+    }
+
+    #[test]
+    fn whether_a_certificate_for_mail_is_told_is_kept() {
+        let mut app = app(&["bob"]);
+        for (command, told) in [("/mail off", false), ("/mail on", true)] {
+            let behaviour = Settings { tell_mail_certificate: told, ..Settings::default() };
+            assert_eq!(typed(&mut app, command), [Effect::Behave(behaviour)]);
+        }
     }
 
     #[test]

@@ -200,6 +200,7 @@ impl App {
             Slash::History(wish) => self.wish_history(wish)?,
             Slash::Lock(wish) => self.wish_lock(wish),
             Slash::Notify(notify) => self.set_notify(notify),
+            Slash::Mail(told) => self.tell_mail_certificate(told),
             Slash::Files(paths) => self.offer_files(&paths)?,
             Slash::File(deed, number) => self.deal_with_file(deed, number)?,
             Slash::Downloads(folder) => self.choose_downloads(folder)?,

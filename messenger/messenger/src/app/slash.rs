@@ -61,6 +61,8 @@ pub(crate) enum Slash {
     Lock(LockWish),
     /// What notifications show.
     Notify(Notify),
+    /// Whether others are told one's certificate for mail.
+    Mail(bool),
     /// Look for these words in the conversation that is open.
     Find(String),
     /// Offer these files and folders in the conversation that is open.
@@ -163,6 +165,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("/group [NAME]", "the group they stand in"),
     ("/alert once", "tell when they come; on: come or go; off: never"),
     ("/notify who", "desktop notifications: off, who wrote, or their text too"),
+    ("/mail off", "tell nobody your certificate for mail; on: whom you know"),
     ("/lock [after 10]", "hide everything; never: not by itself; passphrase: choose one"),
     ("/export FILE, /import FILE", "the contact list into a file, or out of one"),
     devices::COMMAND,

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use command_line::say;
 use identity::Identifier;
-use messenger_engine::{Command, DeliveryState, Direction, Engine, Event, Events, TransferId, TransferState};
+use messenger_engine::{Command, Direction, Engine, Event, Events, TransferId, TransferState};
 use serde_json::json;
 
-use super::{LEAVING, ONLINE, State, get_online, invisible, kept, recipient, usage};
+use super::{LEAVING, invisible, kept, online, recipient, usage};
 use crate::amount;
 use crate::failure::{Code, Failure};
 use crate::run::ended_by_signal;
@@ -111,12 +111,10 @@ async fn give(
 ) -> Result<(), Failure> {
     let mut signal = std::pin::pin!(ended_by_signal());
     let online = tokio::select! {
-        online = tokio::time::timeout(ONLINE, get_online(events)) => {
-            online.unwrap_or_else(|_| Err(State(DeliveryState::NotDelivered, "the directory did not answer".to_owned())))
-        }
+        online = online(events) => online,
         () = &mut signal => return Ok(()),
     };
-    if let Err(State(_, reason)) = online {
+    if let Err(reason) = online {
         let what = format!("nothing was offered to {to}: {}", harmless_line(&reason));
         return Err(Failure::new(what, "later again: nobody keeps it for them").with(Code::Unreachable));
     }

@@ -19,6 +19,10 @@ pub(super) fn rows(app: &App, who: &Identifier, peer: Option<&Peer>, theme: Them
         Some(peer) => certificate(&mut rows, peer, theme),
         None => rows.push(Line::from("Write to them first: what their device shows then stands here.")),
     }
+    if let Some(until) = person.and_then(|person| person.mail_until) {
+        rows.extend([Line::default(), Line::styled("Certificate for mail", theme.mine())]);
+        rows.push(Line::from(format!("  until {}, for certtool encrypt --to {who}", day(until))));
+    }
     let devices = person.map(|person| &person.about.devices).filter(|devices| !devices.is_empty());
     if let Some(devices) = devices {
         rows.extend([Line::default(), Line::styled("Devices that you have met", theme.mine())]);

@@ -127,6 +127,7 @@ impl Two {
                 presence: PresenceSettings::default(),
                 bot: false,
                 endorsements: Vec::new(),
+                mail_certificate: Vec::new(),
                 gossip: None,
                 whereabouts: None,
             })

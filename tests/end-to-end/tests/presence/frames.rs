@@ -117,6 +117,7 @@ impl Town {
             presence: PresenceSettings::default(),
             bot: false,
             endorsements: Vec::new(),
+            mail_certificate: Vec::new(),
             gossip: None,
             whereabouts: None,
         };

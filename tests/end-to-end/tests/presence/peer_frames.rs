@@ -1,10 +1,11 @@
 //! What devices say to each other, as the engine writes it, judged by other people's CDDL (docs/spec/peer.cddl).
 
+use identity::MAX_CERTIFICATE_BYTES;
 use identity::endorsement::MAX_ENDORSEMENT_BYTES;
 use messenger_engine::wire::{
-    self, Ack, Author, Channel, Claimed, Contradiction, End, Entry, FileHead, FileWord, Granted, Head, Mark, Outline,
-    Page, PolicyView, Progress, QuotedAck, Resume, RoomFrame, SignedGrant, SignedHead, TalkFrame, Target, Views,
-    Vouchers, Wanted, Whereabouts,
+    self, Ack, Author, Channel, Claimed, Contradiction, End, Entry, FileHead, FileWord, Granted, Head, MailChain, Mark,
+    Outline, Page, PolicyView, Progress, QuotedAck, Resume, RoomFrame, SignedGrant, SignedHead, TalkFrame, Target,
+    Views, Vouchers, Wanted, Whereabouts,
 };
 
 use super::frames::judge;
@@ -51,6 +52,11 @@ fn endorsed(resume: Option<Resume>, count: usize, length: usize) -> TalkFrame {
     TalkFrame::Hello { version: 1, run: [1; 8], capabilities: 255, resume, endorsements }
 }
 
+/// A certificate for mail with a chain of so many, all so long.
+fn mail(count: usize, length: usize) -> TalkFrame {
+    TalkFrame::MailCertificate { chain: MailChain(vec![vec![0x30; length].into(); count]) }
+}
+
 /// What stands in one, and what is signed for it, as rules of their own.
 fn endorsement() -> (&'static str, Vec<u8>) {
     let alice = identity::Identifier::parse("alice@example.org").unwrap();
@@ -94,6 +100,9 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         TalkFrame::Text { number: 3, id: 2, text: "yes".to_owned(), reply: Some(theirs) },
         TalkFrame::Typing { typing: true },
         TalkFrame::Typing { typing: false },
+        mail(0, 1),
+        mail(1, 1),
+        mail(wire::MAX_MAIL_CHAIN, MAX_CERTIFICATE_BYTES),
     ];
     let on = Target { author: Author::Sender, id: (1 << 53) - 1 };
     let marks = [
@@ -168,7 +177,7 @@ fn what_devices_say_is_made_of_the_frames_in_the_cddl() {
     let Some(python) = super::python() else { return };
     let judged = judge(&python, "peer.cddl", &frames()).unwrap();
     let of_rooms = (0..=3).chain([6]).chain(8..=15).map(|kind| format!("room-frame {kind}"));
-    let kinds = (0..=7).map(|kind| format!("talk-frame {kind}")).chain(of_rooms);
+    let kinds = (0..=8).map(|kind| format!("talk-frame {kind}")).chain(of_rooms);
     for kind in kinds {
         assert!(judged[&kind].as_u64().is_some_and(|count| count > 0), "{kind} was not judged: {judged}");
     }
@@ -176,6 +185,9 @@ fn what_devices_say_is_made_of_the_frames_in_the_cddl() {
     for wrong in [
         hello(Some(resume(1, 0))),
         endorsed(None, 3, 100),
+        mail(wire::MAX_MAIL_CHAIN + 1, 1),
+        mail(1, MAX_CERTIFICATE_BYTES + 1),
+        mail(1, 0),
         endorsed(None, 1, MAX_ENDORSEMENT_BYTES + 1),
         TalkFrame::Text { number: 0, id: 1, text: "x".to_owned(), reply: None },
         TalkFrame::Mark { number: 0, id: 1, mark: Mark::Nudge },

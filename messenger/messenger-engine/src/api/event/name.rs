@@ -14,6 +14,8 @@ impl Event {
             Self::IncomingEnded { .. } => "incoming_ended",
             Self::FirstSeen { .. } => "first_seen",
             Self::Peer(_) => "peer",
+            Self::MailCertificate(_) => "mail_certificate",
+            Self::NoMailCertificate { .. } => "no_mail_certificate",
             Self::Message { .. } => "message",
             Self::Reaction { .. } => "reaction",
             Self::Edited { .. } => "edited",

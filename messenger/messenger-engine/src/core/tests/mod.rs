@@ -14,6 +14,7 @@ mod histories;
 mod hostile_members;
 mod hostile_resumption;
 mod keeping;
+mod mail;
 mod marks;
 mod moving;
 mod one_to_one;

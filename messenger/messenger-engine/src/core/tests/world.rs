@@ -191,6 +191,12 @@ impl World {
         self.node(name).core.endorsed(endorsements);
     }
 
+    /// The certificate for mail that somebody's device tells from now on: whose it is, and by which authority (the town's is 7).
+    pub(super) fn mail(&mut self, name: &str, of: &str, authority: u8) {
+        self.node(name).core.show_mail_certificate(vec![[&[authority][..], address(of).as_bytes()].concat()]);
+        self.settle();
+    }
+
     /// This device was certified by another authority than the town's.
     pub(super) fn certified_elsewhere(&mut self, name: &str) {
         self.node(name).core.me.person.authority.root = identity::trust::Fingerprint([9; 32]);

@@ -54,6 +54,7 @@ pub(crate) fn parse(line: &str) -> Result<Slash, String> {
         "/lists" => alone(name, rest, Slash::Lists),
         "/lock" => lock(rest).map(Slash::Lock),
         "/notify" => notify(rest).map(Slash::Notify),
+        "/mail" => mail(rest).map(Slash::Mail),
         "/find" => Ok(Slash::Find(rest.to_owned())),
         "/history" => keeping::parse(rest).map(Slash::History),
         "/devices" => devices::parse(rest).map(Slash::Devices),
@@ -194,6 +195,14 @@ fn notify(rest: &str) -> Result<Notify, String> {
     }
 }
 
+fn mail(rest: &str) -> Result<bool, String> {
+    match rest {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("/mail is on (whom you know is told your certificate for mail) or off.".to_owned()),
+    }
+}
+
 fn file(rest: &str, command: &str) -> Result<PathBuf, String> {
     match rest {
         "" => Err(format!("{command} needs a file: {command} contacts.toml")),
@@ -317,6 +326,7 @@ mod tests {
             ("/reachable all", "That is no address"),
             ("/lock after lunch", "/lock after 10"),
             ("/notify loudly", "off, who"),
+            ("/mail me", "/mail is on"),
             ("/alert loudly", "on, off, or once"),
             ("/export", "needs a file"),
             ("/file", "needs a path"),

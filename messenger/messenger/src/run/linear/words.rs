@@ -145,6 +145,8 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
         | Event::Contradiction { .. }
         | Event::Certificate { .. }
         | Event::Watch { .. }
+        | Event::MailCertificate(_)
+        | Event::NoMailCertificate { .. }
         | Event::Error { .. } => Vec::new(),
     }
 }

@@ -7,8 +7,9 @@ use identity::Identifier;
 use identity::trust::Fingerprint;
 use sha2::{Digest, Sha256};
 
-use crate::room::{AnotherAuthority, Authority, Credentials, DeviceKey, Facts, Person};
+use crate::room::{AnotherAuthority, Authority, Credentials, DeviceKey, Facts, MailFacts, Person};
 use crate::time::Now;
+use crate::wire::MailChain;
 
 /// A certificate of this world: key, end, identifier. Whoever is on the blacklist is refused.
 #[derive(Default)]
@@ -51,6 +52,17 @@ impl Credentials for Table {
 
     fn key(&self, leaf: &[u8]) -> Option<[u8; 32]> {
         leaf.first_chunk().copied()
+    }
+
+    /// In this world a certificate for mail is its owner's address and its authority's number.
+    fn mail(&self, chain: &MailChain, of: &Person, now: Now) -> Result<MailFacts, String> {
+        let leaf = chain.0.first().ok_or("expected a leaf")?;
+        self.asked.lock().unwrap().push(leaf.to_vec());
+        let (root, who) = leaf.split_first().ok_or("expected an authority")?;
+        match who == of.identifier.as_str().as_bytes() && *root == of.authority.root.0[0] {
+            true => Ok(MailFacts { serial: "05".into(), not_before: 0, not_after: now.unix.as_secs() + 1_000 }),
+            false => Err("expected one of hers by town, found another".into()),
+        }
     }
 
     fn meet(&self, person: &Person, _: Now) -> Result<bool, AnotherAuthority> {
