@@ -15,3 +15,4 @@ mod place;
 mod postgres;
 mod recipes;
 mod sign;
+mod sshd;
