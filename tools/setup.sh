@@ -116,6 +116,19 @@ need_cargo_deb() {
     rm -rf "$TOOLS_DIR/build"
 }
 
+# unpacked FOLDER PACKAGE…: the files of Debian's packages below a folder; nothing is installed, and nothing begins to run.
+unpacked() {
+    local folder=$1 place package
+    shift
+    place=$(mktemp -d)
+    [ "$(id -u)" != 0 ] || apt-get update -qq </dev/null || true
+    (cd "$place" && apt-get download -qq "$@" </dev/null 2>/dev/null) || true
+    for package in "$place"/*.deb; do
+        dpkg-deb -x "$package" "$folder" || break
+    done
+    rm -rf "$place"
+}
+
 # Debian's promtool alone: with its package a Prometheus would begin to run on this machine.
 need_promtool() {
     if command -v promtool >/dev/null 2>&1 || [ -x "$TOOLS_DIR/bin/promtool" ]; then return 0; fi
@@ -123,11 +136,21 @@ need_promtool() {
     local place
     place=$(mktemp -d)
     mkdir -p "$TOOLS_DIR/bin"
-    [ "$(id -u)" != 0 ] || apt-get update -qq </dev/null || true
-    (cd "$place" && apt-get download -qq prometheus </dev/null 2>/dev/null && dpkg-deb -x prometheus_*.deb .) \
-        && cp "$place/usr/bin/promtool" "$TOOLS_DIR/bin/"
+    unpacked "$place" prometheus
+    cp "$place/usr/bin/promtool" "$TOOLS_DIR/bin/" 2>/dev/null || true
     rm -rf "$place"
     [ -x "$TOOLS_DIR/bin/promtool" ] || fail "missing: promtool (on Debian: sudo apt-get install prometheus). Install it and run this again."
+}
+
+# Debian's sshd alone, with the library that nothing else has: with its package this machine would begin to let people in.
+# Only root can log others in, so nobody else is asked for it: the test that needs it says that it is skipped.
+need_sshd() {
+    [ "$(id -u)" = 0 ] || { say "SKIPPED: sshd (only root can log others in)"; return 0; }
+    if [ -x /usr/sbin/sshd ] || [ -x "$TOOLS_DIR/openssh/usr/sbin/sshd" ]; then return 0; fi
+    say "fetching sshd"
+    mkdir -p "$TOOLS_DIR/openssh"
+    unpacked "$TOOLS_DIR/openssh" openssh-server libwrap0
+    [ -x "$TOOLS_DIR/openssh/usr/sbin/sshd" ] || fail "missing: sshd (on Debian: sudo apt-get install openssh-server). Install it and run this again."
 }
 
 CARGO_FUZZ_VERSION=0.13.2

@@ -15,7 +15,7 @@ use crate::handed::Leaf;
 use crate::text;
 
 /// What stands before an address where the certificate for mail is meant: `mail:alice@example.org`.
-const MAIL: &str = "mail:";
+pub(crate) const MAIL: &str = "mail:";
 
 /// A chain to look at and where it came from.
 #[derive(Debug)]

@@ -52,6 +52,9 @@ pub enum Claim {
         at: u64,
         /// The chain, leaf first, in DER.
         chain: Vec<Base64Bytes>,
+        /// What it was judged for; live conversation if it is not said.
+        #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
+        purpose: Option<Purpose>,
         /// The rule that refused it; none if it was accepted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refused: Option<Refusal>,
@@ -75,6 +78,14 @@ pub enum Claim {
         /// The consistency proof from that root to the newer checkpoint (RFC 6962 section 2.1.2): base64.
         proof: Vec<String>,
     },
+}
+
+/// What a certificate may be judged for, besides live conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// Mail: S/MIME and log-ins.
+    Mail,
 }
 
 /// A rule that was broken.
@@ -257,7 +268,9 @@ impl Evidence {
         }
         let (genesis, policy) = self.policy()?;
         let shown = match &self.claim {
-            Claim::Certificate { at, chain, refused } => certificate::judge(&policy, *at, chain, refused.as_ref())?,
+            Claim::Certificate { at, chain, purpose, refused } => {
+                certificate::judge(&policy, *at, chain, *purpose, refused.as_ref())?
+            }
             Claim::Entries { label, entries } => entries::judge(&policy, label.as_ref(), entries)?,
             Claim::SplitView { older, newer, beginning, proof } => {
                 split::judge(&policy, older, newer, beginning, proof)?

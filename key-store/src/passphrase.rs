@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use rustix::io::Errno;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -51,6 +52,9 @@ pub enum PassphraseError {
         /// Why not.
         source: io::Error,
     },
+    /// It was to be asked for, and nobody is there.
+    #[error("there is no terminal to ask at for the passphrase of {0}")]
+    NoTerminal(String),
     /// Others can read the file.
     #[error("{0}: expected a file that its owner alone can read (chmod 600), found one that others can")]
     Open(PathBuf),
@@ -126,8 +130,13 @@ impl PassphraseSource {
             }
             Self::Ask => {
                 let place = "terminal".to_owned();
-                let line = terminal::ask(&format!("Passphrase of {what}: "));
-                checked(&line.map_err(|source| PassphraseError::Io { place: place.clone(), source })?, place)
+                let line = terminal::ask(&format!("Passphrase of {what}: ")).map_err(|source| {
+                    match Errno::from_io_error(&source) {
+                        Some(Errno::NXIO | Errno::NOENT) => PassphraseError::NoTerminal(what.to_owned()),
+                        _ => PassphraseError::Io { place: place.clone(), source },
+                    }
+                })?;
+                checked(&line, place)
             }
         }
     }

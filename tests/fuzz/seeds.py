@@ -53,6 +53,8 @@ def extension(der: bytes) -> bytes:
 def evidence(vector: dict) -> bytes:
     """The certificate as evidence: accepted, or refused by the rule of the vector."""
     claim = {"kind": "certificate", "at": vector["now"], "chain": vector["chain"]}
+    if vector["kind"] == "mail":
+        claim["for"] = "mail"
     if vector["rule"] != "ok":
         claim["refused"] = {"rule": vector["rule"], "expected": "", "found": ""}
     return canonical({"version": 1, "made": vector["now"], "policies": [vector["policy"]], "claim": claim})

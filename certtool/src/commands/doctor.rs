@@ -19,7 +19,7 @@ use crate::failure::{Exit, Failure};
 use crate::health::watch::{self, Looks};
 use crate::health::{Finding, authority, files, surroundings};
 use crate::output::{Page, Report};
-use crate::{subject, timer};
+use crate::subject;
 
 /// Look for what is wrong: clock, authority, trust, certificates, permissions, watch, log, network
 ///
@@ -113,8 +113,8 @@ impl Doctor {
             }
             Err(error) => findings.push(Finding::failed("watch", error.into())),
         }
-        if (!devices.is_empty() || !mailboxes.is_empty()) && !timer::WATCH.is_installed() {
-            findings.push(watch::no_timer());
+        if !devices.is_empty() || !mailboxes.is_empty() {
+            findings.extend(watch::no_timers());
         }
         findings.extend(files::evidence(home));
         findings.extend(surroundings::name_clash());

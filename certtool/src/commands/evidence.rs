@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use device::evidence;
-use identity::UnixTime;
-use identity::evidence::{Claim, Evidence as Document, Judgement, MAX_EVIDENCE_BYTES, Refusal};
-use identity::trust::Trust;
-use identity::verify::{Certified, VerifyError, verify_person};
+use identity::evidence::{Claim, Evidence as Document, Judgement, MAX_EVIDENCE_BYTES, Purpose, Refusal};
+use identity::trust::{Trust, TrustPolicy};
+use identity::verify::{VerifyError, verify_mail, verify_person};
+use identity::{CertificateDer, UnixTime};
 use serde::Serialize;
 
 use crate::clock;
@@ -24,9 +24,10 @@ use crate::{subject, text};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     certtool evidence strange.pem -o evidence.json\n  \
+    certtool evidence mail:alice@example.org -o evidence.json\n  \
     certtool evidence strange.pem --rule LOG-06 -o evidence.json")]
 pub(crate) struct Evidence {
-    /// A certificate in PEM or DER, or an address you enrolled
+    /// A certificate in PEM or DER, or an address you enrolled; with mail: before it, the certificate for mail
     #[arg(value_name = "FILE|ID")]
     what: String,
     /// Where to write it
@@ -45,21 +46,7 @@ impl Evidence {
         let subject = subject::find(context, Some(&self.what))?;
         let at = self.at.unwrap_or_else(clock::now);
         let policies = context.home.trust_policies()?;
-        if policies.is_empty() {
-            return Err(device::enrolment::ChooseError::NoPolicy.into());
-        }
-        let mut best: Option<(usize, Result<Certified, VerifyError>)> = None;
-        for (position, policy) in policies.iter().enumerate() {
-            let trust = Trust::new(vec![policy.clone()]).map_err(unusable)?;
-            let verdict = verify_person(&subject.chain, &trust, at).map(|person| Certified::clone(&person));
-            // The policy of its authority gets furthest: rules are in the order in which they are checked.
-            let how_far =
-                |verdict: &Result<_, VerifyError>| verdict.as_ref().err().map_or(usize::MAX, |e| e.rule as usize);
-            if best.as_ref().is_none_or(|(_, before)| how_far(before) < how_far(&verdict)) {
-                best = Some((position, verdict));
-            }
-        }
-        let (position, verdict) = best.expect("there is a policy");
+        let (policy, purpose, verdict) = furthest(&policies, &subject.chain, at)?;
         let refused = verdict.as_ref().err().map(Refusal::from);
         let found = refused.as_ref().map_or("none", |refusal| &refusal.rule);
         if let Some(rule) = self.rule.as_ref().filter(|rule| rule.as_str() != found) {
@@ -70,8 +57,8 @@ impl Evidence {
             ));
         }
         let chain = subject.chain.iter().map(|der| der.to_vec().into()).collect();
-        let claim = Claim::Certificate { at: at.as_secs(), chain, refused };
-        let document = evidence::evidence(&context.home, &policies[position], claim, clock::now())?;
+        let claim = Claim::Certificate { at: at.as_secs(), chain, purpose, refused };
+        let document = evidence::evidence(&context.home, policy, claim, clock::now())?;
         std::fs::write(&self.output, document.to_bytes()).map_err(|error| {
             Failure::failed(format!("{} cannot be written: {error}", self.output.display()), "Choose another place.")
         })?;
@@ -79,6 +66,28 @@ impl Evidence {
         context.output.report(&Judged::new(&judgement, &document, None, Some(&self.output)));
         Ok(Exit::Ok)
     }
+}
+
+/// By which policy, for what, and what came out.
+type Verdict<'a> = (&'a TrustPolicy, Option<Purpose>, Result<(), VerifyError>);
+
+/// By which policy and for what a certificate holds, or where it gets furthest: rules are in the order in which they are
+/// checked, so that is the policy of its authority, and what it was made for.
+fn furthest<'a>(policies: &'a [TrustPolicy], chain: &[CertificateDer], at: UnixTime) -> Result<Verdict<'a>, Failure> {
+    let how_far = |verdict: &Result<(), VerifyError>| verdict.as_ref().err().map_or(usize::MAX, |e| e.rule as usize);
+    let mut best: Option<Verdict<'_>> = None;
+    for policy in policies {
+        let trust = Trust::new(vec![policy.clone()]).map_err(unusable)?;
+        for (purpose, verdict) in [
+            (None, verify_person(chain, &trust, at).map(drop)),
+            (Some(Purpose::Mail), verify_mail(chain, &trust, at).map(drop)),
+        ] {
+            if best.as_ref().is_none_or(|(_, _, before)| how_far(before) < how_far(&verdict)) {
+                best = Some((policy, purpose, verdict));
+            }
+        }
+    }
+    best.ok_or_else(|| device::enrolment::ChooseError::NoPolicy.into())
 }
 
 /// `certtool verify --evidence`: checks a file offline, and says what it proves.

@@ -16,7 +16,7 @@ use super::trust::Summary;
 use crate::clock;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::health::watch::{Looks, Watched, no_timer};
+use crate::health::watch::{Looks, Watched, no_timers};
 use crate::health::{Finding, files};
 use crate::output::{Page, Report};
 use crate::{subject, text, timer};
@@ -55,8 +55,8 @@ impl Status {
         let mut advice = advice(policies.is_empty(), &devices, &mail);
         let mut findings: Vec<_> = watched.iter().filter_map(Watched::finding).collect();
         findings.extend(files::evidence(&context.home));
-        if !timers.watch && [&devices, &mail].iter().any(|own| !own.is_empty()) {
-            findings.push(no_timer());
+        if [&devices, &mail].iter().any(|own| !own.is_empty()) {
+            findings.extend(no_timers());
         }
         advice.extend(findings.into_iter().map(|finding| {
             let what = text::upper_first(&finding.what);

@@ -23,7 +23,7 @@ use crate::clock;
 use crate::context::{Context, identifier};
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
-use crate::subject::{self, Subject};
+use crate::subject::{self, Source, Subject};
 use crate::text;
 
 /// Check a certificate offline, rule by rule; or who has signed a file.
@@ -98,7 +98,12 @@ impl Verify {
             let question = signature::Question { file: file.as_ref(), signature, signer, out, at: self.at };
             return question.answer(context, &trust);
         }
-        let subject = subject::find(context, self.what.as_deref())?;
+        let path = self.what.as_deref().map(Path::new).filter(|path| path.is_file());
+        if let Some(message) = path.and_then(message) {
+            return Err(message);
+        }
+        let signed = |failure| path.and_then(signed).unwrap_or(failure);
+        let subject = subject::find(context, self.what.as_deref()).map_err(signed)?;
         let (trust, at) = self.trust(context)?;
         let refused = |error| refusal(error, &subject, at, self.at.is_some());
         let verified = self.judge(&subject, &trust, at, context.output.verbose()).map_err(refused)?;
@@ -137,6 +142,26 @@ impl Verify {
     }
 }
 
+/// A signature, or a message that holds what was signed, is no certificate: who asks about it learns how it is asked.
+fn message(path: &Path) -> Option<Failure> {
+    let (kind, ask) = match path.extension()?.to_str()? {
+        "p7s" => ("a signature", format!("{} --signer ID", path.with_extension("").display())),
+        "p7m" => ("a signed message", format!("{} --signer ID --out FILE", path.display())),
+        _ => return None,
+    };
+    let what = format!("{} is no certificate: by its name it is {kind}", path.display());
+    Some(Failure::failed(what, format!("Say who must have signed: certtool verify {ask}.")))
+}
+
+/// The same of a file that has its signature beside it, if it holds no certificate.
+fn signed(path: &Path) -> Option<Failure> {
+    let signature = subject::beside(path, ".p7s");
+    signature.exists().then(|| {
+        let what = format!("{} is no certificate: {} is its signature", path.display(), signature.display());
+        Failure::failed(what, format!("Say who must have signed: certtool verify {} --signer ID.", path.display()))
+    })
+}
+
 /// The revocation list itself is refused.
 pub(crate) fn list_refused(error: VerifyError, list: &Path) -> Failure {
     let mut failure = Failure::from(error);
@@ -156,13 +181,26 @@ pub(crate) fn certified(subject: &Subject, trust: &Trust, at: UnixTime) -> Resul
 /// The refusal, with both times where time is the reason.
 pub(crate) fn refusal(error: VerifyError, subject: &Subject, at: UnixTime, chosen: bool) -> Failure {
     let about_time = matches!(error.rule, Rule::ChainNotYetValid | Rule::ChainExpired);
+    let revoked = error.rule == Rule::RevocationRevoked;
     let mut failure = Failure::from(error);
     failure.what = format!("{} is refused by {}", subject.name, failure.what);
     if about_time && let Some(window) = window(subject) {
         let clock = if chosen { format!("It was judged as of {}.", text::time(at)) } else { clock::says() };
         failure.remedy = format!("The certificate is valid {window}. {clock}");
     }
+    if let (true, Some(identifier)) = (revoked, own(subject)) {
+        failure.remedy = format!("It counts no more; certtool enroll {identifier} makes a new key and certificate.");
+    }
     failure
+}
+
+/// What is typed after `certtool enroll` for another of the same kind, if the certificate is one of this computer's.
+fn own(subject: &Subject) -> Option<String> {
+    match subject.source {
+        Source::Device => Some(subject.name.clone()),
+        Source::Mail => subject.name.strip_prefix(subject::MAIL).map(|address| format!("{address} --for mail")),
+        Source::File | Source::Earlier => None,
+    }
 }
 
 fn window(subject: &Subject) -> Option<String> {

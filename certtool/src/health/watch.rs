@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Finding;
 use crate::alarm::Kind;
-use crate::text;
+use crate::{text, timer};
 
 const FILE: &str = "watch/looks.json";
 /// A look that is older says little; the timer looks every hour.
@@ -178,9 +178,20 @@ impl Watched {
     }
 }
 
-/// That no timer looks by itself.
-pub(crate) fn no_timer() -> Finding {
-    Finding::note("watch", "nothing looks by itself for certificates in your name", "certtool watch --install-timer")
+/// What no timer does, though there are certificates: look, and renew.
+pub(crate) fn no_timers() -> impl Iterator<Item = Finding> {
+    let look = Finding::note(
+        "watch",
+        "nothing looks by itself for certificates in your name",
+        "certtool watch --install-timer",
+    );
+    let renew = Finding::note(
+        "certificate",
+        "nothing renews by itself, but a messenger that runs",
+        "certtool renew --install-timer",
+    );
+    let missing = [(timer::WATCH.is_installed(), look), (timer::RENEW.is_installed(), renew)];
+    missing.into_iter().filter(|(installed, _)| !installed).map(|(_, finding)| finding)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::place::{ALICE, Done, PASSPHRASE, Place, other, run};
 
 impl Place {
     /// `certtool install` with this home as the person's, and what it said.
-    fn install(&self, arguments: &[&str]) -> Done {
+    pub(crate) fn install(&self, arguments: &[&str]) -> Done {
         Done::of(self.installing(arguments))
     }
 

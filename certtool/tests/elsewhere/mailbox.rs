@@ -36,6 +36,13 @@ fn an_address_is_enough() {
         (&ALICE.into(), &true.into()),
         "{said}"
     );
+    // To others it is proven as what it is.
+    let file = place.at("evidence.json");
+    for evidence in [&["evidence", MAIL, "-o", &file][..], &["verify", "--evidence", &file]] {
+        let said = place.certtool(evidence).good();
+        assert!(said.contains("certified alice@example.org for mail, with the key whose SHA-256 is"), "{said}");
+        assert!(!said.contains("breaks the rule"), "{said}");
+    }
     let said = place.certtool(&["renew", ALICE, "--for", "mail"]).good();
     assert!(said.contains("Nothing to do for mail:alice@example.org"), "{said}");
     let said = place.certtool(&["renew", "bob@example.org", "--for", "mail"]).bad(1);

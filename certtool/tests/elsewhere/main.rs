@@ -1,7 +1,7 @@
 //! What other people's programs make of our certificates and files, and we of theirs.
 //!
 //! They are the real ones: OpenSSL, NSS (Firefox, Thunderbird, Chromium), gpgsm, OpenSSH, nginx and Caddy with curl,
-//! PostgreSQL. `./test` installs them.
+//! PostgreSQL; and with `./test --all` the browsers themselves. `./test` installs them.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -9,9 +9,11 @@ mod dated;
 mod export;
 mod git;
 mod install;
+mod login;
 mod mailbox;
 mod nginx;
 mod place;
 mod postgres;
 mod recipes;
 mod sign;
+mod sshd;

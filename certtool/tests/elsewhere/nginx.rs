@@ -2,33 +2,43 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use crate::place::{ALICE, P256, PASSPHRASE, Place, Server, run};
+use crate::place::{ALICE, P256, PASSPHRASE, Place, Server, other, run};
 
-/// Asks every client for a certificate as `settings` say, and says whose it is.
+/// Asks every client for a certificate as `settings` say, says whose it is, and writes it down in `access.log`. Its own
+/// certificate is by an authority for sites: both are in `server.pem`, that alone in `server-root.pem`.
 pub(crate) fn nginx(place: &Place, port: u16, settings: &str) -> Server {
-    let (certificate, key) = (place.at("server.pem"), place.at("server.key.pem"));
-    let new = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"];
-    let names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", &key, "-out", &certificate];
-    run("openssl", [&new[..], &names].concat()).good();
+    let (chain, key) = (place.at("server.pem"), place.at("server.key.pem"));
+    let (root, root_key) = (place.at("server-root.pem"), place.at("server-root.key.pem"));
+    let new = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"];
+    let authority = ["-subj", "/CN=Sites", "-keyout", &root_key, "-out", &root];
+    run("openssl", [&new[..], &authority].concat()).good();
+    // A browser takes no authority for a site.
+    let site = ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "subjectAltName=DNS:localhost"];
+    let by = ["-subj", "/CN=localhost", "-CA", &root, "-CAkey", &root_key, "-keyout", &key, "-out", &chain];
+    run("openssl", [&new[..], &site, &by].concat()).good();
+    let both = [&chain, &root].map(|file| fs::read_to_string(file).unwrap()).concat();
+    fs::write(&chain, both).unwrap();
     let folders: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|what| format!("{what}_temp_path {};\n", place.at(what)))
         .concat();
     let user = if rustix::process::getuid().is_root() { "user root;\n" } else { "" };
     let settings = format!(
-        "daemon off;\nmaster_process off;\n{user}pid {pid};\nevents {{}}\nhttp {{\n{folders}access_log off;\nserver {{\n\
-         listen 127.0.0.1:{port} ssl;\nssl_protocols TLSv1.2 TLSv1.3;\nssl_certificate {certificate};\n\
+        "daemon off;\nmaster_process off;\n{user}pid {pid};\nevents {{}}\nhttp {{\n{folders}\
+         log_format person \"$ssl_client_verify $ssl_client_s_dn $status\";\naccess_log {visitors} person;\nserver {{\n\
+         listen 127.0.0.1:{port} ssl;\nssl_protocols TLSv1.2 TLSv1.3;\nssl_certificate {chain};\n\
          ssl_certificate_key {key};\n{settings}\n\
          location / {{ return 200 \"$ssl_client_verify $ssl_client_s_dn\"; }}\n}}\n}}\n",
         pid = place.at("nginx.pid"),
+        visitors = place.at("access.log"),
     );
     let settings = place.write("nginx.conf", settings.as_bytes());
-    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
     let log = fs::File::create(place.at("nginx.log")).unwrap();
-    let mut command = Command::new("nginx");
-    command.args(["-e", &place.at("nginx.error.log"), "-c", &settings]).env("PATH", path);
-    Server(command.stdin(Stdio::null()).stderr(log).spawn().unwrap())
+    let mut nginx = other("nginx", ["-e", &place.at("nginx.error.log"), "-c", &settings]);
+    let mut server = Server(nginx.stdin(Stdio::null()).stderr(log).spawn().unwrap());
+    server.listens(port, || fs::read_to_string(place.at("nginx.error.log")).unwrap_or_default());
+    server
 }
 
 #[test]

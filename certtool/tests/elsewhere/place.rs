@@ -2,10 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use device::{AccountKey, MailKey, MailKeyType, chain_to_pem};
 use ed25519_dalek::pkcs8::EncodePrivateKey as _;
@@ -23,12 +25,28 @@ pub(crate) const PASSPHRASE: &str = "correct horse";
 /// Whose certificates they are.
 pub(crate) const ALICE: &str = "alice@example.org";
 
+/// How long a server may take to start on a very busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// The kinds of keys that openssl makes for a mail program.
 pub(crate) const P256: &[&str] = &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
 pub(crate) const RSA: &[&str] = &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"];
 
 /// Another program's server, which ends with the test.
 pub(crate) struct Server(pub(crate) Child);
+
+impl Server {
+    /// Waits until it listens at this port of its own; if it ends instead, `words` are what it said.
+    #[track_caller]
+    pub(crate) fn listens(&mut self, port: u16, words: impl Fn() -> String) {
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let ended = self.0.try_wait().unwrap();
+            assert!(ended.is_none() && begun.elapsed() < PATIENCE, "{ended:?}: {}", words());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -51,7 +69,7 @@ impl Place {
         let policy = place.authority.policy();
         place.write("policy.json", &policy.canonical());
         place.write("passphrase", PASSPHRASE.as_bytes());
-        let fingerprint = policy.fingerprint().to_string();
+        let fingerprint = place.fingerprint();
         place.certtool(&["trust", "add", &place.at("policy.json"), "--fingerprint", &fingerprint]).good();
         place
     }
@@ -71,6 +89,19 @@ impl Place {
         fs::write(&path, bytes).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         self.at(name)
+    }
+
+    /// A file that everybody may read, in a folder that everybody may look into.
+    pub(crate) fn public(&self, name: &str, bytes: &[u8]) -> String {
+        let path = PathBuf::from(self.write(name, bytes));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(path.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+        self.at(name)
+    }
+
+    /// Of the policy that is pinned here.
+    pub(crate) fn fingerprint(&self) -> String {
+        self.authority.policy().fingerprint().to_string()
     }
 
     /// A device of Alice in her home, as enrolling leaves it.
@@ -211,6 +242,12 @@ pub(crate) fn fingerprint(chain: &Path) -> String {
 /// No authority answers here, and that is known at once: nothing of ours is looked for in anybody's network.
 pub(crate) fn alone(command: &mut Command) {
     command.env("https_proxy", "http://127.0.0.1:9").env("INPERSON_CONFIG", "/nonexistent/certtool.toml");
+}
+
+/// Says that a test did not run, and why: past the test program, which hides what a test prints unless it fails.
+pub(crate) fn skipped(why: &str) {
+    // A line that nobody can be told is no reason for a test to fail.
+    let _ = std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes());
 }
 
 /// How a program ended.

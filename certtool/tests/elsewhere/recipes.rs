@@ -14,7 +14,7 @@ pub(crate) fn port() -> u16 {
 }
 
 /// What is printed for Alice, with the anchors in a file.
-fn printed(place: &Place, server: &str, certificate: &str) -> String {
+pub(crate) fn printed(place: &Place, server: &str, certificate: &str) -> String {
     let anchors = place.certtool(&["gen", "anchors", certificate]).good();
     let anchors = place.write("anchors.pem", anchors.as_bytes());
     place.certtool(&["gen", server, certificate, "--anchors", &anchors]).good()

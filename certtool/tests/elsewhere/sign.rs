@@ -99,6 +99,18 @@ fn a_device_signs_and_who_has_not_signed_is_told_apart() {
     let said = place.certtool(&["verify", &letter, "--signer", "bob@example.org"]).bad(3);
     assert!(said.contains("bob@example.org has not signed this: alice@example.org has"), "{said}");
 
+    // Who asks as about a certificate learns how to ask; of a certificate that was signed, nothing else is said than of others.
+    for (what, ask) in
+        [("letter", "letter --signer ID"), ("letter.p7s", "letter --signer ID"), ("letter.p7m", "--out FILE")]
+    {
+        let said = place.certtool(&["verify", &place.at(what)]).bad(1);
+        assert!(said.contains("is no certificate") && said.contains(ask), "{said}");
+    }
+    let chain = place.at(&format!("home/devices/{ALICE}/chain.pem"));
+    place.certtool(&["sign", &chain, "--out", &place.at("chain.pem.p7s")]).good();
+    fs::copy(&chain, place.at("chain.pem")).unwrap();
+    place.certtool(&["verify", &place.at("chain.pem")]).good();
+
     // A message may hold anything beside what was signed: what that is comes out of it, or nothing is said.
     let said = place.certtool(&["verify", &place.at("letter.p7m"), "--signer", ALICE]).bad(1);
     assert!(said.contains("--out"), "{said}");

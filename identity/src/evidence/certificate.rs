@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 
-use super::{Culprit, EvidenceError, Refusal, Shown, is_misbehaviour};
+use super::{Culprit, EvidenceError, Purpose, Refusal, Shown, is_misbehaviour};
 use crate::{
     CertificateDer, MAX_CHAIN,
     certificate::Certificate,
     trust::{Base64Bytes, Trust, TrustPolicy},
-    verify::{VerifyError, date, verify_person},
+    verify::{Certified, VerifyError, date, verify_mail, verify_person},
 };
 
 pub(super) fn judge(
     policy: &TrustPolicy,
     at: u64,
     chain: &[Base64Bytes],
+    purpose: Option<Purpose>,
     refused: Option<&Refusal>,
 ) -> Result<Shown, EvidenceError> {
     if chain.is_empty() || chain.len() > MAX_CHAIN {
@@ -24,24 +25,33 @@ pub(super) fn judge(
     let chain: Vec<_> = chain.iter().map(|der| CertificateDer::from(der.0.clone())).collect();
     let trust = Trust::new(vec![policy.clone()])?;
     let at = UnixTime::since_unix_epoch(Duration::from_secs(at));
-    match (verify_person(&chain, &trust, at), refused) {
+    let verdict = match purpose {
+        None => verify_person(&chain, &trust, at).map(|person| {
+            let key = format!("with the key {}", hex::encode(person.device_key()));
+            (Certified::clone(&person), key)
+        }),
+        Some(Purpose::Mail) => verify_mail(&chain, &trust, at).map(|mailbox| {
+            let key = format!("for mail, with the key whose SHA-256 is {}", hex::encode(mailbox.key_digest()));
+            (Certified::clone(&mailbox), key)
+        }),
+    };
+    match (verdict, refused) {
         (Err(error), Some(claimed)) if error.rule.id() == claimed.rule => Ok(broken(&trust, &chain[0], &error)),
         (Err(error), claimed) => {
             let expected = claimed.map_or("a certificate that keeps every rule", |claimed| &claimed.rule);
             Err(EvidenceError::value("certificate", expected, error))
         }
-        (Ok(person), Some(claimed)) => {
+        (Ok((person, _)), Some(claimed)) => {
             let found = format_args!("a certificate of {} that keeps every rule", person.identifier());
             Err(EvidenceError::value("certificate", format_args!("one that breaks {}", claimed.rule), found))
         }
-        (Ok(person), None) => Ok(Shown {
+        (Ok((person, key)), None) => Ok(Shown {
             culprit: None,
             proven: vec![
                 format!(
-                    "{} certified {} with the key {}, serial number {}, from {} to {}.",
+                    "{} certified {} {key}, serial number {}, from {} to {}.",
                     person.authority(),
                     person.identifier(),
-                    hex::encode(person.device_key()),
                     person.serial_hex(),
                     date(person.not_before()),
                     date(person.not_after())

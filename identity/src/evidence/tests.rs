@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
+use sha2::{Digest as _, Sha256};
 use tlog_proof::{Checkpoint, Cosigner, Frontier, Hash, NoteSigner, sign_checkpoint};
 
 use super::*;
 use crate::{
     certificate::Certificate,
-    testing::{Authority, NOON, ORIGIN},
+    profile::{KeyAlgorithm, Profile},
+    testing::{Authority, NOON, ORIGIN, mail_key},
     trust::TrustPolicy,
-    verify::verify_person,
+    verify::{verify_mail, verify_person},
 };
 
 fn alice() -> Identifier {
@@ -31,7 +33,17 @@ fn judge(policy: &TrustPolicy, claim: Claim) -> Result<Judgement, EvidenceError>
 
 fn claim(chain: &[crate::CertificateDer], at: u64, refused: Option<&VerifyError>) -> Claim {
     let chain = chain.iter().map(|der| der.to_vec().into()).collect();
-    Claim::Certificate { at, chain, refused: refused.map(Refusal::from) }
+    Claim::Certificate { at, chain, purpose: None, refused: refused.map(Refusal::from) }
+}
+
+/// The same of a certificate that is judged for mail.
+fn for_mail(chain: &[crate::CertificateDer], refused: Option<&VerifyError>) -> Claim {
+    match claim(chain, NOON.as_secs(), refused) {
+        Claim::Certificate { at, chain, refused, .. } => {
+            Claim::Certificate { at, chain, purpose: Some(Purpose::Mail), refused }
+        }
+        other => other,
+    }
 }
 
 #[test]
@@ -43,6 +55,43 @@ fn a_certificate_speaks_for_itself_but_not_for_her() {
     assert_eq!(judgement.genesis, authority.policy().fingerprint());
     assert!(judgement.proven[0].contains(&hex::encode(key.verifying_key())), "{judgement:?}");
     assert!(judgement.open[0].contains("only she can say"), "{judgement:?}");
+}
+
+#[test]
+fn a_certificate_for_mail_speaks_for_itself_too() {
+    let authority = Authority::new(1, NOON);
+    let policy = authority.policy();
+    let key = mail_key(KeyAlgorithm::P256);
+    let chain = authority.issue_mail(Profile::mail(), &alice(), &key, NOON);
+    let judgement = judge(&policy, for_mail(&chain, None)).unwrap();
+    assert!(judgement.culprit.is_none() && judgement.open[0].contains("only she can say"), "{judgement:?}");
+    let proven = &judgement.proven[0];
+    assert!(proven.contains("alice@example.org for mail") && proven.contains(&hex::encode(Sha256::digest(&key))));
+    // For live conversation it is none, and a device's is none for mail: that is nobody's fault.
+    let error = verify_person(&chain, &authority.trust(), NOON).unwrap_err();
+    assert_eq!(judge(&policy, claim(&chain, NOON.as_secs(), Some(&error))).unwrap().culprit, None);
+    let (device, _) = authority.issue_person(&alice(), NOON);
+    let error = verify_mail(&device, &authority.trust(), NOON).unwrap_err();
+    assert_eq!(judge(&policy, for_mail(&device, Some(&error))).unwrap().culprit, None);
+    judge(&policy, for_mail(&device, None)).unwrap_err();
+    judge(&policy, for_mail(&chain, Some(&error))).unwrap_err();
+    // One that is in no log is misbehaviour, whatever it is for.
+    let tbs = Certificate::parse(&chain[0]).unwrap().tbs().clone();
+    let unlogged = authority.chain(&tbs.without_transparency(), &authority.people);
+    let error = verify_mail(&unlogged, &authority.trust(), NOON).unwrap_err();
+    let judgement = judge(&policy, for_mail(&unlogged, Some(&error))).unwrap();
+    assert_eq!(judgement.culprit, Some(Culprit::Authority("Test authority 1".to_owned())), "{error}");
+}
+
+#[test]
+fn what_it_is_judged_for_is_written_only_where_it_is_mail() {
+    let authority = Authority::new(1, NOON);
+    let (chain, _) = authority.issue_person(&alice(), NOON);
+    let text = |claim| String::from_utf8(Evidence::new(policies(&authority.policy()), claim, NOON).to_bytes()).unwrap();
+    assert!(!text(claim(&chain, NOON.as_secs(), None)).contains("\"for\""));
+    let mail = text(for_mail(&chain, None));
+    assert!(mail.contains("\"for\":\"mail\""), "{mail}");
+    Evidence::parse(mail.replace("\"for\":\"mail\"", "\"for\":\"live\"").as_bytes()).unwrap_err();
 }
 
 #[test]

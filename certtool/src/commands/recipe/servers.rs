@@ -1,5 +1,4 @@
-//! The settings themselves, for each server. nginx, Caddy and PostgreSQL are tried with them, of sshd the command that it runs:
-//! `certtool/tests/elsewhere`.
+//! The settings themselves, for each server. nginx, Caddy, PostgreSQL and sshd are tried with them: `certtool/tests/elsewhere`.
 
 /// nginx, module `ngx_http_ssl_module`: the subject as RFC 2253 writes it.
 pub(super) fn nginx(name: &str, anchors: &str) -> String {

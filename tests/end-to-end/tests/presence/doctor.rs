@@ -29,10 +29,14 @@ fn the_doctor_tells_by_both_programs_what_stands_between() {
         assert!(text.lines().any(|line| line.starts_with(row)), "{row}: {text}");
     }
 
-    // Nothing is wrong, but nobody looks by herself.
+    // Nothing is wrong, but nobody looks or renews by herself.
     let notes = found["findings"].as_array().unwrap();
     assert!(notes.iter().all(|finding| finding["wrong"] == false), "{found}");
-    assert!(mends(&found, "watch").contains(&"certtool watch --install-timer".to_owned()), "{found}");
+    for (about, mend) in
+        [("watch", "certtool watch --install-timer"), ("certificate", "certtool renew --install-timer")]
+    {
+        assert!(mends(&found, about).contains(&mend.to_owned()), "{found}");
+    }
 
     alice.certtool(&["watch", "--once"]).unwrap().expect(0, "certtool watch").unwrap();
     let status = alice.certtool_json(&["status"]).unwrap();
