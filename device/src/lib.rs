@@ -49,7 +49,10 @@ pub mod words;
 pub use certificates::{chain_from_pem, chain_to_pem};
 pub use device::{Device, Enrolment, Holder, Locked, LockedDevice, LockedMailbox, Mailbox, RenewalSeed};
 pub use files::{NewFile, is_same_file, keep_file};
-pub use home::{EarlierMailbox, Home, HomeError, KeyForm, KeyPlace, MAX_FILE_BYTES, PinnedPolicy, Watching};
+pub use home::{
+    EarlierMailbox, Home, HomeError, KeptKey, KeyForm, KeyPlace, MAX_FILE_BYTES, PinnedPolicy, Restored, SavedKey,
+    Watching,
+};
 pub use keys::{AccountKey, DeviceKey, KeyError};
 pub use mail_key::{MailKey, MailKeyType};
 pub use own_key::OwnKey;
