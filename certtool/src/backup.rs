@@ -323,7 +323,7 @@ mod tests {
         let passphrase = phrase(1).passphrase();
         let empty = KeyStore::new().writer(passphrase.as_str()).write().unwrap();
         assert!(matches!(Backup::read(&empty, &phrase(1)), Err(BackupError::Foreign(_))));
-        let unproven = include_bytes!("../../tests/fuzz/pkcs12/nomac.p12");
+        let unproven = include_bytes!("../../tests/fuzz/pkcs12/plain.p12");
         assert!(matches!(Backup::is_one(unproven), Err(BackupError::Foreign(why)) if why.contains("proves")));
         let mut newer = Secret::builder(SecretKeyType::Aes);
         let newer = newer.with_key(b"{\"backup\":2,\"x\":1}".to_vec()).with_local_key_id(CONTENTS).build().unwrap();

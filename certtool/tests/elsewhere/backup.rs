@@ -141,14 +141,14 @@ fn keys_come_back_on_a_bare_machine_by_words_that_were_written_down() {
     let words = words(&terminal.until("Press Enter"));
     terminal.types("");
     for at in 0..3 {
-        let asked = self::asked(&mut terminal);
+        let number = asked(&mut terminal);
         if at == 0 {
             terminal.types("xyzzy");
             terminal.until("another word");
-            assert_eq!(self::asked(&mut terminal), asked, "the same is asked for again");
+            assert_eq!(asked(&mut terminal), number, "the same is asked for again");
         }
         // Its beginning suffices, in whatever case.
-        let word = &words[asked - 1];
+        let word = &words[number - 1];
         terminal.types(&word[..4.min(word.len())].to_uppercase());
     }
     let (code, said) = terminal.ended();
@@ -181,7 +181,8 @@ fn keys_come_back_on_a_bare_machine_by_words_that_were_written_down() {
     assert!(said.contains("mail:alice@example.org, P-256") && said.contains(": used again"), "{said}");
     assert!(said.contains("kept to read old mails") && said.contains("certtool trust add URL --fingerprint"), "{said}");
     for (file, before) in files.iter().zip(before) {
-        assert_eq!(fs::read(used.join(file)).unwrap(), before, "{file}");
+        // What the record leaves out is written out.
+        assert!(fs::read(used.join(file)).unwrap().starts_with(&before), "{file}");
         assert_eq!(fs::metadata(used.join(file)).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
     }
     assert!(!place.path().join("home/devices").exists(), "a device's key is in no backup");
