@@ -6,8 +6,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use key_store::PassphraseSource;
 
 use crate::commands::{
-    audit, card, date, diff, doctor, endorse, enroll, erase, evidence, export, git, inspect, install, key, limbo, lint,
-    proof, recipe, renew, revoke, sign, status, trust, verify, watch,
+    audit, card, date, diff, doctor, endorse, enroll, erase, evidence, export, git, import, inspect, install, key,
+    limbo, lint, proof, recipe, renew, revoke, sign, status, trust, verify, watch,
 };
 
 /// The whole command line.
@@ -76,6 +76,7 @@ pub(crate) enum Command {
     Sign(sign::Sign),
     Evidence(evidence::Evidence),
     Export(export::Export),
+    Import(import::Import),
     Install(install::Install),
     GitSign(git::GitSign),
     GitVerify(git::GitVerify),

@@ -5,6 +5,7 @@
 pub(crate) mod certificate;
 mod container;
 mod extension;
+pub(crate) mod foreign;
 mod key;
 mod kind;
 mod list;
@@ -19,8 +20,9 @@ use serde::Serialize;
 use crate::output::{Page, Report};
 use crate::text;
 
-pub(crate) use kind::{MAX_BYTES, Part, link, parts};
-pub(crate) use opened::{Closed, opened};
+pub(crate) use kind::{MAX_BYTES, Part, has_mac, is_pkcs12, link, parts};
+pub(crate) use names::{object, rsa_bits};
+pub(crate) use opened::{Closed, archive, opened};
 
 /// One thing, explained.
 #[derive(Debug, Serialize)]

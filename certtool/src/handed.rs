@@ -10,6 +10,7 @@ use identity::{CertificateDer, Identifier, UnixTime};
 
 use crate::context::Context;
 use crate::credential::{Credential, Named, PrivateKey};
+use crate::explained::rsa_bits;
 use crate::failure::Failure;
 use crate::subject;
 
@@ -30,6 +31,8 @@ pub(crate) struct Leaf {
     /// SHA-256 of it, in hex.
     pub(crate) fingerprint: String,
     pub(crate) algorithm: KeyAlgorithm,
+    /// What the key is called: of RSA with its bits, of which one from elsewhere may have fewer than ours.
+    pub(crate) key: String,
     pub(crate) not_after: UnixTime,
 }
 
@@ -40,9 +43,12 @@ impl Leaf {
     /// Of the first certificate of a chain; none if it is of no kind that is known here.
     pub(crate) fn of(chain: &[CertificateDer]) -> Option<Self> {
         let leaf = Certificate::parse(chain.first()?).ok()?;
+        let algorithm = key_algorithm(leaf.tbs().spki()).ok().or_else(|| of_elsewhere(&leaf))?;
+        let bits = rsa_bits(leaf.tbs().spki()).filter(|_| algorithm == KeyAlgorithm::Rsa);
         Some(Self {
             fingerprint: hex::encode(leaf.fingerprint()),
-            algorithm: key_algorithm(leaf.tbs().spki()).ok()?,
+            algorithm,
+            key: bits.map_or_else(|| algorithm.name().to_owned(), |bits| format!("RSA-{bits}")),
             not_after: leaf.tbs().not_after(),
         })
     }
@@ -92,6 +98,11 @@ impl Named {
             _ => Ok(None),
         }
     }
+}
+
+/// RSA of fewer bits than a certificate of ours may have: how many, was looked at when the key was taken.
+fn of_elsewhere(leaf: &Certificate) -> Option<KeyAlgorithm> {
+    (leaf.tbs().spki().algorithm.oid == identity::oid::RSA_ENCRYPTION).then_some(KeyAlgorithm::Rsa)
 }
 
 /// The root above it, by name, of those that are pinned.

@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod alarm;
+mod backup;
 mod browser;
 mod cli;
 mod clock;

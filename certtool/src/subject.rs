@@ -83,7 +83,7 @@ pub(crate) fn earlier(context: &Context, what: &str) -> Result<Option<EarlierMai
     let named: Vec<_> = named.collect();
     let remedy = match named.is_empty() {
         true => format!(
-            "There is none here. A key is kept when certtool enroll {identifier} --for mail --new makes another one."
+            "There is none here. A key is kept when certtool enroll {identifier} --for mail --new makes another one, and by certtool import."
         ),
         false => format!("There are: {}.", named.join(", ")),
     };

@@ -50,8 +50,8 @@ pub use certificates::{chain_from_pem, chain_to_pem};
 pub use device::{Device, Enrolment, Holder, Locked, LockedDevice, LockedMailbox, Mailbox, RenewalSeed};
 pub use files::{NewFile, is_same_file, keep_file};
 pub use home::{
-    EarlierMailbox, Home, HomeError, KeyForm, KeyPlace, MAX_FILE_BYTES, NoTheirMailbox, PinnedPolicy, TheirMailbox,
-    Watching,
+    EarlierMailbox, Home, HomeError, KeptKey, KeyForm, KeyPlace, MAX_FILE_BYTES, NoTheirMailbox, PinnedPolicy,
+    Restored, SavedKey, TheirMailbox, Watching,
 };
 pub use keys::{AccountKey, DeviceKey, KeyError};
 pub use mail_key::{MailKey, MailKeyType};

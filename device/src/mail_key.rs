@@ -17,9 +17,10 @@ use zeroize::Zeroizing;
 
 use crate::keys::KeyError;
 
-/// The smallest RSA key that the profile permits (bytes of its modulus).
-const RSA_BYTES: usize = 3072 / 8;
-const EXPECTED: &str = "a P-256 key, or an RSA key of 3072 bits or more,";
+/// The smallest RSA key that is read (bytes of its modulus): one from elsewhere, which opens old mails. Certificates are had
+/// for 3072 bits and more alone: the profile says so, and whoever verifies one.
+const RSA_BYTES: usize = 2048 / 8;
+const EXPECTED: &str = "a P-256 key, or an RSA key of 2048 bits or more,";
 
 /// What kind of key is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,7 +28,7 @@ pub enum MailKeyType {
     /// Small and fast; what browsers and mail programs of today take.
     #[default]
     P256,
-    /// For programs that know no other: gpgsm 2.2, old mail programs.
+    /// For programs that know no other: gpgsm 2.2, old mail programs. (One from elsewhere may have 2048 bits or more.)
     Rsa3072,
 }
 
@@ -115,6 +116,21 @@ impl MailKey {
             return Err(wrong(format!("an RSA key of {} bits", pair.public_modulus_len() * 8)));
         }
         Ok(Self(Own::Rsa { pair: Arc::new(pair), pkcs8: Zeroizing::new(der.to_vec()) }))
+    }
+
+    /// Reads a key in DER as OpenSSL wrote it before PKCS#8: PKCS#1 (RFC 8017 appendix A.1.2) or SEC 1 (RFC 5915).
+    ///
+    /// # Errors
+    /// As [`Self::from_pkcs8`].
+    pub fn from_traditional(der: &[u8]) -> Result<Self, KeyError> {
+        let wrong = |found: &str| KeyError::Parse { expected: EXPECTED, found: found.to_owned() };
+        if let Ok(pair) = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_ASN1_SIGNING, der) {
+            let pkcs8 = pair.to_pkcs8v1().map_err(|_| wrong("one that has no other form"))?;
+            return Self::from_pkcs8(pkcs8.as_ref());
+        }
+        let pair = RsaKeyPair::from_der(der).map_err(|error| wrong(&error.to_string()))?;
+        let pkcs8: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| wrong("one that has no other form"))?;
+        Self::from_pkcs8(pkcs8.as_ref())
     }
 
     /// Reads PKCS#8 PEM in clear.
@@ -224,10 +240,10 @@ mod tests {
     fn other_keys_are_refused() {
         let device = crate::DeviceKey::generate().unwrap().to_pem().unwrap();
         assert!(MailKey::from_pem(&device).is_err());
-        let short = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
-        let short: Pkcs8V1Der<'_> = short.as_der().unwrap();
-        let refused = MailKey::from_pkcs8(short.as_ref()).unwrap_err().to_string();
-        assert!(refused.contains("an RSA key of 2048 bits"), "{refused}");
+        // Made by nobody here, but read: it opens old mails.
+        let from_elsewhere = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let from_elsewhere: Pkcs8V1Der<'_> = from_elsewhere.as_der().unwrap();
+        assert_eq!(MailKey::from_pkcs8(from_elsewhere.as_ref()).unwrap().key_type(), MailKeyType::Rsa3072);
         let elsewhere = EcdsaKeyPair::generate(&aws_lc_rs::signature::ECDSA_P384_SHA384_ASN1_SIGNING).unwrap();
         assert!(MailKey::from_pkcs8(elsewhere.to_pkcs8v1().unwrap().as_ref()).is_err());
     }

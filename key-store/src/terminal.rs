@@ -1,4 +1,5 @@
-//! A question on the terminal, whose answer is not shown.
+//! The terminal, whatever standard input and output are: questions whose answers are not shown, and what is to be seen there
+//! and nowhere else.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write as _};
@@ -15,6 +16,50 @@ const BACKSPACE: u8 = 0x08;
 const CLEAR: u8 = 0x15;
 const QUIT: u8 = 0x1c;
 const DELETE: u8 = 0x7f;
+
+/// The controlling terminal of this program: what is written there is in no file and no journal.
+#[derive(Debug)]
+pub struct Terminal(File);
+
+impl Terminal {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn open() -> io::Result<Self> {
+        OpenOptions::new().read(true).write(true).open("/dev/tty").map(Self)
+    }
+
+    /// Shows a text.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn show(&mut self, text: &str) -> io::Result<()> {
+        self.0.write_all(text.as_bytes())?;
+        self.0.flush()
+    }
+
+    /// Asks for a line, which is seen as it is typed. A line that is longer than a passphrase may be is cut.
+    ///
+    /// # Errors
+    /// The terminal is gone, or somebody ended what is typed there.
+    pub fn ask(&mut self, question: &str) -> io::Result<Zeroizing<String>> {
+        self.show(question)?;
+        let mut line = Zeroizing::new(Vec::with_capacity(MAX_PASSPHRASE_BYTES));
+        let mut byte = Zeroizing::new([0]);
+        loop {
+            match self.0.read(&mut *byte)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                _ if byte[0] == b'\n' => break,
+                // Beyond, nothing is kept: the buffer must not grow, which would leave a copy behind.
+                _ if line.len() == MAX_PASSPHRASE_BYTES => {}
+                _ => line.push(byte[0]),
+            }
+        }
+        let text = std::str::from_utf8(&line).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        Ok(Zeroizing::new(text.trim().to_owned()))
+    }
+}
 
 /// Asks on the controlling terminal, whatever standard input and output are. The line break is not part of the answer.
 ///

@@ -335,6 +335,9 @@ def main() -> None:
         plant("file_names", offered.encode())
     for key in KEYS:
         plant("key_files", key)
+    words = b"letter advice cage absurd amount doctor acoustic avoid " * 2 + b"letter advice cage absurd amount doctor acoustic bless"
+    plant("recovery_phrases", words)
+    plant("recovery_phrases", b"".join(b"%d. %s\n" % (at, word[:4].upper()) for at, word in enumerate(words.split(), 1)))
     # As openssl wrote them: by PBES2, by what was usual before, and what no passphrase protects from being altered.
     for path in sorted((HERE / "pkcs12").glob("*.p12")):
         plant("pkcs12_files", path.read_bytes())

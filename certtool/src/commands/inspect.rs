@@ -130,7 +130,7 @@ fn told(context: &Context, explained: &Explained) -> Exit {
     if explained.faults.is_empty() { Exit::Ok } else { Exit::Refused }
 }
 
-fn stays_closed(path: &Path, closed: Closed) -> Failure {
+pub(super) fn stays_closed(path: &Path, closed: Closed) -> Failure {
     match closed {
         Closed::Wrong => Failure::failed(
             format!("the passphrase is not the one of {}, or the file is damaged", path.display()),

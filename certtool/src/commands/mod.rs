@@ -11,6 +11,7 @@ pub(crate) mod erase;
 pub(crate) mod evidence;
 pub(crate) mod export;
 pub(crate) mod git;
+pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod install;
 pub(crate) mod key;
@@ -39,6 +40,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Renew(command) => command.run(context).await,
         Command::Revoke(command) => command.run(context).await,
         Command::Sign(command) => command.run(context).await,
+        Command::Import(command) => command.run(context),
         Command::Install(command) => command.run(context),
         Command::GitSign(command) => command.run(context).await,
         Command::GitVerify(command) => command.run(context),

@@ -1,5 +1,6 @@
 //! `certtool status`: what one has, what ends when, and what to do.
 
+mod earlier;
 mod endorsed;
 
 use clap::Args;
@@ -11,6 +12,7 @@ use identity::rules::Rule;
 use identity::trust::Trust;
 use serde::Serialize;
 
+use self::earlier::Earlier;
 use self::endorsed::Endorsed;
 use super::trust::Summary;
 use crate::clock;
@@ -68,6 +70,7 @@ impl Status {
             policies: policies.iter().map(Summary::new).collect(),
             devices,
             mail,
+            earlier: Earlier::all(&context.home)?,
             watched,
             timers,
             logs,
@@ -95,6 +98,9 @@ struct Found {
     /// What there is for mail.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     mail: Vec<DeviceStatus>,
+    /// What is kept to read old mails.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    earlier: Vec<Earlier>,
     watched: Vec<Watched>,
     timers: Timers,
     logs: Vec<Log>,
@@ -228,6 +234,10 @@ impl Report for Found {
         }
         if self.devices.is_empty() && self.mail.is_empty() {
             page.line("  none");
+        }
+        if !self.earlier.is_empty() {
+            page.heading("Kept for old mails");
+            self.earlier.iter().for_each(|earlier| page.line(format!("  {}", earlier.line())));
         }
         if !self.watched.is_empty() {
             page.heading("Watch");

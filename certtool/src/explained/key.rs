@@ -11,7 +11,7 @@ use super::names::{explain_key, object};
 
 const PBES2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.5.13");
 
-const PRIVATE: &str = "private key";
+pub(super) const PRIVATE: &str = "private key";
 pub(super) const NOT_SHOWN: &str =
     "The key itself is never shown. Who has this file can pass for its owner, unless a passphrase is on it.";
 
@@ -20,13 +20,6 @@ pub(super) fn by_label(label: &str, block: &str) -> Option<Explained> {
     let mut explained = match label {
         "RSA PRIVATE KEY" => pkcs1(),
         "EC PRIVATE KEY" => sec1(),
-        "OPENSSH PRIVATE KEY" => {
-            let mut explained = Explained::new(PRIVATE, "OpenSSH, PROTOCOL.key");
-            explained
-                .next(NOT_SHOWN)
-                .next("It is a key of OpenSSH, and signs no certificates here. What it is: ssh-keygen -l -f FILE");
-            explained
-        }
         "DSA PRIVATE KEY" => {
             let mut explained = Explained::new(PRIVATE, "FIPS 186-4, 4");
             explained.fault("it is a DSA key", "DSA makes no new signatures any more", "FIPS 186-5, 1").next(NOT_SHOWN);
@@ -53,29 +46,6 @@ pub(super) fn by_label(label: &str, block: &str) -> Option<Explained> {
         );
     }
     Some(explained)
-}
-
-/// Keys and other secrets of other programs, by how their text begins.
-pub(super) fn foreign(text: &str) -> Option<Explained> {
-    let begins = |words: &[&str]| words.iter().any(|word| text.starts_with(word));
-    if begins(&["AGE-SECRET-KEY-1", "# created:", "AGE-PLUGIN-"]) {
-        let mut explained = Explained::new(PRIVATE, "age-encryption.org/v1");
-        explained
-            .next(NOT_SHOWN)
-            .next("It is a key of age, which encrypts and never signs: no certificate can be had for it.");
-        return Some(explained);
-    }
-    if begins(&["ssh-ed25519 ", "ssh-rsa ", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"]) {
-        let mut explained = Explained::new("public key", "RFC 4253, 6.6");
-        explained.next("It is a key of OpenSSH. What it is: ssh-keygen -l -f FILE");
-        return Some(explained);
-    }
-    if begins(&["age1"]) {
-        let mut explained = Explained::new("public key", "age-encryption.org/v1");
-        explained.next("It is a key of age: what is encrypted for it is opened with age.");
-        return Some(explained);
-    }
-    None
 }
 
 /// RSA as PKCS#1 has it.

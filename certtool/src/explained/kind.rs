@@ -6,16 +6,14 @@ use device::chain_from_pem;
 use identity::UnixTime;
 use identity::card::{ContactCard, MAX_CARD_BYTES};
 use identity::plan::MAX_CRL_BYTES;
+use key_store::pem::{self, Block};
 use rustls_pki_types::CertificateDer;
 use tlog_proof::MAX_ENTRY_BYTES;
-use zeroize::Zeroizing;
 
-use super::{Explained, container, key, list, logged, request, trust};
+use super::{Explained, container, foreign, key, list, logged, request, trust};
 
 /// The largest file that is looked at: a revocation list may be as large, and nothing else is.
 pub(crate) const MAX_BYTES: usize = MAX_CRL_BYTES;
-/// Most parts of one PEM file.
-const MAX_PARTS: usize = 64;
 /// Most children of a structure whose shape is looked at.
 const MAX_CHILDREN: usize = 64;
 
@@ -49,6 +47,9 @@ pub(crate) fn parts(bytes: &[u8], now: UnixTime) -> Result<Vec<Part>, String> {
         let card =
             device::card::qr::read(bytes).map_err(|error| format!("a picture without a contact card: {error}"))?;
         return Ok(vec![trust::card(&card).into()]);
+    }
+    if let Some(foreign) = foreign::of(bytes) {
+        return Ok(vec![foreign.explained().into()]);
     }
     if container::is_stream(bytes) {
         return Ok(vec![container::stream().into()]);
@@ -84,9 +85,6 @@ fn of_text(text: &str, now: UnixTime) -> Result<Vec<Part>, String> {
     if text.contains("-----BEGIN ") {
         return of_pem(text, now);
     }
-    if let Some(foreign) = key::foreign(trimmed) {
-        return Ok(vec![foreign.into()]);
-    }
     if text.contains("\n\n\u{2014} ") {
         return one(logged::checkpoint(text));
     }
@@ -106,27 +104,20 @@ fn of_pem(text: &str, now: UnixTime) -> Result<Vec<Part>, String> {
     if text.contains("-----BEGIN CERTIFICATE-----") {
         parts.push(Part::Chain(chain_from_pem(text.as_bytes())?));
     }
-    for block in text.split("-----BEGIN ").skip(1).take(MAX_PARTS) {
-        let Some((label, _)) = block.split_once("-----") else { return Err("PEM without a label".to_owned()) };
-        if label == "CERTIFICATE" {
-            continue;
-        }
-        parts.push(of_block(label, block, now)?.into());
+    let blocks = pem::blocks(text).map_err(|error| error.to_string())?;
+    for block in blocks.into_iter().filter(|block| block.label != "CERTIFICATE") {
+        parts.push(of_block(&block, now)?.into());
     }
     if parts.is_empty() { Err("PEM without a beginning".to_owned()) } else { Ok(parts) }
 }
 
-/// One block of PEM (RFC 7468), from its label on.
-fn of_block(label: &str, block: &str, now: UnixTime) -> Result<Explained, String> {
-    if let Some(explained) = key::by_label(label, block) {
+/// One block of PEM (RFC 7468).
+fn of_block(block: &Block<'_>, now: UnixTime) -> Result<Explained, String> {
+    let label = block.label;
+    if let Some(explained) = key::by_label(label, block.text) {
         return Ok(explained);
     }
-    let end = format!("-----END {label}-----");
-    let whole = block.find(&end).map(|at| Zeroizing::new(format!("-----BEGIN {}{end}\n", &block[..at])));
-    let whole = whole.ok_or_else(|| format!("PEM that is cut short: a {label} without its end"))?;
-    let (_, der) = der::pem::decode_vec(whole.as_bytes())
-        .map_err(|error| format!("PEM that does not decode: a {label} ({error})"))?;
-    let der = Zeroizing::new(der);
+    let der = block.decode().map_err(|error| error.to_string())?;
     let found = match label {
         "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => request::explain(&der),
         "X509 CRL" => list::explain(&der, now),
@@ -137,6 +128,17 @@ fn of_block(label: &str, block: &str, now: UnixTime) -> Result<Explained, String
         _ => return Err(format!("PEM of another kind: {label:?}")),
     };
     found.ok_or_else(|| format!("a {label} whose content is none"))
+}
+
+/// Whether PKCS#12 ends with the passphrase's proof over all of it.
+pub(crate) fn has_mac(pkcs12: &[u8]) -> bool {
+    children(pkcs12).is_some_and(|parts| parts.len() == 3)
+}
+
+/// Whether bytes have the shape of PKCS#12.
+pub(crate) fn is_pkcs12(bytes: &[u8]) -> bool {
+    let tags: Vec<Tag> = children(bytes).unwrap_or_default().iter().map(Tagged::tag).collect();
+    matches!(tags.as_slice(), [Tag::Integer, Tag::Sequence, rest @ ..] if rest.first() != Some(&Tag::OctetString))
 }
 
 /// The children of a structure in DER, at most so many; `None` if it is none.

@@ -33,7 +33,7 @@ const MORE: [(ObjectIdentifier, &str); 12] = [
 ];
 
 /// What a number means, and the number where nobody here knows.
-pub(super) fn object(number: &ObjectIdentifier) -> String {
+pub(crate) fn object(number: &ObjectIdentifier) -> String {
     let ours = MORE.iter().find(|(known, _)| known == number).map(|(_, name)| (*name).to_owned());
     let name = ours.or_else(|| const_oid::db::DB.by_oid(number).map(|name| name.trim_start_matches("id-").to_owned()));
     name.unwrap_or_else(|| number.to_string())
@@ -58,7 +58,8 @@ pub(super) fn curve(algorithm: &AlgorithmIdentifierOwned) -> Option<ObjectIdenti
     algorithm.parameters.as_ref()?.decode_as().ok()
 }
 
-fn rsa_bits(spki: &SubjectPublicKeyInfoOwned) -> Option<usize> {
+/// How many bits the modulus of an RSA key has.
+pub(crate) fn rsa_bits(spki: &SubjectPublicKeyInfoOwned) -> Option<usize> {
     let children = children(spki.subject_public_key.as_bytes()?)?;
     let modulus = children.first()?.decode_as::<UintRef<'_>>().ok()?;
     let first = modulus.as_bytes().first()?;

@@ -21,10 +21,7 @@ pub(crate) enum Closed {
 /// # Errors
 /// It does not open.
 pub(crate) fn opened(der: &[u8], passphrase: &str) -> Result<Vec<Part>, Closed> {
-    let archive = Pkcs12Archive::from_pkcs12(der, passphrase).map_err(|error| match error {
-        Error::MacError(_) | Error::UnpadError | Error::Pkcs5Error(_) => Closed::Wrong,
-        error => Closed::Unreadable(error.to_string()),
-    })?;
+    let archive = archive(der, passphrase)?;
     let is_of_a_key = |certificate: &CertificateBag| archive.keys.iter().any(|key| is_of(certificate, key));
     let (own, above): (Vec<_>, Vec<_>) = archive.certs.iter().partition(|certificate| is_of_a_key(certificate));
     let der = |bag: &&CertificateBag| bag.cert.as_der().to_vec().into();
@@ -44,6 +41,17 @@ pub(crate) fn opened(der: &[u8], passphrase: &str) -> Result<Vec<Part>, Closed> 
         parts.push(explained.into());
     }
     Ok(parts)
+}
+
+/// The same as it is, with its keys.
+///
+/// # Errors
+/// It does not open.
+pub(crate) fn archive(der: &[u8], passphrase: &str) -> Result<Pkcs12Archive, Closed> {
+    Pkcs12Archive::from_pkcs12(der, passphrase).map_err(|error| match error {
+        Error::MacError(_) | Error::UnpadError | Error::Pkcs5Error(_) => Closed::Wrong,
+        error => Closed::Unreadable(error.to_string()),
+    })
 }
 
 fn explained(bag: &PrivateKeyBag, of: Option<&CertificateBag>) -> Result<Explained, Closed> {

@@ -5,9 +5,11 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod backup;
 mod dated;
 mod export;
 mod git;
+mod import;
 mod install;
 mod login;
 mod mailbox;

@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use identity::Identifier;
-use sha2::{Digest as _, Sha256};
 
+use super::earlier::name_of;
 use super::keys::{EARLIER, KeyPlace, corrupt, forget_account, remove_folder};
 use super::{Home, HomeError, file_name};
 use crate::certificates::{chain_from_pem, chain_to_pem};
@@ -19,7 +19,7 @@ use crate::own_key::OwnKey;
 /// Where enrolments under way lie, below the folder of their kind.
 const PENDING: &str = ".pending";
 /// The record of an enrolment.
-const RECORD: &str = "enrolment.toml";
+pub(super) const RECORD: &str = "enrolment.toml";
 /// The certificate, with those above it.
 pub(crate) const CHAIN: &str = "chain.pem";
 
@@ -220,7 +220,7 @@ impl Home {
         self.own_folder::<DeviceKey>(identifier)
     }
 
-    fn own_folder<K: OwnKey>(&self, identifier: &Identifier) -> PathBuf {
+    pub(super) fn own_folder<K: OwnKey>(&self, identifier: &Identifier) -> PathBuf {
         self.folder.join(K::FOLDER).join(file_name(identifier))
     }
 
@@ -234,8 +234,7 @@ impl Home {
 fn put_aside<K: OwnKey>(folder: &Path, earlier: &Path) -> Result<(), HomeError> {
     files::create_private_folder(earlier)?;
     let key = read_locked::<K>(folder.to_owned()).ok().and_then(|locked| locked.public_key());
-    let digest = Sha256::digest(key.unwrap_or_default());
-    let mut place = earlier.join(hex::encode(&digest[..8]));
+    let mut place = earlier.join(name_of(&key.unwrap_or_default()));
     // The same key once more: a token gave it.
     while place.exists() {
         place.as_mut_os_string().push("+");

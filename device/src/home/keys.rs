@@ -78,11 +78,14 @@ impl fmt::Display for KeyForm {
 pub(super) const EARLIER: &str = ".earlier";
 
 /// The two keys of an enrolment, by the names of their files.
-const DEVICE: &str = "key";
-const ACCOUNT: &str = "account";
+pub(super) const DEVICE: &str = "key";
+pub(super) const ACCOUNT: &str = "account";
+
+/// What the key of an account is, for whoever finds it in a keyring.
+pub(super) const ACCOUNT_IS: &str = "key of the account";
 
 /// So often all keys may be sealed anew while one more is stored.
-const RESEALED_MEANWHILE: usize = 3;
+pub(super) const RESEALED_MEANWHILE: usize = 3;
 
 /// What a `.uri` file says.
 enum Elsewhere {
@@ -109,7 +112,7 @@ impl Home {
         }
         let (key, account) = (K::generate(kind)?, AccountKey::generate()?);
         if let Some(pem) = key.to_pem() {
-            self.store_key(folder, DEVICE, place, &pem, &format!("In Person: {} for {identifier}", K::WHAT))?;
+            self.store_key(folder, DEVICE, place, &pem, &label(K::WHAT, identifier))?;
         }
         self.store_account(folder, place, &account, identifier)?;
         Ok((key, account))
@@ -124,7 +127,7 @@ impl Home {
         identifier: &Identifier,
     ) -> Result<(), HomeError> {
         let Some(pem) = account.to_pem() else { return Ok(()) };
-        self.store_key(folder, ACCOUNT, place, &pem, &format!("In Person: key of the account for {identifier}"))
+        self.store_key(folder, ACCOUNT, place, &pem, &label(ACCOUNT_IS, identifier))
     }
 
     fn store_key(
@@ -333,6 +336,11 @@ fn in_token<T>(
     let (key, _) = made.map_err(|source| HomeError::Token { path: path.to_owned(), source: Box::new(source) })?;
     files::write_atomic(path, format!("{}\n", uri.to_uri()).as_bytes())?;
     Ok(take(key)?)
+}
+
+/// What whoever finds a key in a keyring is told.
+pub(super) fn label(what: &str, identifier: &Identifier) -> String {
+    format!("In Person: {what} for {identifier}")
 }
 
 fn elsewhere(path: &Path) -> Result<Option<(PathBuf, Elsewhere)>, HomeError> {

@@ -10,6 +10,7 @@
 //! devices/.pending/<identifier>/…                    an enrolment under way
 //! mail/<identifier>/…, mail/.pending/<identifier>/…  the same for certificates for mail
 //! mail/.earlier/<identifier>/<key>/key.pem, chain.pem  keys from before, which open what was written to them
+//!                     imported.toml                  instead of enrolment.toml, where they come from elsewhere
 //! mail/.others/<identifier>/<device>.pem            certificates for mail of others, as their devices told them
 //! watch/<identifier>.json                            labels, confirmed device keys
 //! logs/<SHA-256 of the origin>/…                     how far a log was followed; `newest`: its newest checkpoint seen
@@ -22,8 +23,10 @@ mod devices;
 mod earlier;
 mod endorsements;
 mod error;
+mod incoming;
 mod keys;
 mod policies;
+mod restored;
 mod sealing;
 mod their_mail;
 mod unlock;
@@ -36,10 +39,11 @@ use identity::Identifier;
 use sha2::{Digest, Sha256};
 
 pub(crate) use devices::{CHAIN, Pending};
-pub use earlier::EarlierMailbox;
+pub use earlier::{EarlierMailbox, KeptKey};
 pub use error::HomeError;
 pub use keys::{KeyForm, KeyPlace};
 pub use policies::PinnedPolicy;
+pub use restored::{Restored, SavedKey};
 pub use their_mail::{NoTheirMailbox, TheirMailbox};
 pub use watching::Watching;
 

@@ -35,7 +35,7 @@ pub use erase::erase_openings;
 pub use freshness::{MAX_AGE, check as check_freshness};
 pub use opened::OpenedCertificate;
 pub use owner::Owner;
-pub use state::{confirm_key, path as state_file};
+pub use state::{confirm_key, know_key, path as state_file};
 pub(crate) use state::{lose_key, remember_own_key};
 
 use crate::acme::{AcmeClient, AcmeError};

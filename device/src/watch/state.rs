@@ -199,6 +199,11 @@ pub fn confirm_key(home: &Home, identifier: &Identifier, key: &[u8], now: UnixTi
     State::change(home, identifier, confirm).map(drop)
 }
 
+/// Remembers a key of the owner's that came back from her backup. If she said that somebody else has it as well, that holds on.
+pub fn know_key(home: &Home, identifier: &Identifier, key: &[u8], now: UnixTime) -> Result<(), HomeError> {
+    State::change(home, identifier, |state| _ = state.known.entry(hex::encode(key)).or_insert(now.as_secs())).map(drop)
+}
+
 /// Remembers that somebody else has a key of the owner's: a certificate that is made for it from now on is an alarm.
 pub(crate) fn lose_key(home: &Home, identifier: &Identifier, key: &[u8], now: UnixTime) -> Result<(), HomeError> {
     State::change(home, identifier, |state| _ = state.lost.entry(hex::encode(key)).or_insert(now.as_secs())).map(drop)

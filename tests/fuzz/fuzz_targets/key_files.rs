@@ -1,7 +1,7 @@
 //! Key files under a passphrase, and what names a key in a token or a passphrase. Nothing is opened: no passphrase is given.
 #![no_main]
 
-use key_store::{PassphraseSource, TokenUri, sealed};
+use key_store::{PassphraseSource, TokenUri, pem, sealed};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -12,6 +12,11 @@ fuzz_target!(|bytes: &[u8]| {
     }
     if let Ok(source) = text.parse::<PassphraseSource>() {
         assert_eq!(source.to_string().parse(), Ok(source));
+    }
+    for block in pem::blocks(text).unwrap_or_default() {
+        assert!(text.contains(block.text) && block.text.contains(block.label));
+        assert_eq!(block.is_whole, block.file().is_ok());
+        let _ = block.decode();
     }
     let sealed = sealed::is_sealed(text);
     if sealed::open(sealed::PRIVATE_KEY, text, &mut || Ok(None)).is_ok() {

@@ -62,6 +62,6 @@ pub(super) fn write(
 }
 
 /// friendlyName is a BMPString (RFC 2985 section 5.5.1), which has no characters beyond the first plane.
-fn friendly(name: &str) -> String {
+pub(crate) fn friendly(name: &str) -> String {
     name.chars().map(|c| if u32::from(c) > 0xffff { '?' } else { c }).collect()
 }

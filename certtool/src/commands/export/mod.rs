@@ -1,6 +1,6 @@
 //! `certtool export`: a certificate with its key as other programs take them.
 
-pub(super) mod bundle;
+pub(crate) mod bundle;
 pub(super) mod gpgsm;
 pub(super) mod program;
 mod ssh;
@@ -143,7 +143,7 @@ impl Export {
             exported: true,
             program: self.program.name(),
             identifier: identifier.to_string(),
-            key: leaf.algorithm.name(),
+            key: leaf.key.clone(),
             fingerprint: leaf.fingerprint.clone(),
             not_after: text::rfc3339(leaf.not_after),
             files,
@@ -183,7 +183,7 @@ struct Exported {
     #[serde(rename = "for")]
     program: &'static str,
     identifier: String,
-    key: &'static str,
+    key: String,
     fingerprint: String,
     not_after: String,
     files: Vec<PathBuf>,
@@ -196,7 +196,7 @@ struct Exported {
 impl Report for Exported {
     fn page(&self, page: &mut Page) {
         page.good(&format!("Exported for {}: {}", self.program, self.identifier));
-        page.field("key", self.key);
+        page.field("key", &self.key);
         page.field("until", &self.until);
         for file in &self.files {
             page.field("written", file.display());

@@ -30,7 +30,7 @@ pub(super) struct Installed {
 #[derive(Debug, Serialize)]
 struct Key {
     fingerprint: String,
-    algorithm: &'static str,
+    algorithm: String,
     not_after: String,
     new: bool,
     earlier: bool,
@@ -51,7 +51,7 @@ impl Installed {
     pub(super) fn of(program: &'static str, place: &Path, given: &Given, is_new: &[bool]) -> Self {
         let key = |(handed, new): (&Handed, &bool)| Key {
             fingerprint: handed.leaf.fingerprint.clone(),
-            algorithm: handed.leaf.algorithm.name(),
+            algorithm: handed.leaf.key.clone(),
             not_after: text::rfc3339(handed.leaf.not_after),
             new: *new,
             earlier: handed.leaf.fingerprint != given.named.leaf.fingerprint,

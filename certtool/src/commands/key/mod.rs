@@ -1,6 +1,10 @@
-//! `certtool key`: where the keys of this device lie, and under which passphrase.
+//! `certtool key`: where the keys of this device lie, and under which passphrase; and their backup.
 
-use std::path::PathBuf;
+mod backup;
+mod phrase;
+mod restore;
+
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use device::KeyForm;
@@ -9,16 +13,20 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::handed::Leaf;
 use crate::output::{Page, Report};
+use crate::subject::for_earlier;
 use crate::text;
 
-/// Show where your keys lie; put those in files under a passphrase, change it, or take it away.
+/// Show where your keys lie; put those in files under a passphrase; back them up, and bring them back.
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Example:\n  certtool key list\n  certtool key seal")]
+#[command(after_help = "Example:\n  certtool key list\n  certtool key seal\n  certtool key backup --out keys.p12")]
 pub(crate) enum Key {
     List(List),
     Seal(Seal),
     Unseal(Unseal),
+    Backup(backup::KeyBackup),
+    Restore(restore::KeyRestore),
 }
 
 /// Show where each key lies.
@@ -61,6 +69,8 @@ impl Key {
                 context.output.report(&Done { done: "sealed", files });
                 Ok(Exit::Ok)
             }
+            Self::Backup(backup) => backup.run(context),
+            Self::Restore(restore) => restore.run(context),
             Self::Unseal(_) => {
                 let files = context.home.reseal(None)?;
                 context.output.report(&Done { done: "unsealed", files });
@@ -76,7 +86,11 @@ pub(crate) const PASSPHRASE: &str =
 
 fn list(context: &Context) -> Result<Exit, Failure> {
     let home = context.home.folder();
+    let earlier = context.home.all_earlier_mailboxes()?;
+    let earlier = |path: &Path| earlier.iter().find(|one| path.starts_with(one.folder()));
     let keys = context.home.key_forms()?.into_iter().map(|(path, form)| Listed {
+        imported: earlier(&path).is_some_and(|one| one.imported),
+        name: earlier(&path).and_then(|one| Leaf::of(&one.chain).map(|leaf| for_earlier(&one.identifier, &leaf))),
         file: path.strip_prefix(home).unwrap_or(&path).to_owned(),
         kept: match form {
             KeyForm::Clear => "clear",
@@ -99,6 +113,12 @@ struct Keys {
 struct Listed {
     file: PathBuf,
     kept: &'static str,
+    /// As it is typed, of a key that is kept to read old mails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// Whether it comes from elsewhere.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    imported: bool,
     #[serde(skip)]
     in_words: String,
 }
@@ -106,7 +126,9 @@ struct Listed {
 impl Report for Keys {
     fn page(&self, page: &mut Page) {
         for key in &self.keys {
-            page.line(format!("{}: {}", key.file.display(), key.in_words));
+            let imported = if key.imported { ", imported" } else { "" };
+            let name = key.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+            page.line(format!("{}: {}{imported}{name}", key.file.display(), key.in_words));
         }
         if self.keys.is_empty() {
             page.line("There are no keys here yet: certtool enroll makes them.");
