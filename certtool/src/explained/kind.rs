@@ -51,7 +51,7 @@ pub(crate) fn parts(bytes: &[u8], now: UnixTime) -> Result<Vec<Part>, String> {
         return Ok(vec![trust::card(&card).into()]);
     }
     if container::is_stream(bytes) {
-        return Ok(vec![container::stream().into()]);
+        return Ok(vec![container::stream(bytes).into()]);
     }
     // DER before text: a SEQUENCE begins with a digit.
     if bytes.first() == Some(&0x30)

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod dated;
+mod encrypt;
 mod export;
 mod git;
 mod install;
