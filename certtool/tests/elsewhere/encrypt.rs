@@ -234,9 +234,9 @@ fn nothing_is_encrypted_to_a_certificate_that_does_not_hold() {
     place.revoked(0, &[&fs::read(&der).unwrap()]);
     assert!(to(&revoked).bad(3).contains("REV-"));
     // Who is not here, what is none, and nobody at all.
-    let said = to("bob@example.org").bad(1);
+    let said = to("carol@example.org").bad(1);
     assert!(
-        said.contains("no certificate for mail of bob@example.org is here") && said.contains("--to FILE"),
+        said.contains("no certificate for mail of carol@example.org is here") && said.contains("--to FILE"),
         "{said}"
     );
     assert!(to(&letter).bad(1).contains("expected a certificate in PEM, DER or PKCS#7"));
