@@ -220,7 +220,7 @@ impl PrivateKey {
     /// # Errors
     /// It is another one.
     pub(crate) fn belongs_to(&self, chain: &[CertificateDer], identifier: &Identifier) -> Result<(), Failure> {
-        if self.is_in(chain) { Ok(()) } else { Err(mismatch(&identifier.to_string())) }
+        if self.is_in(chain) { Ok(()) } else { Err(mismatch(identifier.as_ref())) }
     }
 
     fn is_in(&self, chain: &[CertificateDer]) -> bool {

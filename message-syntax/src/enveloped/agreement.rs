@@ -112,7 +112,7 @@ fn unwrap(kek: &[u8], wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 fn unwrap_192(kek: &[u8], wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     const BLOCK: usize = 8;
     let key = DecryptingKey::ecb(UnboundCipherKey::new(&AES_192, kek).ok()?).ok()?;
-    if wrapped.len() % BLOCK != 0 || wrapped.len() < 3 * BLOCK {
+    if !wrapped.len().is_multiple_of(BLOCK) || wrapped.len() < 3 * BLOCK {
         return None;
     }
     let (first, rest) = wrapped.split_at(BLOCK);

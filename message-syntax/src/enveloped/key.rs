@@ -50,7 +50,7 @@ const COORDINATE: usize = 32;
 enum Kind {
     P256(PrivateKey),
     Elsewhere(Box<AgreeWith>),
-    Rsa { key: Box<PrivateDecryptingKey>, secret: hmac::Key },
+    Rsa { key: Box<PrivateDecryptingKey>, secret: Box<hmac::Key> },
 }
 
 impl fmt::Debug for DecryptionKey {
@@ -78,7 +78,7 @@ impl DecryptionKey {
         })?;
         // What is made of it has to be as secret as the key, and the same each time.
         let secret = hmac::Key::new(hmac::HMAC_SHA256, digest(&SHA256, der).as_ref());
-        Ok(Self(Kind::Rsa { key: Box::new(key), secret }))
+        Ok(Self(Kind::Rsa { key: Box::new(key), secret: Box::new(secret) }))
     }
 
     /// A P-256 key that lies elsewhere, in a token.
