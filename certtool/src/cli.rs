@@ -6,8 +6,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use key_store::PassphraseSource;
 
 use crate::commands::{
-    audit, card, date, diff, doctor, endorse, enroll, erase, evidence, export, git, import, inspect, install, key,
-    limbo, lint, proof, recipe, renew, revoke, sign, status, trust, verify, watch,
+    audit, card, date, decrypt, diff, doctor, encrypt, endorse, enroll, erase, evidence, export, git, import, inspect,
+    install, key, limbo, lint, proof, recipe, renew, revoke, sign, status, trust, verify, watch,
 };
 
 /// The whole command line.
@@ -74,6 +74,8 @@ pub(crate) enum Command {
     Diff(diff::Diff),
     Verify(verify::Verify),
     Sign(sign::Sign),
+    Encrypt(encrypt::Encrypt),
+    Decrypt(decrypt::Decrypt),
     Evidence(evidence::Evidence),
     Export(export::Export),
     Import(import::Import),

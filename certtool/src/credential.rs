@@ -197,19 +197,35 @@ impl PrivateKey {
         }
     }
 
+    /// Reads the key of this chain's certificate, which may have ended: what was encrypted to it stays readable.
+    ///
+    /// # Errors
+    /// It cannot be read, or is the key of another certificate.
+    pub(crate) fn of_certificate(
+        context: &Context,
+        path: &Path,
+        chain: &[CertificateDer],
+        name: &str,
+    ) -> Result<Self, Failure> {
+        let leaf = chain.first().and_then(|der| Certificate::parse(der).ok());
+        let algorithm = leaf.and_then(|leaf| key_algorithm(leaf.tbs().spki()).ok());
+        let algorithm = algorithm
+            .ok_or_else(|| Failure::failed(format!("{name} has no key of a kind known here"), "Check the file."))?;
+        let key = Self::read(context, path, algorithm)?;
+        if key.is_in(chain) { Ok(key) } else { Err(mismatch(name)) }
+    }
+
     /// That it is the key in the first certificate of a chain.
     ///
     /// # Errors
     /// It is another one.
     pub(crate) fn belongs_to(&self, chain: &[CertificateDer], identifier: &Identifier) -> Result<(), Failure> {
+        if self.is_in(chain) { Ok(()) } else { Err(mismatch(identifier.as_ref())) }
+    }
+
+    fn is_in(&self, chain: &[CertificateDer]) -> bool {
         let leaf = chain.first().and_then(|der| Certificate::parse(der).ok());
-        if leaf.is_some_and(|leaf| leaf.tbs().spki().subject_public_key.raw_bytes() == self.public()) {
-            return Ok(());
-        }
-        Err(Failure::failed(
-            format!("the key and the certificate of {identifier} do not match"),
-            "Give the key that the certificate was made for.",
-        ))
+        leaf.is_some_and(|leaf| leaf.tbs().spki().subject_public_key.raw_bytes() == self.public())
     }
 
     /// As it stands in a SubjectPublicKeyInfo.
@@ -269,4 +285,11 @@ impl PrivateKey {
             }
         }
     }
+}
+
+fn mismatch(whose: &str) -> Failure {
+    Failure::failed(
+        format!("the key and the certificate of {whose} do not match"),
+        "Give the key that the certificate was made for.",
+    )
 }

@@ -1,5 +1,6 @@
 //! Progress of what takes time, on a terminal only.
 
+use std::fs::File;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -21,6 +22,17 @@ pub(crate) fn audit_bar(output: &Output) -> ProgressBar {
 pub(crate) fn advance(bar: &ProgressBar, progress: &Progress) {
     bar.set_length(progress.size);
     bar.set_position(progress.done);
+}
+
+/// A bar that follows the reading of a file, or nothing where nobody looks.
+pub(crate) fn bytes(output: &Output, file: &File) -> ProgressBar {
+    if !output.progress() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("  {bar:30} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left")
+        .expect("the template is a constant that parses");
+    // A pipe has no length: then the bar says how much was read.
+    ProgressBar::new(file.metadata().map_or(0, |found| found.len())).with_style(style)
 }
 
 /// A sign of life while something is waited for.

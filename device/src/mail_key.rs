@@ -155,6 +155,14 @@ impl MailKey {
         }
     }
 
+    /// The key in a token, if it lies there: it opens messages there, and nowhere else.
+    pub fn token(&self) -> Option<Arc<TokenKey>> {
+        match &self.0 {
+            Own::Token(key) => Some(Arc::clone(key)),
+            Own::P256 { .. } | Own::Rsa { .. } => None,
+        }
+    }
+
     /// Which kind it is.
     pub fn key_type(&self) -> MailKeyType {
         match &self.0 {

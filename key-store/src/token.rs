@@ -13,7 +13,8 @@ use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
-use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
+use cryptoki::mechanism::elliptic_curve::{EcKdf, Ecdh1DeriveParams};
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
@@ -22,6 +23,7 @@ use der::{Decode as _, Encode as _, Sequence};
 use sha2::{Digest as _, Sha256, Sha384};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 pub use uri::{TokenUri, TokenUriError};
 
@@ -150,12 +152,44 @@ impl TokenKey {
     /// # Errors
     /// See [`TokenError`].
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, TokenError> {
+        self.in_session(|session, key| self.sign_in(session, key, message)).and_then(|raw| self.encoded(&raw))
+    }
+
+    /// What the key and the one of a point have in common (ECDH): the coordinate x, as messages are opened with it (RFC 5753).
+    /// The token is asked for the bare number and need not know more; whoever gives the point has seen that it is on the curve.
+    ///
+    /// # Errors
+    /// See [`TokenError`]; the token may permit no such use of the key.
+    pub fn agree(&self, point: &[u8]) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+        let secret = [
+            Attribute::Class(ObjectClass::SECRET_KEY),
+            Attribute::KeyType(KeyType::GENERIC_SECRET),
+            Attribute::Token(false),
+            Attribute::Sensitive(false),
+            Attribute::Extractable(true),
+        ];
+        let found = self.in_session(|session, key| {
+            let mechanism = Mechanism::Ecdh1Derive(Ecdh1DeriveParams::new(EcKdf::null(), point));
+            let derived = session.derive_key(&mechanism, key, &secret)?;
+            let found = session.get_attributes(derived, &[AttributeType::Value]);
+            session.destroy_object(derived)?;
+            found
+        })?;
+        let value = found.into_iter().find_map(|attribute| match attribute {
+            Attribute::Value(value) => Some(Zeroizing::new(value)),
+            _ => None,
+        });
+        value.ok_or_else(|| self::found(&self.uri, "what two keys have in common", "nothing".to_owned()))
+    }
+
+    /// Does something with the key, in the session that is open, or in a new one.
+    fn in_session<T>(&self, act: impl Fn(&Session, ObjectHandle) -> Result<T, Error>) -> Result<T, TokenError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(signature) = state.open.as_ref().map(|(session, key)| self.sign_in(session, *key, message)) {
-            match signature {
+        if let Some(done) = state.open.as_ref().map(|(session, key)| act(session, *key)) {
+            match done {
                 // The session was closed, the token taken out and put in again, its daemon started anew.
                 Err(error) if is_over(&error) => state.open = None,
-                other => return other.map_err(|error| failed(&self.uri, &error)).and_then(|raw| self.encoded(&raw)),
+                other => return other.map_err(|error| failed(&self.uri, &error)),
             }
         }
         if state.pin_refused {
@@ -164,9 +198,9 @@ impl TokenKey {
         let opened = self.open_again();
         state.pin_refused = matches!(opened, Err(TokenError::PinRefused { .. }));
         let (session, key) = opened?;
-        let signature = self.sign_in(&session, key, message).map_err(|error| failed(&self.uri, &error))?;
+        let done = act(&session, key).map_err(|error| failed(&self.uri, &error))?;
         state.open = Some((session, key));
-        self.encoded(&signature)
+        Ok(done)
     }
 
     /// The same key in a new session: another token with the same names may be there by now.

@@ -4,6 +4,7 @@
 use key_store::testing::{PIN, module, pin_file, uri, with_token};
 use key_store::{TokenAlgorithm, TokenError, TokenKey};
 use p256::ecdsa::signature::Verifier as _;
+use p256::elliptic_curve::point::AffineCoordinates as _;
 use p256::pkcs8::DecodePublicKey as _;
 
 #[test]
@@ -56,6 +57,16 @@ fn keys_in_a_token_sign_and_sessions_recover() {
         let (again, new) = made(label, algorithm).unwrap();
         assert!(!new && again.spki_der() == first.spki_der());
     }
+    // One that opens messages agrees with a point of another's.
+    let (ours, _) = made("new%20256", TokenAlgorithm::EcdsaP256).unwrap();
+    let theirs = p256::SecretKey::from_slice(&[7; 32]).unwrap();
+    let public = p256::PublicKey::from_public_key_der(ours.spki_der()).unwrap();
+    let shared = (public.to_projective() * *theirs.to_nonzero_scalar()).to_affine();
+    let point = theirs.public_key().to_sec1_bytes();
+    assert_eq!((point.len(), &ours.agree(&point).unwrap()[..]), (65, &shared.x()[..]));
+    log_out();
+    assert_eq!(ours.agree(&point).unwrap()[..], shared.x()[..]);
+    assert!(ours.agree(b"no point").is_err());
     let other = made("people", TokenAlgorithm::Ed25519).unwrap_err();
     assert!(matches!(other, TokenError::Found { expected: "a key on edwards25519", .. }), "{other}");
 

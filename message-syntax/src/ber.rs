@@ -2,8 +2,11 @@
 
 use std::io::{self, Read};
 
+use const_oid::ObjectIdentifier;
+use der::Decode as _;
+
 use crate::error::CmsError;
-use crate::tlv::{INDEFINITE, tlv};
+use crate::tlv::{INDEFINITE, INTEGER, OID, SEQUENCE, ZERO, tlv};
 
 /// Elements may stand in each other so deep.
 const DEPTH: usize = 16;
@@ -11,6 +14,8 @@ const DEPTH: usize = 16;
 const CONSTRUCTED: u8 = 0x20;
 /// A tag whose number has more bytes than one: nothing here has.
 const LONG_TAG: u8 = 0x1f;
+/// An integer or an object identifier (bytes).
+pub(crate) const MAX_SMALL: usize = 64;
 
 /// Reads elements one after another.
 pub(crate) struct Ber<R> {
@@ -41,6 +46,30 @@ impl<R: Read> Ber<R> {
         self.header()
     }
 
+    /// Enters a message of one of these kinds as far as behind its version: ContentInfo, its content, and what that is.
+    pub(crate) fn message(
+        &mut self,
+        kinds: &[ObjectIdentifier],
+        expected: &'static str,
+    ) -> Result<(ObjectIdentifier, [Frame; 3]), CmsError> {
+        let outer = self.first()?;
+        if outer.tag != SEQUENCE {
+            return Err(CmsError::form("a CMS message", format!("the tag {:#04x}", outer.tag)));
+        }
+        let outer = self.enter(outer)?;
+        let kind = self.oid(outer)?;
+        if !kinds.contains(&kind) {
+            return Err(CmsError::form(expected, format!("one of the type {kind}")));
+        }
+        let held = self.expect(outer, ZERO, "the content of the message")?;
+        let held = self.enter(held)?;
+        let inner = self.expect(held, SEQUENCE, expected)?;
+        let inner = self.enter(inner)?;
+        let version = self.expect(inner, INTEGER, "a version")?;
+        self.whole(version, MAX_SMALL)?;
+        Ok((kind, [outer, held, inner]))
+    }
+
     /// The next element in a frame; nothing at the frame's end.
     pub(crate) fn next(&mut self, frame: Frame) -> Result<Option<Header>, CmsError> {
         if frame.end == Some(self.at) {
@@ -66,6 +95,13 @@ impl<R: Read> Ber<R> {
             Some(header) => Err(CmsError::form(what, format!("an element with the tag {:#04x}", header.tag))),
             None => Err(CmsError::form(what, "the end")),
         }
+    }
+
+    /// The next element in a frame, an object identifier.
+    pub(crate) fn oid(&mut self, frame: Frame) -> Result<ObjectIdentifier, CmsError> {
+        let header = self.expect(frame, OID, "an object identifier")?;
+        let der = self.whole(header, MAX_SMALL)?;
+        ObjectIdentifier::from_der(&der).map_err(|error| CmsError::form("an object identifier", error))
     }
 
     /// Enters an element.

@@ -2,13 +2,15 @@
 
 use std::io;
 
+use aws_lc_rs::error::Unspecified;
+
 /// Why a message was not written, or does not count.
 #[derive(Debug, thiserror::Error)]
 pub enum CmsError {
     /// The content cannot be read, or the message not written.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// No SignedData, or beyond a limit.
+    /// No message of the kind that is read, or beyond a limit.
     #[error("expected {expected}, found {found}")]
     Form {
         /// What there should be.
@@ -36,9 +38,24 @@ pub enum CmsError {
     /// The certificate that the signature names is not in the message.
     #[error("the certificate that the signature names is not in the message")]
     NoCertificate,
+    /// It does not open: that it was altered looks the same as that the key is another one.
+    #[error("it does not open: it was altered, cut off, or encrypted to another key")]
+    Closed,
+    /// The library failed, or there is no randomness.
+    #[error("the cryptographic library failed")]
+    Library,
+    /// A key that lies elsewhere did not do its part.
+    #[error("the key did not open it: {0}")]
+    Agree(String),
     /// The key did not sign.
     #[error("the key did not sign: {0}")]
     Sign(String),
+}
+
+impl From<Unspecified> for CmsError {
+    fn from(_: Unspecified) -> Self {
+        Self::Library
+    }
 }
 
 impl CmsError {

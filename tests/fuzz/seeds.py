@@ -341,6 +341,8 @@ def main() -> None:
     # As openssl wrote them: by PBES2, by what was usual before, and what no passphrase protects from being altered.
     for path in sorted((HERE / "pkcs12").glob("*.p12")):
         plant("pkcs12_files", path.read_bytes())
+    for path in sorted((HERE / "encrypted").glob("*.p7?")):
+        plant("encrypted_messages", path.read_bytes())
 
 
 main()

@@ -3,8 +3,10 @@
 pub(crate) mod audit;
 pub(crate) mod card;
 pub(crate) mod date;
+pub(crate) mod decrypt;
 pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod encrypt;
 pub(crate) mod endorse;
 pub(crate) mod enroll;
 pub(crate) mod erase;
@@ -40,6 +42,8 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Renew(command) => command.run(context).await,
         Command::Revoke(command) => command.run(context).await,
         Command::Sign(command) => command.run(context).await,
+        Command::Encrypt(command) => command.run(context),
+        Command::Decrypt(command) => command.run(context),
         Command::Import(command) => command.run(context),
         Command::Install(command) => command.run(context),
         Command::GitSign(command) => command.run(context).await,

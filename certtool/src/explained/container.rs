@@ -18,20 +18,47 @@ const AUTH_ENVELOPED: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.1
 /// Most certificates of a message that are named.
 const NAMED: usize = 16;
 
-/// SignedData whose length was not known when its writing began (BER, X.690 section 8.1.3.6), as far as its kind.
-const STREAM: &[u8] = b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
+/// The beginning of a message whose length was not known when its writing began (BER, X.690 section 8.1.3.6).
+const STREAM: &[u8] = b"\x30\x80";
 
-/// Whether it is a message in BER that holds what was signed.
+/// Whether it is a message in BER that holds what was signed or encrypted.
 pub(super) fn is_stream(bytes: &[u8]) -> bool {
-    bytes.starts_with(STREAM)
+    stream_kind(bytes).is_some()
 }
 
-/// Such a message. What is in it can be of any size, so nothing beyond its kind is looked at.
-pub(super) fn stream() -> Explained {
+fn stream_kind(bytes: &[u8]) -> Option<ObjectIdentifier> {
+    let begins = bytes.strip_prefix(STREAM)?;
+    let kinds = [SIGNED, ENVELOPED, AUTH_ENVELOPED];
+    kinds.into_iter().find(|kind| kind.to_der().is_ok_and(|kind| begins.starts_with(&kind)))
+}
+
+/// Such a message. What is in it can be of any size, so nothing beyond its kind is looked at, and for whom it is.
+pub(super) fn stream(bytes: &[u8]) -> Explained {
     let mut explained = Explained::new("message in CMS (PKCS#7)", "RFC 5652, 3");
-    explained.field("content", object(&SIGNED), "What is done with the content", "RFC 5652, 3");
-    explained.next("To check it, and take out what was signed: certtool verify FILE --signer ID --out THE-FILE.");
+    let kind = stream_kind(bytes).unwrap_or(SIGNED);
+    explained.field("content", object(&kind), "What is done with the content", "RFC 5652, 3");
+    if kind == SIGNED {
+        explained.next("To check it, and take out what was signed: certtool verify FILE --signer ID --out THE-FILE.");
+    } else {
+        let many = message_syntax::Envelope::open(bytes).map_or(0, |envelope| envelope.recipients().len());
+        encrypted(&mut explained, kind, many);
+    }
     explained
+}
+
+/// What is told of an encrypted message.
+fn encrypted(into: &mut Explained, kind: ObjectIdentifier, recipients: usize) {
+    into.field("recipients", recipients, "For how many keys it can be opened", "RFC 5652, 6.1");
+    into.check(
+        kind == ENVELOPED,
+        || "its content is encrypted, and nothing shows whether it was changed".to_owned(),
+        "Somebody on the way may have changed it; authEnvelopedData (RFC 5083) shows that",
+        "RFC 8551, 2.7; RFC 5083, 1",
+    );
+    let option = if kind == ENVELOPED { " --unauthenticated" } else { "" };
+    into.next(format!(
+        "To open it, if it is for one of your keys for mail: certtool decrypt FILE{option} --out THE-FILE. With any other: openssl cms -decrypt -inform DER -in FILE -inkey KEY"
+    ));
 }
 
 /// A message of CMS; `None` if it is none.
@@ -46,14 +73,7 @@ pub(super) fn cms(der: &[u8]) -> Option<Explained> {
             // The recipients come after the version, or after who sent it.
             let recipients = inside(content)?.iter().find(|part| part.tag() == der::Tag::Set).copied();
             let many = recipients.and_then(inside).map_or(0, |recipients| recipients.len());
-            into.field("recipients", many, "For how many keys it can be opened", "RFC 5652, 6.1");
-            into.check(
-                kind == ENVELOPED,
-                || "its content is encrypted, and nothing shows whether it was changed".to_owned(),
-                "Somebody on the way may have changed it; authEnvelopedData (RFC 5083) shows that",
-                "RFC 8551, 2.7; RFC 5083, 1",
-            );
-            into.next("To open it, with the key of one of its recipients: openssl cms -decrypt -inform DER -in FILE -inkey KEY");
+            encrypted(into, kind, many);
         }
         _ => {
             into.next("openssl cms -cmsout -print -inform DER -in FILE shows what is in it.");

@@ -52,7 +52,7 @@ pub(crate) fn parts(bytes: &[u8], now: UnixTime) -> Result<Vec<Part>, String> {
         return Ok(vec![foreign.explained().into()]);
     }
     if container::is_stream(bytes) {
-        return Ok(vec![container::stream().into()]);
+        return Ok(vec![container::stream(bytes).into()]);
     }
     // DER before text: a SEQUENCE begins with a digit.
     if bytes.first() == Some(&0x30)

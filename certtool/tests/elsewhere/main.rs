@@ -7,6 +7,7 @@
 
 mod backup;
 mod dated;
+mod encrypt;
 mod export;
 mod git;
 mod import;

@@ -2,14 +2,14 @@
 
 use const_oid::ObjectIdentifier;
 use der::asn1::{AnyRef, OctetStringRef};
-use der::{Decode as _, Encode as _, Reader as _, SliceReader, Tag, TagNumber, Tagged as _};
+use der::{Decode as _, Reader as _, SliceReader, Tag, TagNumber, Tagged as _};
 use spki::AlgorithmIdentifierRef;
 use x509_cert::Certificate;
-use x509_cert::ext::pkix::SubjectKeyIdentifier;
 
 use super::unsigned::{self, Unsigned};
 use crate::algorithm::Hash;
 use crate::error::CmsError;
+use crate::naming;
 
 /// A signature as it stands in the message; nothing of it is checked.
 pub(super) struct Info<'a> {
@@ -53,12 +53,9 @@ impl<'a> Info<'a> {
 
     /// Whether it names this certificate: by issuer and number, or by its key's identifier.
     pub(super) fn names(&self, certificate: &Certificate) -> bool {
-        let certificate = certificate.tbs_certificate();
-        if self.signer.tag().is_context_specific() {
-            let key = certificate.get_extension::<SubjectKeyIdentifier>();
-            return matches!(key, Ok(Some((_, id))) if id.0.as_bytes() == self.signer.value());
+        match self.signer.tag().is_context_specific() {
+            true => naming::has_key_id(certificate, self.signer.value()),
+            false => naming::is_issued(certificate, self.signer.value()),
         }
-        let parts = [certificate.issuer().to_der(), certificate.serial_number().to_der()];
-        parts.into_iter().collect::<Result<Vec<_>, _>>().is_ok_and(|parts| parts.concat() == self.signer.value())
     }
 }

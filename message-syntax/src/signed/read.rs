@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::Context;
 use const_oid::ObjectIdentifier;
-use der::asn1::AnyRef;
-use der::{Decode as _, Encode as _, Reader as _, SliceReader};
+use der::{Decode as _, Encode as _};
 use spki::AlgorithmIdentifierRef;
 use x509_cert::Certificate;
 
@@ -18,8 +17,10 @@ use super::{DATA, PORTION, SIGNED_DATA};
 use crate::algorithm::{Algorithm, Hash};
 use crate::ber::Ber;
 use crate::error::CmsError;
-use crate::tlv::{OID, ONE, SEQUENCE, SET, ZERO, tlv};
+use crate::tlv::{ONE, SEQUENCE, SET, ZERO, elements, tlv};
 
+/// What is looked for.
+const SIGNED: &str = "a signed message";
 /// Largest set of hash algorithms, of certificates, of revocation lists and of signatures (bytes).
 const MAX_HASHES: usize = 4 * 1024;
 const MAX_CERTIFICATES: usize = 1 << 20;
@@ -28,8 +29,6 @@ const MAX_SIGNATURES: usize = 1 << 20;
 /// Most certificates that are looked at, and most signatures.
 const MOST_CERTIFICATES: usize = 64;
 const MOST_SIGNATURES: usize = 16;
-/// An integer or an object identifier.
-const MAX_SMALL: usize = 64;
 
 /// Somebody has signed this content with the key in this certificate. Whether the certificate counts is not said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,27 +56,13 @@ pub fn verify(
     sink: &mut dyn Write,
 ) -> Result<Vec<Signature>, CmsError> {
     let mut ber = Ber::new(message);
-    let outer = ber.first()?;
-    if outer.tag != SEQUENCE {
-        return Err(CmsError::form("a CMS message", format!("the tag {:#04x}", outer.tag)));
-    }
-    let outer = ber.enter(outer)?;
-    let kind = oid(&mut ber, outer)?;
-    if kind != SIGNED_DATA {
-        return Err(CmsError::form("a signed message", format!("one of the type {kind}")));
-    }
-    let held = ber.expect(outer, ZERO, "the content of the message")?;
-    let held = ber.enter(held)?;
-    let signed = ber.expect(held, SEQUENCE, "SignedData")?;
-    let signed = ber.enter(signed)?;
-    let version = ber.expect(signed, 0x02, "a version")?;
-    ber.whole(version, MAX_SMALL)?;
+    let (_, [outer, held, signed]) = ber.message(&[SIGNED_DATA], SIGNED)?;
     let hashes = ber.expect(signed, SET, "hash algorithms")?;
     let mut hashes = hashers(&ber.whole(hashes, MAX_HASHES)?)?;
 
     let inner = ber.expect(signed, SEQUENCE, "the signed content")?;
     let inner = ber.enter(inner)?;
-    let kind = oid(&mut ber, inner)?;
+    let kind = ber.oid(inner)?;
     // Receipts (RFC 2634) and others a program may sign by itself, over bytes that a stranger chose.
     if kind != DATA {
         return Err(CmsError::form("a message over data", format!("one over the type {kind}")));
@@ -128,6 +113,23 @@ pub fn verify(
     infos.into_iter().map(|info| signature(&Info::read(info)?, kind, &hashes, &certificates)).collect()
 }
 
+/// The certificates of a message, whatever it is signed with, or by nobody: files that hold certificates are such messages
+/// (`.p7b`, `.p7c`). They prove nothing. What the message holds beside them is not looked at.
+///
+/// # Errors
+/// It is no signed message, or beyond a limit.
+pub fn certificates(message: impl Read) -> Result<Vec<Vec<u8>>, CmsError> {
+    let mut ber = Ber::new(message);
+    let (_, [_, _, signed]) = ber.message(&[SIGNED_DATA], SIGNED)?;
+    let hashes = ber.expect(signed, SET, "hash algorithms")?;
+    ber.whole(hashes, MAX_HASHES)?;
+    let inner = ber.expect(signed, SEQUENCE, "the signed content")?;
+    ber.whole(inner, MAX_CERTIFICATES)?;
+    let set = ber.expect(signed, ZERO, "certificates")?;
+    let found = certificates_of(&ber.whole(set, MAX_CERTIFICATES)?)?;
+    Ok(found.into_iter().map(|(_, der)| der).collect())
+}
+
 /// Checks one signature.
 fn signature(
     info: &Info<'_>,
@@ -160,12 +162,6 @@ fn signature(
     })
 }
 
-fn oid<R: Read>(ber: &mut Ber<R>, frame: crate::ber::Frame) -> Result<ObjectIdentifier, CmsError> {
-    let header = ber.expect(frame, OID, "an object identifier")?;
-    let der = ber.whole(header, MAX_SMALL)?;
-    ObjectIdentifier::from_der(&der).map_err(|error| CmsError::form("an object identifier", error))
-}
-
 /// A hasher for every algorithm at the beginning that is known here.
 fn hashers(set: &[u8]) -> Result<Vec<(Hash, Context)>, CmsError> {
     let mut hashers: Vec<(Hash, Context)> = Vec::new();
@@ -186,20 +182,4 @@ fn certificates_of(set: &[u8]) -> Result<Vec<(Certificate, Vec<u8>)>, CmsError> 
     let elements = elements(set, "certificates", MOST_CERTIFICATES)?;
     let whole = elements.into_iter().filter_map(|element| element.to_der().ok());
     Ok(whole.filter_map(|der| Some((Certificate::from_der(&der).ok()?, der))).collect())
-}
-
-/// The elements of a set, whatever their order.
-fn elements<'a>(set: &'a [u8], what: &'static str, most: usize) -> Result<Vec<AnyRef<'a>>, CmsError> {
-    let wrong = |error: der::Error| CmsError::form(what, error);
-    // Its tag may be an implicit one: what counts is what is in it.
-    let content = AnyRef::from_der(set).map_err(wrong)?.value();
-    let mut reader = SliceReader::new(content).map_err(wrong)?;
-    let mut elements = Vec::new();
-    while !reader.is_finished() {
-        if elements.len() == most {
-            return Err(CmsError::form(what, format!("more than {most}")));
-        }
-        elements.push(AnyRef::decode(&mut reader).map_err(wrong)?);
-    }
-    Ok(elements)
 }

@@ -10,6 +10,7 @@ use super::unsigned::{self, Unsigned};
 use super::{DATA, PORTION, SIGNED_DATA, attributes};
 use crate::algorithm::Algorithm;
 use crate::error::CmsError;
+use crate::naming;
 use crate::tlv::{END, INDEFINITE, OCTET_STRING, OCTET_STRING_IN_PARTS, SEQUENCE, SET, ZERO, header, set_of, tlv};
 
 /// Version 1: the certificate is named by issuer and number, and the content is plain data (RFC 5652 section 5.1).
@@ -132,14 +133,12 @@ impl Signer<'_> {
         let leaf = self.chain.first().ok_or(CmsError::NoCertificate)?;
         let unreadable = |error: der::Error| CmsError::form("a certificate", error);
         let certificate = Certificate::from_der(leaf).map_err(unreadable)?;
-        let certificate = certificate.tbs_certificate();
-        let by = [certificate.issuer().to_der(), certificate.serial_number().to_der()];
-        let [issuer, serial] = by.map(|part| part.map_err(unreadable));
+        let named = naming::issuer_and_serial(&certificate)?;
         let attributes = attributes::write(content_sha, self.time, leaf)?;
         let value = (self.sign)(&attributes).map_err(CmsError::Sign)?;
         let info = [
             &VERSION_1[..],
-            &tlv(SEQUENCE, &[&issuer?, &serial?]),
+            &named,
             &self.algorithm.hash().identifier(),
             // IMPLICIT: the same bytes with another tag.
             &[ZERO],
@@ -157,7 +156,7 @@ fn oid(oid: const_oid::ObjectIdentifier) -> Vec<u8> {
 }
 
 /// The whole content, in portions.
-pub(super) fn portions(content: &mut dyn Read, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+pub(crate) fn portions(content: &mut dyn Read, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     let mut portion = vec![0; PORTION];
     loop {
         match content.read(&mut portion) {

@@ -51,6 +51,7 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "ui.memory", unit: "MB", aim: "figure ≤ 40", run: ui::memory },
     Row { name: "ui.idle", unit: "% of a CPU", aim: "figure < 0.1", run: ui::idle },
     Row { name: "cms.sign", unit: "s/GiB", aim: "≤ 1.25, < 64 MB", run: certtool::sign },
+    Row { name: "cms.encrypt", unit: "s/GiB", aim: "≤ 1.25, < 64 MB", run: certtool::encrypt },
     Row { name: "history.search", unit: "ms p95", aim: "figure < 50", run: history::search },
     Row { name: "log.append", unit: "entries/s", aim: "figure ≥ 20000", run: log::append },
     Row { name: "log.growth", unit: "µs CPU/entry", aim: "≤ log of the sizes", run: log::growth },

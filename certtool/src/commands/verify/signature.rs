@@ -172,7 +172,7 @@ impl Read for Hashed<'_> {
 }
 
 /// A message in PEM, which holds no large content.
-fn pem(path: &Path, reader: &mut dyn Read) -> Result<Vec<u8>, Failure> {
+pub(crate) fn pem(path: &Path, reader: &mut dyn Read) -> Result<Vec<u8>, Failure> {
     let refused = |found: String| {
         let what = format!("{}: expected a message in PEM, found {found}", path.display());
         Failure::new(Exit::Refused, what, "Ask for it again.")

@@ -1,5 +1,5 @@
 //! How long `certtool` takes to begin and end, beside a program that does nothing: whoever types waits for that each time;
-//! and to sign a large file, beside `openssl cms`.
+//! and to sign or encrypt a large file, beside `openssl cms`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -20,7 +20,7 @@ use crate::measure::{Pair, Part, Scale, median, memory, paired, wall};
 /// Each of them starts a process.
 const ROUNDS: usize = 40;
 
-/// How large the signed file is, and how often it is signed.
+/// How large the file is, and how often it is signed or encrypted.
 const BYTES: u64 = 1 << 30;
 const SIGNED: usize = 3;
 /// How often the kernel is asked what a program takes, while it runs.
@@ -46,21 +46,20 @@ pub(crate) fn sign(_: &Runtime, scale: Scale) -> Pair {
     let [content, ours, theirs] = ["content", "ours.p7s", "theirs.p7s"].map(|name| place.at(name));
     // It has no blocks on the disk, so neither side waits for that.
     File::create(&content).and_then(|file| file.set_len(BYTES)).expect("there is room for a file");
-    let mut most: f64 = 0.0;
+    let mut most = Most::default();
     let certtool = || {
-        let mut child = place
-            .certtool(&["sign", &content, "--dated", "no", "--by", &certificate, "--key", &key, "--out", &ours])
-            .spawn()
-            .expect("the program starts");
-        let status = loop {
-            // Once it has ended there is no number.
-            most = most.max(memory(child.id(), "VmHWM:"));
-            match child.try_wait().expect("it is ours") {
-                Some(status) => break status,
-                None => std::thread::sleep(LOOK),
-            }
-        };
-        assert!(status.success(), "certtool signs");
+        most.of(place.certtool(&[
+            "sign",
+            &content,
+            "--dated",
+            "no",
+            "--by",
+            &certificate,
+            "--key",
+            &key,
+            "--out",
+            &ours,
+        ]))
     };
     let openssl = || {
         let mut command = Command::new("openssl");
@@ -71,7 +70,54 @@ pub(crate) fn sign(_: &Runtime, scale: Scale) -> Pair {
     let mut certtool = certtool;
     let pair = paired(SIGNED * scale.factor, || wall(1, &mut certtool) / 1e6, || wall(1, openssl) / 1e6);
     assert!(fs::metadata(&ours).is_ok_and(|found| found.len() > 0), "a signature was written");
-    pair.noted(format!("at most {most:.0} MB resident (aim < 64)"))
+    pair.noted(most.note())
+}
+
+/// A gibibyte to a P-256 key with AES-256-GCM, from the file to an encrypted one.
+pub(crate) fn encrypt(_: &Runtime, scale: Scale) -> Pair {
+    let place = Place::new();
+    let (certificate, _) = place.mail();
+    let [content, ours, theirs] = ["content", "ours.p7m", "theirs.p7m"].map(|name| place.at(name));
+    File::create(&content).and_then(|file| file.set_len(BYTES)).expect("there is room for a file");
+    let mut most = Most::default();
+    let certtool = || most.of(place.certtool(&["encrypt", &content, "--to", &certificate, "--out", &ours]));
+    let openssl = || {
+        let mut command = Command::new("openssl");
+        command.args(["cms", "-encrypt", "-binary", "-stream", "-aes-256-gcm", "-outform", "DER", "-in", &content]);
+        command.args(["-out", &theirs, &certificate]);
+        ran(command);
+        // Certtool's is on the disk when it ends.
+        File::open(&theirs).and_then(|file| file.sync_all()).expect("it was written");
+    };
+    let mut certtool = certtool;
+    let pair = paired(SIGNED * scale.factor, || wall(1, &mut certtool) / 1e6, || wall(1, openssl) / 1e6);
+    let size = |path: &str| fs::metadata(path).map_or(0, |found| found.len());
+    assert!(size(&ours) > BYTES && size(&theirs) > BYTES, "both have encrypted everything");
+    pair.noted(most.note())
+}
+
+/// The most that programs had resident.
+#[derive(Default)]
+struct Most(f64);
+
+impl Most {
+    /// Runs it to its end, which is a good one.
+    fn of(&mut self, mut command: Command) {
+        let mut child = command.spawn().expect("the program starts");
+        let status = loop {
+            // Once it has ended there is no number.
+            self.0 = self.0.max(memory(child.id(), "VmHWM:"));
+            match child.try_wait().expect("it is ours") {
+                Some(status) => break status,
+                None => std::thread::sleep(LOOK),
+            }
+        };
+        assert!(status.success(), "{command:?}");
+    }
+
+    fn note(&self) -> String {
+        format!("at most {:.0} MB resident (aim < 64)", self.0)
+    }
 }
 
 /// Runs it to its end, which is a good one.

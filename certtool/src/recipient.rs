@@ -1,0 +1,137 @@
+//! To whom something is encrypted: her certificate for mail, which has to hold now, by the authority she is known by.
+
+use std::path::Path;
+
+use device::chain_from_pem;
+use identity::certificate::Certificate;
+use identity::trust::{Revocation, Trust};
+use identity::verify::verify_mail;
+use identity::{CertificateDer, Identifier, UnixTime};
+use serde::Serialize;
+
+use crate::commands::verify::refusal;
+use crate::commands::verify::signature::pem_content;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::output::Page;
+use crate::subject::{self, Subject, for_mail};
+use crate::text;
+
+/// A certificate to which something may be encrypted, and whose it is.
+#[derive(Debug, Serialize)]
+pub(crate) struct Recipient {
+    identifier: String,
+    authority: String,
+    not_after: String,
+    /// Whether a revocation list of her authority is known here.
+    revocation_checked: bool,
+    /// What her address could be taken for, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lookalike: Option<String>,
+    /// In DER.
+    #[serde(skip)]
+    pub(crate) certificate: CertificateDer,
+}
+
+/// Whose certificate `name` means: a file, one of one's own, or a person's. Nothing is encrypted to one that does not hold.
+///
+/// # Errors
+/// There is none, or it is refused: exit code 3, with the rule that it breaks.
+pub(crate) fn recipient(context: &Context, name: &str, trust: &Trust, now: UnixTime) -> Result<Recipient, Failure> {
+    let subject = certificate(context, name)?;
+    let person = verify_mail(&subject.chain, trust, now).map_err(|error| {
+        let mut failure = refusal(error, &subject, now, false);
+        failure.what.push_str("; nothing was encrypted to it");
+        failure
+    })?;
+    let certificate = subject.chain.into_iter().next();
+    Ok(Recipient {
+        identifier: person.identifier().to_string(),
+        authority: person.authority().to_owned(),
+        not_after: text::rfc3339(person.not_after()),
+        revocation_checked: person.revocation() != Revocation::Unknown,
+        lookalike: person.identifier().lookalike().map(|lookalike| lookalike.to_string()),
+        certificate: certificate.expect("a chain that was verified begins with a certificate"),
+    })
+}
+
+impl Recipient {
+    /// Whose it is, under the line that says what was done.
+    pub(crate) fn page(&self, page: &mut Page) {
+        page.field("to", format!("{}, certified by {}", self.identifier, self.authority));
+        if let Some(lookalike) = &self.lookalike {
+            page.warning(&format!("Look twice: {lookalike}."));
+        }
+        if !self.revocation_checked {
+            page.warning(&format!("  no revocation list is known here for the certificate of {}", self.identifier));
+        }
+    }
+}
+
+/// The certificate that is meant, not verified.
+fn certificate(context: &Context, name: &str) -> Result<Subject, Failure> {
+    let path = Path::new(name);
+    if path.exists() {
+        return Ok(Subject::of_file(name.to_owned(), chain_of_file(path)?));
+    }
+    match Identifier::parse(name) {
+        Ok(identifier) if context.home.has_mailbox(&identifier)? => {
+            subject::find(context, Some(&for_mail(&identifier)))
+        }
+        Ok(identifier) => of_person(&identifier),
+        // One's own by `mail:`, or what it is that is neither.
+        Err(_) => subject::find(context, Some(name)),
+    }
+}
+
+/// The certificate of a person who is not at this device. There is no public directory of people: she has to hand it over.
+fn of_person(identifier: &Identifier) -> Result<Subject, Failure> {
+    Err(Failure::failed(
+        format!("no certificate for mail of {identifier} is here"),
+        format!(
+            "Ask for it, and give its file: --to FILE. On {identifier}'s own device it is in what certtool export --for openssl mail:{identifier} writes."
+        ),
+    ))
+}
+
+/// The chain in a file, leaf first: certificates in PEM or DER, or a message that holds them (PKCS#7, .p7c), in any order.
+fn chain_of_file(path: &Path) -> Result<Vec<CertificateDer>, Failure> {
+    const PKCS7: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
+    let bytes = subject::read_file(path)?;
+    let begins = String::from_utf8_lossy(&bytes[..bytes.len().min(64)]).trim_start().to_owned();
+    let message = if begins.starts_with("-----BEGIN PKCS7-----") || begins.starts_with("-----BEGIN CMS-----") {
+        pem_content(&bytes).map_err(|found| no_certificate(path, &found))?
+    } else if bytes.starts_with(b"\x30") && bytes.windows(PKCS7.len()).take(8).any(|part| part == PKCS7) {
+        bytes
+    } else if bytes.starts_with(b"\x30") {
+        return Ok(vec![bytes.into()]);
+    } else {
+        return chain_from_pem(&bytes).map_err(|found| no_certificate(path, &found));
+    };
+    let found = message_syntax::certificates(&message[..]).map_err(|error| no_certificate(path, &error.to_string()))?;
+    let chain: Vec<CertificateDer> = found.into_iter().take(identity::MAX_CHAIN).map(CertificateDer::from).collect();
+    if chain.is_empty() {
+        return Err(no_certificate(path, "none in it"));
+    }
+    Ok(leaf_first(chain))
+}
+
+/// One that has issued none of the others comes first.
+fn leaf_first(mut chain: Vec<CertificateDer>) -> Vec<CertificateDer> {
+    let parsed: Vec<_> = chain.iter().map(|der| Certificate::parse(der).ok()).collect();
+    let issued = |one: &Certificate| {
+        let others = parsed.iter().flatten().filter(|other| other.tbs().subject() != other.tbs().issuer());
+        others.filter(|other| other.tbs().issuer() == one.tbs().subject()).count()
+    };
+    let leaf = parsed.iter().position(|one| one.as_ref().is_some_and(|one| issued(one) == 0));
+    chain.swap(0, leaf.unwrap_or(0));
+    chain
+}
+
+fn no_certificate(path: &Path, found: &str) -> Failure {
+    Failure::new(
+        Exit::Failed,
+        format!("{}: expected a certificate in PEM, DER or PKCS#7, found {found}", path.display()),
+        "A PEM file has a line -----BEGIN CERTIFICATE-----.",
+    )
+}
