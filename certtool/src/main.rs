@@ -22,6 +22,7 @@ mod explained;
 mod failure;
 mod handed;
 mod health;
+mod messenger;
 mod opening;
 mod output;
 mod progress;

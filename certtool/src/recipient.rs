@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use device::chain_from_pem;
+use device::{NoTheirMailbox, chain_from_pem};
 use identity::certificate::Certificate;
 use identity::trust::{Revocation, Trust};
-use identity::verify::verify_mail;
+use identity::verify::{VerifiedMailbox, verify_mail};
 use identity::{CertificateDer, Identifier, UnixTime};
 use serde::Serialize;
 
@@ -13,6 +13,7 @@ use crate::commands::verify::refusal;
 use crate::commands::verify::signature::pem_content;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::messenger;
 use crate::output::Page;
 use crate::subject::{self, Subject, for_mail};
 use crate::text;
@@ -33,29 +34,47 @@ pub(crate) struct Recipient {
     pub(crate) certificate: CertificateDer,
 }
 
-/// Whose certificate `name` means: a file, one of one's own, or a person's. Nothing is encrypted to one that does not hold.
+/// Whose certificates `name` means: a file's, one of one's own, or a person's, of whom several are kept where her devices have
+/// keys of their own. Nothing is encrypted to one that does not hold.
 ///
 /// # Errors
-/// There is none, or it is refused: exit code 3, with the rule that it breaks.
-pub(crate) fn recipient(context: &Context, name: &str, trust: &Trust, now: UnixTime) -> Result<Recipient, Failure> {
+/// There is none, or it is refused: exit code 3, with the rule that it breaks; 4 if her device cannot be reached.
+pub(crate) fn recipients(
+    context: &Context,
+    name: &str,
+    trust: &Trust,
+    now: UnixTime,
+) -> Result<Vec<Recipient>, Failure> {
+    if let (false, Ok(who)) = (Path::new(name).exists(), Identifier::parse(name))
+        && !context.home.has_mailbox(&who)?
+        && !context.home.has_device(&who)?
+    {
+        return of_person(context, &who, trust, now);
+    }
     let subject = certificate(context, name)?;
     let person = verify_mail(&subject.chain, trust, now).map_err(|error| {
         let mut failure = refusal(error, &subject, now, false);
         failure.what.push_str("; nothing was encrypted to it");
         failure
     })?;
-    let certificate = subject.chain.into_iter().next();
-    Ok(Recipient {
-        identifier: person.identifier().to_string(),
-        authority: person.authority().to_owned(),
-        not_after: text::rfc3339(person.not_after()),
-        revocation_checked: person.revocation() != Revocation::Unknown,
-        lookalike: person.identifier().lookalike().map(|lookalike| lookalike.to_string()),
-        certificate: certificate.expect("a chain that was verified begins with a certificate"),
-    })
+    let recipient = Recipient::of(&person, subject.chain);
+    Ok(vec![recipient])
 }
 
 impl Recipient {
+    /// What was verified, and the chain that was.
+    fn of(person: &VerifiedMailbox, chain: Vec<CertificateDer>) -> Self {
+        let certificate = chain.into_iter().next();
+        Self {
+            identifier: person.identifier().to_string(),
+            authority: person.authority().to_owned(),
+            not_after: text::rfc3339(person.not_after()),
+            revocation_checked: person.revocation() != Revocation::Unknown,
+            lookalike: person.identifier().lookalike().map(|lookalike| lookalike.to_string()),
+            certificate: certificate.expect("a chain that was verified begins with a certificate"),
+        }
+    }
+
     /// Whose it is, under the line that says what was done.
     pub(crate) fn page(&self, page: &mut Page) {
         page.field("to", format!("{}, certified by {}", self.identifier, self.authority));
@@ -68,30 +87,58 @@ impl Recipient {
     }
 }
 
-/// The certificate that is meant, not verified.
+/// The certificate that is meant, not verified: a file's, or one's own.
 fn certificate(context: &Context, name: &str) -> Result<Subject, Failure> {
     let path = Path::new(name);
     if path.exists() {
         return Ok(Subject::of_file(name.to_owned(), chain_of_file(path)?));
     }
-    match Identifier::parse(name) {
-        Ok(identifier) if context.home.has_mailbox(&identifier)? => {
-            subject::find(context, Some(&for_mail(&identifier)))
-        }
-        Ok(identifier) => of_person(&identifier),
-        // One's own by `mail:`, or what it is that is neither.
-        Err(_) => subject::find(context, Some(name)),
-    }
+    // With `mail:` before it or without; or what it is that is neither.
+    let own = Identifier::parse(name).map(|identifier| for_mail(&identifier));
+    subject::find(context, Some(own.as_deref().unwrap_or(name)))
 }
 
-/// The certificate of a person who is not at this device. There is no public directory of people: she has to hand it over.
-fn of_person(identifier: &Identifier) -> Result<Subject, Failure> {
-    Err(Failure::failed(
-        format!("no certificate for mail of {identifier} is here"),
-        format!(
-            "Ask for it, and give its file: --to FILE. On {identifier}'s own device it is in what certtool export --for openssl mail:{identifier} writes."
-        ),
-    ))
+/// The certificates of a person who is not at this device. There is no public directory of people: what her devices told the
+/// messenger is kept, and where that is none, or counts no more, her device is asked now.
+fn of_person(context: &Context, who: &Identifier, trust: &Trust, now: UnixTime) -> Result<Vec<Recipient>, Failure> {
+    let kept = match context.home.mail_certificates_of(who, trust, now) {
+        Err(NoTheirMailbox::None { .. } | NoTheirMailbox::Refused { .. }) => {
+            fetch(context, who)?;
+            // A revocation list may have come with it.
+            context.home.mail_certificates_of(who, &context.home.trust_at(now)?, now)
+        }
+        kept => kept,
+    };
+    let kept = kept.map_err(|error| match error {
+        NoTheirMailbox::Home(error) => error.into(),
+        NoTheirMailbox::Refused { .. } => Failure::new(Exit::Refused, error.to_string(), ASK),
+        NoTheirMailbox::None { .. } => Failure::failed(error.to_string(), ASK),
+    })?;
+    Ok(kept.into_iter().map(|one| Recipient::of(&one.verified, one.chain)).collect())
+}
+
+const ASK: &str = "Ask them for their certificate, and give its file: --to FILE.";
+
+/// Has the messenger get it from her device, which needs her to be online.
+fn fetch(context: &Context, who: &Identifier) -> Result<(), Failure> {
+    context.output.step(&format!("no certificate for mail of {who} is kept here: asking their device"));
+    let mut command = messenger::command(context, "certificate");
+    command.arg(who.as_str());
+    let none = |exit, why: &str, remedy: &str| {
+        let what = format!("no certificate for mail of {who} is kept here, and their device gave none: {why}");
+        Failure::new(
+            exit,
+            what,
+            format!("Try this: {}. Or give a file with it: --to FILE.", remedy.trim_end_matches('.')),
+        )
+    };
+    let (said, exit) =
+        messenger::said(command).map_err(|failure| none(failure.exit, &failure.what, &failure.remedy))?;
+    if exit == Exit::Ok {
+        return Ok(());
+    }
+    let of = |field: &str| said.get("error").and_then(|error| error.get(field)?.as_str()).unwrap_or_default();
+    Err(none(exit, of("what"), of("try")))
 }
 
 /// The chain in a file, leaf first: certificates in PEM or DER, or a message that holds them (PKCS#7, .p7c), in any order.

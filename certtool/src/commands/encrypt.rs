@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
 use crate::progress;
-use crate::recipient::{Recipient, recipient};
+use crate::recipient::{Recipient, recipients};
 use crate::subject::beside;
 
 /// Encrypt a file.
@@ -25,6 +25,7 @@ use crate::subject::beside;
 /// nobody changed it on the way. Who wrote it is not in it: sign it before, if that is to be known.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
+    certtool encrypt letter.txt --to bob@example.org\n  \
     certtool encrypt letter.txt --to bob.pem\n  \
     certtool encrypt letter.txt --to bob.pem --to carol.p7c --to mail:alice@example.org\n  \
     certtool encrypt letter.txt --to bob.pem --compatible --out letter.p7m\n  \
@@ -34,8 +35,8 @@ pub(crate) struct Encrypt {
     /// The file to encrypt
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Who can read it: a certificate for mail in PEM, DER or PKCS#7 (.p7c), or an address of your own (with mail: before it or
-    /// without); may be given several times
+    /// Who can read it: an address, whose certificate for mail the messenger was told, or gets from their device now; a
+    /// certificate for mail in PEM, DER or PKCS#7 (.p7c); or an address of your own; may be given several times
     #[arg(long, value_name = "FILE|ID", required = true)]
     to: Vec<String>,
     /// Where to write it [default: FILE.p7m]
@@ -65,8 +66,8 @@ impl Encrypt {
             return Err(device::enrolment::ChooseError::NoPolicy.into());
         }
         let trust = context.home.trust_at(now)?;
-        let to = self.to.iter().map(|name| recipient(context, name, &trust, now));
-        let to: Vec<Recipient> = to.collect::<Result<_, _>>()?;
+        let to = self.to.iter().map(|name| recipients(context, name, &trust, now));
+        let to: Vec<Recipient> = to.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
         let certificates: Vec<&[u8]> = to.iter().map(|one| one.certificate.as_ref()).collect();
         let protection = if self.compatible { Protection::Compatible } else { Protection::Authenticated };
 

@@ -233,10 +233,10 @@ fn nothing_is_encrypted_to_a_certificate_that_does_not_hold() {
     run("openssl", ["x509", "-in", &revoked, "-outform", "DER", "-out", &der]).good();
     place.revoked(0, &[&fs::read(&der).unwrap()]);
     assert!(to(&revoked).bad(3).contains("REV-"));
-    // Who is not here, what is none, and nobody at all.
+    // Of whom nothing is kept, where nobody can go online to ask; what is none, and nobody at all.
     let said = to("carol@example.org").bad(1);
     assert!(
-        said.contains("no certificate for mail of carol@example.org is here") && said.contains("--to FILE"),
+        said.contains("no certificate for mail of carol@example.org is kept here") && said.contains("--to FILE"),
         "{said}"
     );
     assert!(to(&letter).bad(1).contains("expected a certificate in PEM, DER or PKCS#7"));

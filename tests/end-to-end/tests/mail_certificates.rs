@@ -114,6 +114,27 @@ fn a_certificate_for_mail_comes_from_its_owners_device_and_from_nowhere_else() {
     alices.quit().unwrap();
     messenger.quit().unwrap();
 
+    // certtool takes what is kept; who has lost it has the messenger ask, for as long as he is there.
+    let letter = place.path().join("letter").display().to_string();
+    std::fs::write(&letter, LETTER).unwrap();
+    let sealed = format!("{letter}.p7m");
+    let encrypts = |out: &str| alice.certtool(&["encrypt", &letter, "--to", BOB, "--out", out]).unwrap();
+    let opens = |sealed: &str| {
+        let opened = format!("{sealed}.opened");
+        bob.certtool(&["decrypt", sealed, "--out", &opened]).unwrap().expect(0, "decrypting").unwrap();
+        assert_eq!(std::fs::read(&opened).unwrap(), LETTER);
+    };
+    encrypts(&sealed).expect(0, "encrypting to what is kept").unwrap();
+    opens(&sealed);
+    kept(&alice).iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    let done = encrypts(&format!("{sealed}.away")).expect(4, "he is away").unwrap();
+    assert!(done.text().contains("is kept here, and their device gave none"), "{}", done.text());
+    let messenger = online(&bob);
+    let fetched = format!("{sealed}.fetched");
+    encrypts(&fetched).expect(0, "encrypting to what his device tells").unwrap();
+    opens(&fetched);
+    messenger.quit().unwrap();
+
     // He is away: what is kept is named, and nobody else is asked.
     let done = certificate(&alice, &[]).expect(4, "he is away").unwrap();
     assert!(done.text().contains("the one that is kept here counts until"), "{}", done.text());
