@@ -30,6 +30,7 @@ impl Held {
         let Core {
             me: _,
             endorsements: _,
+            mail: _,
             run: _,
             credentials: _,
             draw: _,

@@ -9,7 +9,7 @@ use identity::trust::Fingerprint;
 use super::world::{World, address};
 use crate::api::{Command, Event};
 use crate::room::DeviceKey;
-use crate::wire::{Channel, Close, MAX_VOUCHERS, TalkFrame, Vouchers, decode};
+use crate::wire::{Channel, Close, MAX_VOUCHERS, TalkFrame, Vouchers, capability, decode};
 
 /// What alice's other device says of the one in the world.
 fn endorse(world: &mut World, name: &str) -> Fingerprint {
@@ -130,7 +130,13 @@ fn who_never_says_hello_is_told_all_the_same() {
     let mut world = World::of(&["alice", "bob"]);
     endorse(&mut world, "bob");
     world.hellos_lost.insert("bob".into());
-    // Nor does it answer, which would end the session at once.
+    // Nor does it answer, or tell a certificate for mail, which would end the session at once.
+    let older = |frame: &mut TalkFrame| {
+        if let TalkFrame::Hello { capabilities, .. } = frame {
+            *capabilities &= !capability::MAIL;
+        }
+    };
+    world.meddling.insert("alice".into(), Box::new(older));
     world.takes_nothing.insert("bob".into());
     world.send("alice", "bob", "hello", 1);
     assert!(peers(&world.events("alice")).is_empty(), "not yet: it may be endorsed");

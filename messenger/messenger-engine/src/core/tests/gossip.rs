@@ -64,7 +64,7 @@ fn both_tell_once_after_the_text_that_waits() {
     world.send("alice", "bob", "hello", 1);
     world.send("alice", "bob", "again", 2);
     assert_eq!(texts(&world.events("bob")), ["hello", "again"]);
-    assert_eq!(sent(&world, "alice"), ["Hello", "Text", "Views", "Text"]);
+    assert_eq!(sent(&world, "alice"), ["Hello", "Text", "Views", "MailCertificate", "Text"]);
     assert_eq!(sent(&world, "bob").iter().filter(|kind| *kind == "Views").count(), 1);
     for (notebook, from) in notebooks.iter().zip(["bob", "alice"]) {
         assert_eq!(*notebook.heard.lock().unwrap(), [(address(from).parse().unwrap(), views(from))]);
