@@ -198,7 +198,7 @@ mod tests {
         begun: UnixTime,
     ) -> Vec<CertificateDer<'static>> {
         let who = Identifier::parse(who).unwrap();
-        authority.issue_mail(&Profile::mail(), &who, &mail_key(algorithm), begun)
+        authority.issue_mail(Profile::mail(), &who, &mail_key(algorithm), begun)
     }
 
     fn place() -> (tempfile::TempDir, Home) {

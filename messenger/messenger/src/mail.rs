@@ -69,7 +69,7 @@ mod tests {
             UnixTime::since_unix_epoch(std::time::Duration::from_secs(now.as_secs().saturating_sub(hours * 3600)))
         };
         let authority = Authority::new(1, begun(1));
-        let issue = |hours| authority.issue_mail(&Profile::mail(), &bob, &mail_key(KeyAlgorithm::P256), begun(hours));
+        let issue = |hours| authority.issue_mail(Profile::mail(), &bob, &mail_key(KeyAlgorithm::P256), begun(hours));
         let chain = issue(1);
         let told = MailCertificate {
             who: bob.clone(),

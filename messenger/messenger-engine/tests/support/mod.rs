@@ -73,7 +73,7 @@ fn trust_in(authority: &Authority, careless: &Authority) -> Arc<Trust> {
 
 fn mail(authority: &Authority, name: &str, begun: UnixTime) -> Vec<CertificateDer<'static>> {
     let key = identity::testing::mail_key(KeyAlgorithm::P256);
-    authority.issue_mail(&Profile::mail(), &identifier(name), &key, begun)
+    authority.issue_mail(Profile::mail(), &identifier(name), &key, begun)
 }
 
 pub(crate) fn identifier(name: &str) -> Identifier {

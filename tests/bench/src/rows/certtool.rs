@@ -59,7 +59,7 @@ pub(crate) fn sign(_: &Runtime, scale: Scale) -> Pair {
             &key,
             "--out",
             &ours,
-        ]))
+        ]));
     };
     let openssl = || {
         let mut command = Command::new("openssl");
