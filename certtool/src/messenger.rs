@@ -25,9 +25,9 @@ pub(crate) fn shown(mut command: Command) -> Result<Exit, Failure> {
     command.status().map(exit).map_err(|error| not_started(&error))
 }
 
-/// The object that it prints with `--json`, or its error as one.
+/// The object that it prints, or its error as one, where it was told `--json`.
 pub(crate) fn said(mut command: Command) -> Result<(Map<String, Value>, Exit), Failure> {
-    let done = command.arg("--json").stderr(Stdio::inherit()).output().map_err(|error| not_started(&error))?;
+    let done = command.stderr(Stdio::inherit()).output().map_err(|error| not_started(&error))?;
     let object = serde_json::from_slice(&done.stdout).map_err(|error| {
         let remedy = "Install the messenger that belongs to this certtool.";
         Failure::failed(format!("messenger said what is not understood: {error}"), remedy)

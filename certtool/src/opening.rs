@@ -69,36 +69,48 @@ pub(crate) fn opened<R: Read>(
     }
     // A certificate that was renewed is gone, and its key is the same: whoever has the old one still encrypts to that.
     for one in &candidates {
-        let before = |recipient: &&Recipient| recipient.may_be_before(&one.certificate);
-        let mut fitting = envelope.recipients().iter().filter(before).peekable();
-        if fitting.peek().is_none() {
-            continue;
-        }
-        let own = one.open(context)?;
-        if let Some(key) = fitting.find_map(|recipient| envelope.content_key(recipient, &own).ok()) {
+        let own = match one.open(context) {
+            Ok(own) => own,
+            // Another key may be at hand.
+            Err(failure) => {
+                closed.get_or_insert(failure);
+                continue;
+            }
+        };
+        if let Some(key) = before(envelope, one, &own) {
             return Ok(Opened { by: one.name.clone(), key });
         }
     }
-    Err(for_nobody_here(file, envelope.recipients().len()))
+    Err(closed.unwrap_or_else(|| for_nobody_here(file, envelope.recipients().len())))
+}
+
+/// The content's key for a certificate from before of one's own key, of which the message says no more than what it named.
+fn before<R: Read>(envelope: &Envelope<R>, one: &Candidate, own: &DecryptionKey) -> Option<ContentKey> {
+    let all = envelope.recipients();
+    let mut certain = all.iter().filter(|recipient| recipient.proves_its_key());
+    certain.find_map(|recipient| envelope.content_key(recipient, own).ok()).or_else(|| {
+        // RSAES-PKCS1-v1_5 opens with every key, so only where one alone can be meant.
+        let may_be = |recipient: &&Recipient| !recipient.proves_its_key() && recipient.may_be_before(&one.certificate);
+        let mut blind = all.iter().filter(may_be);
+        let only = blind.next().filter(|_| blind.next().is_none())?;
+        envelope.content_key(only, own).ok()
+    })
 }
 
 /// Every key for mail here, those of today first.
 fn candidates(context: &Context) -> Result<Vec<Candidate>, Failure> {
     let mut candidates = Vec::new();
-    let mailboxes = context.home.mailboxes()?;
-    for mailbox in &mailboxes {
+    for mailbox in context.home.mailboxes()? {
         let Some(certificate) = mailbox.chain.first().cloned() else { continue };
         let place = Place::Mailbox(mailbox.identifier.clone());
         candidates.push(Candidate { name: for_mail(&mailbox.identifier), certificate, place });
     }
-    for mailbox in &mailboxes {
-        for earlier in context.home.earlier_mailboxes(&mailbox.identifier)? {
-            let Some(certificate) = earlier.chain.first().cloned() else { continue };
-            let leaf = Leaf::of(&earlier.chain);
-            let name =
-                leaf.map_or_else(|| for_mail(&earlier.identifier), |leaf| for_earlier(&earlier.identifier, &leaf));
-            candidates.push(Candidate { name, certificate, place: Place::Earlier(Box::new(earlier)) });
-        }
+    // Also of an address of which nothing is in use here: imported, or from a backup.
+    for earlier in context.home.all_earlier_mailboxes()? {
+        let Some(certificate) = earlier.chain.first().cloned() else { continue };
+        let leaf = Leaf::of(&earlier.chain);
+        let name = leaf.map_or_else(|| for_mail(&earlier.identifier), |leaf| for_earlier(&earlier.identifier, &leaf));
+        candidates.push(Candidate { name, certificate, place: Place::Earlier(Box::new(earlier)) });
     }
     Ok(candidates)
 }

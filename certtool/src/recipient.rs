@@ -57,8 +57,17 @@ pub(crate) fn recipients(
         failure.what.push_str("; nothing was encrypted to it");
         failure
     })?;
-    let recipient = Recipient::of(&person, subject.chain);
-    Ok(vec![recipient])
+    // A file may be called as somebody's address is, and come from anywhere.
+    if let Ok(who) = Identifier::parse(name)
+        && *person.identifier() != who
+    {
+        return Err(Failure::new(
+            Exit::Refused,
+            format!("the file {name} holds a certificate of {}; nothing was encrypted to it", person.identifier()),
+            format!("Give it as ./{name} if the file is meant; otherwise move it away."),
+        ));
+    }
+    Ok(vec![Recipient::of(&person, subject.chain)])
 }
 
 impl Recipient {
@@ -123,7 +132,11 @@ const ASK: &str = "Ask them for their certificate, and give its file: --to FILE.
 fn fetch(context: &Context, who: &Identifier) -> Result<(), Failure> {
     context.output.step(&format!("no certificate for mail of {who} is kept here: asking their device"));
     let mut command = messenger::command(context, "certificate");
-    command.arg(who.as_str());
+    if let Some(identity) = &context.identity {
+        command.arg("--identity").arg(identity.as_str());
+    }
+    // An address may begin as an option does.
+    command.args(["--json", "--", who.as_str()]);
     let none = |exit, why: &str, remedy: &str| {
         let what = format!("no certificate for mail of {who} is kept here, and their device gave none: {why}");
         Failure::new(

@@ -128,11 +128,26 @@ impl NewFile {
     /// # Errors
     /// It cannot be put there; what was there before is unchanged.
     pub fn keep(self) -> Result<(), HomeError> {
+        self.put(|file, path| file.persist(path))
+    }
+
+    /// The same where nothing is yet.
+    ///
+    /// # Errors
+    /// It cannot be put there, or something came there meanwhile, which is unchanged.
+    pub fn keep_new(self) -> Result<(), HomeError> {
+        self.put(|file, path| file.persist_noclobber(path))
+    }
+
+    fn put(
+        self,
+        persist: impl Fn(tempfile::NamedTempFile, &Path) -> Result<File, tempfile::PersistError>,
+    ) -> Result<(), HomeError> {
         let Self { file: Some(file), path } = self else { return Ok(()) };
         let folder = file.path().parent().unwrap_or(Path::new(".")).to_owned();
         let kept = (|| {
             file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)?;
+            persist(file, &path).map_err(|error| error.error)?;
             File::open(folder)?.sync_all()
         })();
         kept.map_err(|source| write_error(&path, source))

@@ -76,7 +76,13 @@ impl Decrypt {
         let mut content = BufWriter::with_capacity(BUFFER, NewFile::create_or_null(&out)?);
         envelope.decrypt(&key, &mut content).map_err(failed)?;
         content.flush().map_err(|error| failed(error.into()))?;
-        content.into_inner().map_err(|error| failed(error.into_error().into()))?.keep()?;
+        let content = content.into_inner().map_err(|error| failed(error.into_error().into()))?;
+        // A place that nobody has named was free when this began.
+        if self.out.is_some() {
+            content.keep()?;
+        } else {
+            content.keep_new()?;
+        }
         bar.finish_and_clear();
         if !authenticated {
             let file = self.file.display();

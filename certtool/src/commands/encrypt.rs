@@ -29,7 +29,8 @@ use crate::subject::beside;
     certtool encrypt letter.txt --to bob.pem\n  \
     certtool encrypt letter.txt --to bob.pem --to carol.p7c --to mail:alice@example.org\n  \
     certtool encrypt letter.txt --to bob.pem --compatible --out letter.p7m\n  \
-    certtool sign letter.txt --attached && certtool encrypt letter.txt.p7m --to bob.pem --out letter.p7m\n  \
+    certtool sign letter.txt --attached\n  \
+    certtool encrypt letter.txt.p7m --to bob.pem --out letter.p7m\n  \
     certtool decrypt letter.p7m --out letter.txt")]
 pub(crate) struct Encrypt {
     /// The file to encrypt
@@ -77,7 +78,13 @@ impl Encrypt {
         let mut message = BufWriter::with_capacity(BUFFER, NewFile::create(&out)?);
         message_syntax::encrypt(&mut content, &certificates, protection, &mut message).map_err(failed)?;
         message.flush().map_err(|error| failed(error.into()))?;
-        message.into_inner().map_err(|error| failed(error.into_error().into()))?.keep()?;
+        let message = message.into_inner().map_err(|error| failed(error.into_error().into()))?;
+        // A place that nobody has named was free when this began.
+        if self.out.is_some() {
+            message.keep()?;
+        } else {
+            message.keep_new()?;
+        }
         bar.finish_and_clear();
         context.output.report(&Encrypted { encrypted: true, to, authenticated: !self.compatible, written_to: out });
         Ok(Exit::Ok)

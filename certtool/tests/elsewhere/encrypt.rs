@@ -13,7 +13,7 @@ const MAIL: &str = "mail:alice@example.org";
 
 impl Place {
     /// What comes out of a message: with the key that these options say.
-    fn decrypted(&self, message: &str, options: &[&str]) -> Vec<u8> {
+    pub(crate) fn decrypted(&self, message: &str, options: &[&str]) -> Vec<u8> {
         let out = self.at("clear");
         let _ = fs::remove_file(&out);
         self.certtool(&[&["decrypt", message, "--out", &out], options].concat()).good();
@@ -185,11 +185,24 @@ fn keys_from_before_open_what_was_encrypted_to_them() {
         for options in [&["--out", today.as_str()][..], &["--out", &old, "--compatible"]] {
             place.certtool(&[&["encrypt", &letter, "--to", ALICE], options].concat()).good();
         }
+        // For somebody with an RSA key as well.
+        let ((bob, _), both, blind) = (place.mail("bob", RSA), place.at("both.p7m"), place.at("blind.p7m"));
+        for options in [&["--out", both.as_str()][..], &["--out", &blind, "--compatible"]] {
+            place.certtool(&[&["encrypt", &letter, "--to", &bob, "--to", ALICE], options].concat()).good();
+        }
         // Renewed: another certificate for the same key.
         fs::remove_dir_all(place.at(&format!("home/mail/{ALICE}"))).unwrap();
         place.mailbox_with(&key);
         assert_eq!(place.decrypted(&today, &[]), LETTER);
         assert_eq!(place.decrypted(&old, &["--unauthenticated"]), LETTER);
+        assert_eq!(place.decrypted(&both, &[]), LETTER);
+        // PKCS#1 v1.5 does not say whose of two it is, and nothing is guessed.
+        let blind = ["decrypt", &blind, "--unauthenticated", "--out", &place.at("guessed")];
+        if kind == MailKeyType::Rsa3072 {
+            assert!(place.certtool(&blind).bad(1).contains("2 keys, none of which is here"));
+        } else {
+            assert_eq!(place.decrypted(blind[1], &["--unauthenticated"]), LETTER);
+        }
         // Another key in its place, and the passphrase on all of them.
         let sealed = place.at("renewed.p7m");
         place.certtool(&["encrypt", &letter, "--to", MAIL, "--out", &sealed]).good();

@@ -98,11 +98,17 @@ impl Home {
         put
     }
 
+    /// What a run that was killed has left, with keys in it. Whoever calls it has the lock.
+    pub(super) fn drop_incoming(&self) -> Result<(), HomeError> {
+        remove(&self.folder.join(INCOMING))
+    }
+
     fn put(&self, folders: &[Written]) -> Result<(), HomeError> {
         let incoming = self.folder.join(INCOMING);
         let put = put(&incoming, folders);
-        // In any case: no key is to stay there.
-        put.and(remove(&incoming))
+        // In any case: no key is to stay there. Where all are in their places only an empty folder may, which is no failure.
+        let _ = remove(&incoming);
+        put
     }
 }
 
@@ -133,8 +139,8 @@ fn put(incoming: &Path, folders: &[Written]) -> Result<(), HomeError> {
     }
     for (at, (from, to)) in moves.iter().enumerate() {
         if let Err(source) = into_place(from, to) {
-            for (from, to) in moves[..at].iter().rev() {
-                // What cannot be taken back stays whole where it is.
+            // With the one that failed, which may have been moved already. What cannot be taken back stays whole where it is.
+            for (from, to) in moves[..=at].iter().rev().filter(|(from, _)| !from.exists()) {
                 let _ = fs::rename(to, from);
             }
             return Err(HomeError::Write { path: (*to).clone(), source });

@@ -34,6 +34,7 @@ impl Home {
             self.clear_key(&path)?;
         }
         let _lock = self.lock()?;
+        self.drop_incoming()?;
         let files = self.keys_in_files()?;
         let list = self.write_beside(&files, passphrase).inspect_err(|_| {
             // Nothing was decided: no key is to lie there in another form than before.

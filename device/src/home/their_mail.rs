@@ -83,18 +83,27 @@ impl Home {
         now: UnixTime,
     ) -> Result<Vec<TheirMailbox>, NoTheirMailbox> {
         let mut found: Vec<TheirMailbox> = Vec::new();
-        let mut refused: Option<String> = None;
+        let (mut refused, mut damaged): (Option<String>, Option<HomeError>) = (None, None);
         for (_, chain) in self.read_kept_mail(who)? {
+            let chain = match chain {
+                Ok(chain) => chain,
+                // One damaged file takes away no other device's.
+                Err(error) => {
+                    damaged.get_or_insert(error);
+                    continue;
+                }
+            };
             match verified_of(who, &chain, trust, now) {
                 Ok(verified) if found.iter().any(|other| other.verified.key() == verified.key()) => {}
                 Ok(verified) => found.push(TheirMailbox { chain, verified }),
                 Err(reason) => refused = refused.or(Some(reason)),
             }
         }
-        match (found.is_empty(), refused) {
-            (false, _) => Ok(found),
-            (true, None) => Err(NoTheirMailbox::None { who: who.clone() }),
-            (true, Some(reason)) => Err(NoTheirMailbox::Refused { who: who.clone(), reason }),
+        match (found.is_empty(), damaged, refused) {
+            (false, ..) => Ok(found),
+            (true, Some(error), _) => Err(error.into()),
+            (true, None, None) => Err(NoTheirMailbox::None { who: who.clone() }),
+            (true, None, Some(reason)) => Err(NoTheirMailbox::Refused { who: who.clone(), reason }),
         }
     }
 
@@ -135,17 +144,17 @@ impl Home {
         self.folder.join(MailKey::FOLDER).join(FOLDER).join(file_name(who))
     }
 
-    /// What began last comes first.
-    fn read_kept_mail(&self, who: &Identifier) -> Result<Vec<(PathBuf, Vec<CertificateDer<'static>>)>, HomeError> {
-        let mut kept = Vec::new();
-        for path in files::files(&self.their_mail(who))? {
-            let chain = read_chain(&path)?;
-            kept.push((path, chain));
-        }
-        kept.sort_by_key(|(_, chain)| std::cmp::Reverse(begun(chain)));
+    /// What began last comes first, and what cannot be read last.
+    fn read_kept_mail(&self, who: &Identifier) -> Result<Vec<(PathBuf, Kept)>, HomeError> {
+        let files = files::files(&self.their_mail(who))?.into_iter();
+        let mut kept: Vec<(PathBuf, Kept)> = files.map(|path| (path.clone(), read_chain(&path))).collect();
+        kept.sort_by_key(|(_, chain)| std::cmp::Reverse(chain.as_ref().ok().map(|chain| begun(chain))));
         Ok(kept)
     }
 }
+
+/// A file of somebody's, read.
+type Kept = Result<Vec<CertificateDer<'static>>, HomeError>;
 
 /// Of this person, by every rule.
 fn verified_of(

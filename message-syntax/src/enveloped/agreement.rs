@@ -40,6 +40,9 @@ const VERSION: [u8; 3] = [INTEGER, 1, 3];
 /// A key of 256 bits that is wrapped, and how long what comes of unwrapping may be at most (bytes).
 const WRAPPED: usize = 40;
 const MAX_KEY: usize = 64;
+/// A point on the largest curve that anybody uses, and additional bytes or parameters (bytes): they are kept and hashed.
+const MAX_POINT: usize = 133;
+const MAX_PART: usize = 1024;
 
 /// How two keys agree, as a message says it.
 #[derive(Clone, Debug)]
@@ -80,6 +83,9 @@ impl Agreement {
     ) -> Result<Self, ObjectIdentifier> {
         let (_, hash) = SCHEMES.into_iter().find(|(oid, _)| *oid == scheme.oid).ok_or(scheme.oid)?;
         let wrap = scheme.parameters.and_then(|any| any.to_der().ok()).unwrap_or_default();
+        if point.len() > MAX_POINT || wrap.len() > MAX_PART || ukm.is_some_and(|ukm| ukm.len() > MAX_PART) {
+            return Err(scheme.oid);
+        }
         let named = AlgorithmIdentifierRef::from_der(&wrap).map_err(|_| scheme.oid)?.oid;
         let (_, wrap_length) = WRAPS.into_iter().find(|(oid, _)| *oid == named).ok_or(named)?;
         Ok(Self { point: point.to_vec(), ukm: ukm.map(<[u8]>::to_vec), hash, wrap, wrap_length })

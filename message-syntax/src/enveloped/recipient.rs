@@ -1,5 +1,7 @@
 //! RecipientInfo (RFC 5652 section 6.2): for whom a message is, and the content's key as she gets it.
 
+use std::sync::Arc;
+
 use const_oid::db::rfc5912::ID_EC_PUBLIC_KEY;
 use der::asn1::{AnyRef, BitStringRef, OctetStringRef};
 use der::{Decode as _, Encode as _, Reader as _, SliceReader, Tag, Tagged as _};
@@ -33,7 +35,8 @@ enum Name {
 /// How the content's key got to her.
 #[derive(Clone, Debug)]
 enum Way {
-    Agreement(Box<Agreement>),
+    /// One for all recipients that are named with it.
+    Agreement(Arc<Agreement>),
     Transport(Padding),
     /// Not known here: its identifier.
     Other(String),
@@ -50,8 +53,8 @@ impl Recipient {
         }
     }
 
-    /// Whether a certificate of this one's issuer is named, or none is: it may be one of the same key from before, as renewing a
-    /// certificate leaves the key.
+    /// Whether a certificate of this one's issuer is named: it may be one of the same key from before, as renewing a certificate
+    /// leaves the key.
     #[must_use]
     pub fn may_be_before(&self, certificate: &[u8]) -> bool {
         let Ok(certificate) = Certificate::from_der(certificate) else { return false };
@@ -130,7 +133,7 @@ impl Recipient {
         }
         let scheme = next.decode_as::<AlgorithmIdentifierRef<'_>>()?;
         let way = match point {
-            Some(point) => Agreement::read(point, ukm, &scheme).map(|agreement| Way::Agreement(Box::new(agreement))),
+            Some(point) => Agreement::read(point, ukm, &scheme).map(|agreement| Way::Agreement(Arc::new(agreement))),
             None => Err(scheme.oid),
         };
         let way = way.unwrap_or_else(|oid| Way::Other(oid.to_string()));

@@ -20,7 +20,7 @@ use crate::send::{self, invisible, recipient};
 use crate::start::Prepared;
 use crate::text::harmless_line;
 
-/// How long it may take until her device has told it: nobody's call rings longer, and then it connects.
+/// How long it may take from there until her device has told it: nobody's call rings longer, and then it connects.
 const FETCHING: Duration = Duration::from_secs(60);
 /// How long fetching the revocation list may take that speaks for it; without, it is judged by what is known.
 const LISTS: Duration = Duration::from_secs(10);
@@ -58,12 +58,13 @@ async fn fetch(
     let fetching = async {
         send::online(events).await.map_err(unreachable)?;
         engine.send(Command::MailCertificate { who: who.to_string() }).await;
-        follow(prepared, events, who).await
+        let told = tokio::time::timeout(FETCHING, follow(prepared, events, who)).await;
+        told.unwrap_or_else(|_| {
+            Err(unreachable(format!("no certificate for mail of {who}: their device did not say in time")))
+        })
     };
     tokio::select! {
-        fetched = tokio::time::timeout(FETCHING, fetching) => fetched.unwrap_or_else(|_| {
-            Err(unreachable(format!("no certificate for mail of {who}: their device did not say in time")))
-        }),
+        fetched = fetching => fetched,
         () = ended_by_signal() => Err(unreachable("you ended it before it came".to_owned())),
     }
 }

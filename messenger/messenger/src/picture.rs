@@ -20,6 +20,10 @@ pub(crate) fn ends_as_one(name: &str) -> bool {
 /// # Errors
 /// One line for people.
 pub(crate) fn link(path: &Path) -> Result<Link, String> {
+    // A pipe without a writer would be waited for.
+    if path.exists() && !path.is_file() {
+        return Err(format!("{}: expected a picture, found no regular file.", path.display()));
+    }
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(qr::MAX_PICTURE_BYTES as u64 + 1).read_to_end(&mut bytes));
     let texts =
@@ -45,7 +49,7 @@ pub(crate) mod tests {
         assert!(link(&file).unwrap_err().contains("words.png: No such file"));
         std::fs::write(&file, "words").unwrap();
         assert!(link(&file).unwrap_err().contains("words.png: expected a picture"));
-        assert!(link(folder.path()).unwrap_err().contains("directory"));
+        assert!(link(folder.path()).unwrap_err().contains("no regular file"));
     }
 
     #[test]

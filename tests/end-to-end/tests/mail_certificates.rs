@@ -68,6 +68,7 @@ fn there_and_back(place: &Path, certificate: &str, bob: &Person) {
 }
 
 #[test]
+#[ignore = "takes two minutes; run by ./test --all"]
 fn a_certificate_for_mail_comes_from_its_owners_device_and_from_nowhere_else() {
     let place = tempfile::tempdir().unwrap();
     let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();

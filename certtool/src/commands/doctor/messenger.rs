@@ -16,7 +16,9 @@ pub(super) fn shown(context: &Context, identifier: Option<&Identifier>) -> Resul
 
 /// What it finds, or its error, as an object.
 pub(super) fn found(context: &Context, identifier: Option<&Identifier>) -> Result<(Map<String, Value>, Exit), Failure> {
-    messenger::said(command(context, identifier))
+    let mut doctor = command(context, identifier);
+    doctor.arg("--json");
+    messenger::said(doctor)
 }
 
 fn command(context: &Context, identifier: Option<&Identifier>) -> Command {

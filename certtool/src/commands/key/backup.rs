@@ -49,7 +49,7 @@ impl KeyBackup {
                 ));
             }
         }
-        if self.phrase_to.as_ref() == Some(&self.out) {
+        if self.phrase_to.as_ref().is_some_and(|words| is_same_place(words, &self.out)) {
             return Err(Failure::failed(
                 "the words would lie in the file that they open",
                 "Name two files, and keep them apart.",
@@ -81,15 +81,20 @@ impl KeyBackup {
             (Some(mut terminal), _) => phrase::confirmed(&mut terminal, &phrase)?,
             (None, Some(path)) => {
                 let mut words = NewFile::create(path)?;
-                let written = words.write_all(format!("{}\n", phrase.passphrase().as_str()).as_bytes());
+                let passphrase = phrase.passphrase();
+                let written = words.write_all(passphrase.as_str().as_bytes()).and_then(|()| words.write_all(b"\n"));
                 written.map_err(|error| {
                     Failure::failed(format!("{} cannot be written: {error}", path.display()), "Name another file.")
                 })?;
-                words.keep()?;
+                words.keep_new()?;
             }
             (None, None) => {}
         }
-        file.keep()?;
+        if let Err(error) = file.keep_new() {
+            // Words without a file are nothing.
+            self.phrase_to.as_ref().map(std::fs::remove_file);
+            return Err(error.into());
+        }
         context.output.report(&BackedUp {
             backed_up: true,
             file: self.out,
@@ -99,6 +104,17 @@ impl KeyBackup {
         });
         Ok(Exit::Ok)
     }
+}
+
+/// Whether two files that are not there yet would be one.
+fn is_same_place(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| {
+        // A bare name lies in the folder where one is.
+        let path = Path::new(".").join(path);
+        let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+        (folder, path.file_name().map(ToOwned::to_owned))
+    };
+    place(one) == place(other)
 }
 
 /// A file that was read again, with the words that open it.

@@ -58,7 +58,7 @@ impl Core {
         match errand {
             Errand::Say { id, said } => self.put_said(session, who, id, said, now),
             Errand::Invite { room } => self.send_invitation(session, room),
-            Errand::Mail => self.wait_for_mail(session),
+            Errand::Mail => self.wait_for_mail(session, now),
             Errand::Reach | Errand::Mesh | Errand::Resume => {}
         }
     }

@@ -30,6 +30,8 @@ pub(super) struct Mail {
     heard: u8,
     /// What it told last; none while it told nothing.
     said: Option<Said>,
+    /// What it told last while one did not know it: looked at if one does, as it does not come again.
+    unheard: Option<MailChain>,
     /// Whether the client waits for an answer.
     asked: bool,
 }
@@ -86,6 +88,10 @@ impl Core {
         if link.session.is_paused() || link.mail.told == Some(revision) {
             return;
         }
+        // Nothing takes back what was told, and a word now would say when she was blocked, or is no contact any more.
+        if !knows && matches!(link.mail.told, Some(Some(_))) {
+            return;
+        }
         link.mail.told = Some(revision);
         let chain = revision.map(|_| self.mail.chain.clone()).unwrap_or_default();
         self.send_talk(session, &TalkFrame::MailCertificate { chain });
@@ -97,7 +103,13 @@ impl Core {
         // A program takes in anybody, and would be a place where anybody leaves something.
         let known = known && (!self.me.bot || self.is_contact(&link.person.identifier));
         let Some(link) = self.links.get_mut(&session) else { return };
-        if link.mail.heard >= MAX_HEARD || !known {
+        if !known {
+            link.mail.unheard = (!self.me.bot).then(|| chain.clone());
+            return;
+        }
+        link.mail.unheard = None;
+        let again = matches!(&link.mail.said, Some(Said::There(told)) if is_chain(told, chain));
+        if link.mail.heard >= MAX_HEARD || again {
             return;
         }
         link.mail.heard += 1;
@@ -125,10 +137,23 @@ impl Core {
         self.answer_about_mail(session);
     }
 
+    /// Whom one knows by now is heard, too.
+    pub(super) fn hear_mail(&mut self, now: Now) {
+        let unheard = self.links.iter().filter(|(_, link)| link.mail.unheard.is_some());
+        let unheard: Vec<SessionId> = unheard.map(|(session, _)| *session).collect();
+        for session in unheard {
+            if self.why_refused(session).is_none()
+                && let Some(chain) = self.links.get_mut(&session).and_then(|link| link.mail.unheard.take())
+            {
+                self.mail_arrived(session, &chain, now);
+            }
+        }
+    }
+
     /// The client wants somebody's certificate for mail: it is told by the device with which there is a session, or one is begun.
     pub(super) fn ask_for_mail(&mut self, who: Identifier, now: Now) {
         if let Some(session) = self.session_for_text(&who, None) {
-            return self.wait_for_mail(session);
+            return self.wait_for_mail(session, now);
         }
         if let Some(reason) = self.why_unreachable() {
             return self.no_mail(&who, NoMail::Unreachable, reason);
@@ -139,10 +164,28 @@ impl Core {
         self.call_for(who, Purpose::Text, Errand::Mail, now);
     }
 
-    pub(super) fn wait_for_mail(&mut self, session: SessionId) {
+    pub(super) fn wait_for_mail(&mut self, session: SessionId, now: Now) {
+        let Some(who) = self.links.get(&session).map(|link| link.person.identifier.clone()) else { return };
+        // What such a device tells is not heard, so nothing would ever be answered.
+        if let Some(reason) = self.why_refused(session) {
+            return self.no_mail(&who, NoMail::NotTold, reason);
+        }
+        self.hear_mail(now);
+        self.judge_again(session, now);
         if let Some(link) = self.links.get_mut(&session) {
             link.mail.asked = true;
             self.answer_about_mail(session);
+        }
+    }
+
+    /// What was told counted when it came, which may be days ago.
+    fn judge_again(&mut self, session: SessionId, now: Now) {
+        let Some(link) = self.links.get_mut(&session) else { return };
+        if let Some(Said::There(told)) = &link.mail.said {
+            let chain = MailChain(told.chain.iter().map(|certificate| certificate.0.clone().into()).collect());
+            if let Err(reason) = self.credentials.mail(&chain, &link.person, now) {
+                link.mail.said = Some(Said::Refused(reason));
+            }
         }
     }
 
@@ -166,4 +209,9 @@ impl Core {
         let remedy = because.remedy().to_owned();
         self.emit(Event::NoMailCertificate { who: who.clone(), because, message, remedy });
     }
+}
+
+/// Whether these certificates are those that were told.
+fn is_chain(told: &MailCertificate, chain: &MailChain) -> bool {
+    told.chain.len() == chain.0.len() && told.chain.iter().zip(&chain.0).all(|(told, one)| told.0[..] == one[..])
 }

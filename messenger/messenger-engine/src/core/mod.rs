@@ -351,6 +351,7 @@ impl Core {
         self.tend_files(now);
         self.tend_gossip();
         self.tend_mail();
+        self.hear_mail(now);
     }
 
     fn go_offline(&mut self, now: Now) {

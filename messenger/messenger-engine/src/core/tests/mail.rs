@@ -159,8 +159,8 @@ fn anothers_another_authoritys_and_floods_are_not_heard_and_more_than_there_may_
     assert_eq!(world.wires("alice", "bob"), 0);
 }
 
-#[test]
-fn fellow_members_of_a_room_are_told_nothing_until_they_are_known() {
+/// Alice and Carol, who know the host of their room and not each other; Alice has a certificate for mail.
+fn in_a_room() -> World {
     let mut world = World::of(&["host"]);
     for name in ["alice", "carol"] {
         world.add(name, vec![address("host").parse().unwrap()]);
@@ -171,6 +171,12 @@ fn fellow_members_of_a_room_are_told_nothing_until_they_are_known() {
     world.room(&["host", "alice", "carol"]);
     world.pass(Duration::from_secs(5));
     assert_eq!(world.wires("alice", "carol"), 1);
+    world
+}
+
+#[test]
+fn fellow_members_of_a_room_are_told_nothing_until_they_are_known() {
+    let mut world = in_a_room();
     let mut to_each = told(&world, "alice");
     to_each.sort_unstable();
     assert_eq!(to_each, [0, 1], "the host is a contact, carol is none");
@@ -181,6 +187,43 @@ fn fellow_members_of_a_room_are_told_nothing_until_they_are_known() {
     world.command("alice", Command::AddContact { who: address("carol") });
     world.pass(Duration::from_secs(5));
     assert_eq!(heard(&mut world, "carol"), [of("alice")]);
+}
+
+#[test]
+fn what_came_before_one_knew_its_sender_is_heard_when_one_does() {
+    let mut world = in_a_room();
+    world.command("alice", Command::AddContact { who: address("carol") });
+    world.pass(Duration::from_secs(5));
+    assert!(heard(&mut world, "carol").is_empty());
+    world.command("carol", Command::AddContact { who: address("alice") });
+    world.pass(Duration::from_secs(5));
+    assert_eq!(heard(&mut world, "carol"), [of("alice")]);
+}
+
+/// By a knock, as nothing is taken from her over the room's link.
+#[test]
+fn who_asks_a_stranger_in_ones_room_is_answered() {
+    let mut world = in_a_room();
+    world.command("alice", Command::AddContact { who: address("carol") });
+    world.pass(Duration::from_secs(5));
+    ask(&mut world, "carol", "alice");
+    world.pass(Duration::from_secs(40));
+    let heard = heard(&mut world, "carol");
+    assert!(!heard.is_empty() && heard.iter().all(|one| *one == of("alice")), "over either of the two");
+}
+
+#[test]
+fn who_is_dropped_hears_nothing_of_it_in_a_room() {
+    let mut world = in_a_room();
+    for (one, other) in [("alice", "carol"), ("carol", "alice")] {
+        world.command(one, Command::AddContact { who: address(other) });
+    }
+    world.pass(Duration::from_secs(5));
+    let before = told(&world, "alice");
+    assert_eq!(heard(&mut world, "carol"), [of("alice")]);
+    world.command("alice", Command::Block { who: address("carol") });
+    world.pass(Duration::from_secs(5));
+    assert_eq!((world.wires("alice", "carol"), told(&world, "alice")), (1, before));
 }
 
 #[test]
