@@ -7,12 +7,14 @@ use device::EarlierMailbox;
 use identity::certificate::{Certificate, key_algorithm};
 use identity::profile::KeyAlgorithm;
 use identity::{CertificateDer, Identifier, UnixTime};
+use serde::Serialize;
 
 use crate::context::Context;
 use crate::credential::{Credential, Named, PrivateKey};
 use crate::explained::rsa_bits;
 use crate::failure::Failure;
 use crate::subject;
+use crate::text;
 
 /// What of one's own goes into another program.
 pub(crate) struct Handed {
@@ -56,6 +58,32 @@ impl Leaf {
     /// The beginning of the fingerprint.
     pub(crate) fn digits(&self) -> &str {
         &self.fingerprint[..DIGITS]
+    }
+}
+
+/// A key for mail, as what it became is told.
+#[derive(Debug, Serialize)]
+pub(crate) struct Told {
+    /// As it is typed.
+    pub(crate) name: String,
+    identifier: String,
+    fingerprint: String,
+    pub(crate) algorithm: String,
+    not_after: String,
+    #[serde(skip)]
+    pub(crate) until: String,
+}
+
+impl Told {
+    pub(crate) fn of(name: String, identifier: &Identifier, leaf: &Leaf) -> Self {
+        Self {
+            name,
+            identifier: identifier.to_string(),
+            fingerprint: leaf.fingerprint.clone(),
+            algorithm: leaf.key.clone(),
+            not_after: text::rfc3339(leaf.not_after),
+            until: text::time(leaf.not_after),
+        }
     }
 }
 

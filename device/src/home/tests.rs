@@ -18,6 +18,19 @@ struct Place {
     alice: Identifier,
 }
 
+/// One that has just begun.
+pub(super) fn enrolment(identifier: &Identifier) -> Enrolment {
+    Enrolment {
+        identifier: identifier.clone(),
+        authority: "Test authority 1".to_owned(),
+        acme: "https://ca.example.org/acme/directory".to_owned(),
+        policy: "00".repeat(32),
+        account: None,
+        pending_order: None,
+        renewal_seed: RenewalSeed::generate().unwrap(),
+    }
+}
+
 impl Place {
     fn new() -> Self {
         let temp = tempfile::tempdir().unwrap();
@@ -26,16 +39,7 @@ impl Place {
     }
 
     fn pending(&self) -> Pending {
-        let enrolment = Enrolment {
-            identifier: self.alice.clone(),
-            authority: "Test authority 1".to_owned(),
-            acme: "https://ca.example.org/acme/directory".to_owned(),
-            policy: "00".repeat(32),
-            account: None,
-            pending_order: None,
-            renewal_seed: RenewalSeed::generate().unwrap(),
-        };
-        self.home.begin_pending(None, (), enrolment).unwrap()
+        self.home.begin_pending(None, (), enrolment(&self.alice)).unwrap()
     }
 
     fn enrol(&self) -> Pending {

@@ -10,10 +10,10 @@ use crate::clock;
 use crate::commands::verify;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::handed::Leaf;
+use crate::handed::{Leaf, Told};
 use crate::output::{Page, Report};
 use crate::subject::{Subject, for_earlier, for_mail};
-use crate::text::{self, quoted};
+use crate::text::quoted;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Imported {
@@ -27,20 +27,14 @@ pub(super) struct Imported {
 
 #[derive(Debug, Serialize)]
 struct Key {
-    /// As it is typed.
-    name: String,
-    identifier: String,
-    fingerprint: String,
-    algorithm: String,
-    not_after: String,
+    #[serde(flatten)]
+    told: Told,
     ended: bool,
     issuer: String,
     /// Which pinned authority vouches for the certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     authority: Option<String>,
     new: bool,
-    #[serde(skip)]
-    until: String,
 }
 
 impl Imported {
@@ -56,7 +50,7 @@ impl Imported {
         let mut next = Vec::new();
         if let Some(first) = keys.first() {
             let has_own = context.home.has_mailbox(&kept[0].identifier)?;
-            let named = if has_own { String::new() } else { format!(" {}", first.name) };
+            let named = if has_own { String::new() } else { format!(" {}", first.told.name) };
             next.push(format!("certtool install --for thunderbird{named}"));
         }
         next.push(format!("Remove {}, or keep it where nobody else comes by it.", quoted(&file.display().to_string())));
@@ -68,23 +62,19 @@ impl Key {
     fn of(context: &Context, kept: &KeptKey, new: bool) -> Result<Self, Failure> {
         let unknown = || Failure::failed("the certificate cannot be read", "Check the file.");
         let leaf = kept.chain.first().and_then(|der| Certificate::parse(der).ok()).ok_or_else(unknown)?;
-        let told = Leaf::of(&kept.chain).ok_or_else(unknown)?;
+        let of_leaf = Leaf::of(&kept.chain).ok_or_else(unknown)?;
         let now = clock::now();
         let subject = Subject::of_file(String::new(), kept.chain.clone());
         // One that has ended is judged as of its end: whether its authority is known is another thing.
-        let at = if told.not_after.as_secs() < now.as_secs() { told.not_after } else { now };
+        let ended = of_leaf.not_after.as_secs() < now.as_secs();
+        let at = if ended { of_leaf.not_after } else { now };
         let vouched = verify::certified(&subject, &context.home.trust_at(at)?, at).ok();
         Ok(Self {
-            name: name(context, kept)?,
-            identifier: kept.identifier.to_string(),
-            fingerprint: told.fingerprint.clone(),
-            algorithm: told.key.clone(),
-            not_after: text::rfc3339(told.not_after),
-            ended: told.not_after.as_secs() < now.as_secs(),
+            told: Told::of(name(context, kept)?, &kept.identifier, &of_leaf),
+            ended,
             issuer: leaf.tbs().issuer().to_string(),
             authority: vouched.map(|person| person.authority().to_owned()),
             new,
-            until: text::time(told.not_after),
         })
     }
 }
@@ -102,11 +92,11 @@ impl Report for Imported {
     fn page(&self, page: &mut Page) {
         for key in &self.keys {
             match key.new {
-                true => page.good(&format!("Kept for old mails: {}", key.name)),
-                false => page.good(&format!("Nothing to do: {} is here", key.name)),
+                true => page.good(&format!("Kept for old mails: {}", key.told.name)),
+                false => page.good(&format!("Nothing to do: {} is here", key.told.name)),
             };
-            page.field("key", &key.algorithm);
-            page.field("until", if key.ended { format!("{} (ended)", key.until) } else { key.until.clone() });
+            page.field("key", &key.told.algorithm);
+            page.field("until", format!("{}{}", key.told.until, if key.ended { " (ended)" } else { "" }));
             page.field("issuer", &key.issuer);
             match &key.authority {
                 Some(authority) => page.field("authority", authority),

@@ -14,7 +14,7 @@ use crate::backup::{Backup, BackupError, Pinned};
 use crate::clock;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::handed::Leaf;
+use crate::handed::{Leaf, Told};
 use crate::output::{Page, Report};
 use crate::subject::read_up_to;
 use crate::text;
@@ -95,16 +95,11 @@ struct Found {
 
 #[derive(Debug, Serialize)]
 struct Key {
-    name: String,
-    identifier: String,
-    fingerprint: String,
-    algorithm: String,
-    not_after: String,
+    #[serde(flatten)]
+    told: Told,
     imported: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     became: Option<&'static str>,
-    #[serde(skip)]
-    until: String,
 }
 
 impl Found {
@@ -116,19 +111,12 @@ impl Found {
             let leaf = Leaf::of(&kept.chain).ok_or_else(|| {
                 Failure::failed("a certificate in the backup cannot be read", "Take a newer certtool.")
             })?;
-            keys.push(Key {
-                name: match became {
-                    Some(Restored::Earlier) => name_of_earlier(kept),
-                    _ => name(saved),
-                },
-                identifier: kept.identifier.to_string(),
-                fingerprint: leaf.fingerprint.clone(),
-                algorithm: leaf.key.clone(),
-                not_after: text::rfc3339(leaf.not_after),
-                imported: kept.enrolment.is_none(),
-                became: became.map(word),
-                until: text::time(leaf.not_after),
-            });
+            let name = match became {
+                Some(Restored::Earlier) => name_of_earlier(kept),
+                _ => name(saved),
+            };
+            let told = Told::of(name, &kept.identifier, &leaf);
+            keys.push(Key { told, imported: kept.enrolment.is_none(), became: became.map(word) });
         }
         let pinned: Vec<_> =
             context.home.trust_policies()?.iter().map(|policy| policy.fingerprint().to_string()).collect();
@@ -173,7 +161,8 @@ impl Report for Found {
                 Some(_) => ": was here",
                 None => "",
             };
-            page.field("key", format!("{}, {}, until {}{imported}{became}", key.name, key.algorithm, key.until));
+            let Told { name, algorithm, until, .. } = &key.told;
+            page.field("key", format!("{name}, {algorithm}, until {until}{imported}{became}"));
         }
         if !self.next.is_empty() {
             page.line("Next:");

@@ -5,7 +5,8 @@ use key_store::{Passphrase, PassphraseSource};
 use rustls_pki_types::CertificateDer;
 
 use super::*;
-use crate::device::{Enrolment, RenewalSeed};
+use crate::device::Enrolment;
+use crate::home::tests::enrolment;
 use crate::home::{KeptKey, KeyForm, Restored, SavedKey};
 use crate::keys::AccountKey;
 use crate::mail_key::{MailKey, MailKeyType};
@@ -19,18 +20,6 @@ fn kept(enrolment: Option<Enrolment>) -> KeptKey {
     KeptKey { identifier: alice(), chain: vec![CertificateDer::from(vec![0x30, 0])], key, enrolment }
 }
 
-fn enrolment() -> Enrolment {
-    Enrolment {
-        identifier: alice(),
-        authority: "Test authority 1".to_owned(),
-        acme: "https://ca.example.org/acme/directory".to_owned(),
-        policy: "00".repeat(32),
-        account: None,
-        pending_order: None,
-        renewal_seed: RenewalSeed::generate().unwrap(),
-    }
-}
-
 fn home() -> (tempfile::TempDir, Home) {
     let temp = tempfile::tempdir().unwrap();
     let home = Home::at(temp.path().join("home")).unwrap();
@@ -40,7 +29,7 @@ fn home() -> (tempfile::TempDir, Home) {
 #[test]
 fn what_is_kept_is_found_once_and_by_whose_it_is() {
     let (_temp, home) = home();
-    let keys = [kept(None), kept(Some(enrolment()))];
+    let keys = [kept(None), kept(Some(enrolment(&alice())))];
     assert_eq!(home.keep_mail_keys(&keys).unwrap(), [true, true]);
     assert_eq!(home.keep_mail_keys(&keys).unwrap(), [false, false]);
     let found = home.all_earlier_mailboxes().unwrap();
@@ -98,11 +87,11 @@ fn what_was_used_is_used_again_where_nothing_else_is() {
     let (_temp, home) = home();
     let account = || Some(AccountKey::generate().unwrap());
     let saved = [
-        SavedKey { kept: kept(Some(enrolment())), account: account() },
-        SavedKey { kept: kept(Some(enrolment())), account: None },
+        SavedKey { kept: kept(Some(enrolment(&alice()))), account: account() },
+        SavedKey { kept: kept(Some(enrolment(&alice()))), account: None },
         SavedKey { kept: kept(None), account: None },
         // Of two that were used one is: there is one place.
-        SavedKey { kept: kept(Some(enrolment())), account: account() },
+        SavedKey { kept: kept(Some(enrolment(&alice()))), account: account() },
     ];
     let became = home.restore_mail_keys(&saved).unwrap();
     assert_eq!(became, [Restored::Used, Restored::Earlier, Restored::Earlier, Restored::Earlier]);
@@ -111,7 +100,7 @@ fn what_was_used_is_used_again_where_nothing_else_is() {
     assert_eq!(used.account.to_pem(), saved[0].account.as_ref().unwrap().to_pem());
     assert_eq!(Some(used.enrolment), saved[0].kept.enrolment);
     // Another one that is used stays.
-    let other = [SavedKey { kept: kept(Some(enrolment())), account: account() }];
+    let other = [SavedKey { kept: kept(Some(enrolment(&alice()))), account: account() }];
     assert_eq!(home.restore_mail_keys(&other).unwrap(), [Restored::Earlier]);
     assert_eq!(home.mailbox(&alice()).unwrap().key.pkcs8(), saved[0].kept.key.pkcs8());
     assert_eq!(home.all_earlier_mailboxes().unwrap().len(), 4);
