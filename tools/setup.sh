@@ -148,8 +148,18 @@ need_sshd() {
     [ "$(id -u)" = 0 ] || { say "SKIPPED: sshd (only root can log others in)"; return 0; }
     if [ -x /usr/sbin/sshd ] || [ -x "$TOOLS_DIR/openssh/usr/sbin/sshd" ]; then return 0; fi
     say "fetching sshd"
-    mkdir -p "$TOOLS_DIR/openssh"
-    unpacked "$TOOLS_DIR/openssh" openssh-server libwrap0
+    # Beside its place: half of it is none.
+    local place
+    mkdir -p "$TOOLS_DIR"
+    place=$(mktemp -d "$TOOLS_DIR/openssh.XXXXXX")
+    chmod 755 "$place"
+    unpacked "$place" openssh-server libwrap0
+    if [ -x "$place/usr/sbin/sshd" ] && [ -n "$(find "$place" -name 'libwrap.so.*' -print -quit)" ]; then
+        rm -rf "$TOOLS_DIR/openssh"
+        mv -T "$place" "$TOOLS_DIR/openssh"
+    else
+        rm -rf "$place"
+    fi
     [ -x "$TOOLS_DIR/openssh/usr/sbin/sshd" ] || fail "missing: sshd (on Debian: sudo apt-get install openssh-server). Install it and run this again."
 }
 

@@ -155,6 +155,7 @@ impl Backup {
         let archive = explained::archive(file, phrase.passphrase().as_str()).map_err(|closed| match closed {
             Closed::Wrong => BackupError::Phrase,
             Closed::Unreadable(found) => BackupError::Damaged(found),
+            Closed::TooMuch => BackupError::Damaged("it takes longer to open than any honest file".to_owned()),
         })?;
         let named = archive.secrets.iter().find(|secret| secret.friendly_name.as_deref() == Some(CONTENTS));
         let text = named.ok_or(BackupError::Foreign("it opens, but does not say what is in it"))?.key.key();

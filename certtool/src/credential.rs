@@ -21,6 +21,7 @@ use crate::commands::key::PASSPHRASE;
 use crate::commands::verify;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::handed::of_elsewhere;
 use crate::subject::{self, Source, Subject, for_mail};
 
 /// A certificate that holds now, with its chain to the root and its private key.
@@ -208,7 +209,7 @@ impl PrivateKey {
         name: &str,
     ) -> Result<Self, Failure> {
         let leaf = chain.first().and_then(|der| Certificate::parse(der).ok());
-        let algorithm = leaf.and_then(|leaf| key_algorithm(leaf.tbs().spki()).ok());
+        let algorithm = leaf.and_then(|leaf| key_algorithm(leaf.tbs().spki()).ok().or_else(|| of_elsewhere(&leaf)));
         let algorithm = algorithm
             .ok_or_else(|| Failure::failed(format!("{name} has no key of a kind known here"), "Check the file."))?;
         let key = Self::read(context, path, algorithm)?;

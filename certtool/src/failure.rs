@@ -74,7 +74,6 @@ impl From<HomeError> for Failure {
             HomeError::TooLarge { .. } | HomeError::Corrupt { .. } => {
                 "Move the file away and make it anew: trust add for a policy, enroll for a device.".to_owned()
             }
-            HomeError::TooMany { .. } => "Remove what is not needed there any more.".to_owned(),
             HomeError::Permissions { path, .. } => {
                 format!("If nobody else had it: chmod 600 {}. Otherwise enroll with --new.", path.display())
             }

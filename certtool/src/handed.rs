@@ -129,7 +129,7 @@ impl Named {
 }
 
 /// RSA of fewer bits than a certificate of ours may have: how many, was looked at when the key was taken.
-fn of_elsewhere(leaf: &Certificate) -> Option<KeyAlgorithm> {
+pub(crate) fn of_elsewhere(leaf: &Certificate) -> Option<KeyAlgorithm> {
     (leaf.tbs().spki().algorithm.oid == identity::oid::RSA_ENCRYPTION).then_some(KeyAlgorithm::Rsa)
 }
 

@@ -31,6 +31,7 @@ mod settings;
 mod subject;
 mod text;
 mod timer;
+mod written;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

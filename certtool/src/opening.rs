@@ -106,7 +106,15 @@ fn candidates(context: &Context) -> Result<Vec<Candidate>, Failure> {
         candidates.push(Candidate { name: for_mail(&mailbox.identifier), certificate, place });
     }
     // Also of an address of which nothing is in use here: imported, or from a backup.
-    for earlier in context.home.all_earlier_mailboxes()? {
+    let earlier = context.home.all_earlier_mailboxes().or_else(|error| match candidates.is_empty() {
+        true => Err(error),
+        // One that is damaged takes away no other key.
+        false => {
+            context.output.warning(&format!("keys from before are passed over: {error}"));
+            Ok(Vec::new())
+        }
+    })?;
+    for earlier in earlier {
         let Some(certificate) = earlier.chain.first().cloned() else { continue };
         let leaf = Leaf::of(&earlier.chain);
         let name = leaf.map_or_else(|| for_mail(&earlier.identifier), |leaf| for_earlier(&earlier.identifier, &leaf));

@@ -94,10 +94,10 @@ impl NewFile {
     /// Nothing can be written there.
     pub fn create(path: &Path) -> Result<Self, HomeError> {
         // It is put in its place by renaming, which would make a file of a device or a pipe.
-        if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
             return Err(write_error(
                 path,
-                io::Error::other("expected a file or nothing there, found a device or a pipe"),
+                io::Error::other("expected a file or nothing there, found a folder, a device or a pipe"),
             ));
         }
         // A bare name has no folder of its own; a path that is absolute stays so.
@@ -121,6 +121,11 @@ impl NewFile {
             true => Ok(Self { file: None, path: path.to_owned() }),
             false => Self::create(path),
         }
+    }
+
+    /// Where it is being written; nowhere if nothing is to be kept.
+    pub fn unfinished(&self) -> Option<&Path> {
+        self.file.as_ref().map(tempfile::NamedTempFile::path)
     }
 
     /// Puts it in its place, also through a power cut.

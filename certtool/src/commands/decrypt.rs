@@ -1,6 +1,6 @@
 //! `certtool decrypt`: what was encrypted to one of one's own keys (CMS, RFC 5083 and RFC 5652).
 
-use std::io::{BufRead as _, BufReader, BufWriter, Read, Write as _};
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -16,6 +16,7 @@ use crate::failure::{Exit, Failure};
 use crate::opening::{Opened, opened};
 use crate::output::{Page, Report};
 use crate::progress;
+use crate::written::Written;
 
 /// Decrypt a file.
 ///
@@ -73,16 +74,9 @@ impl Decrypt {
         }
         let named = self.by.as_deref().zip(self.key.as_deref());
         let Opened { by, key } = opened(context, &self.file, &envelope, named)?;
-        let mut content = BufWriter::with_capacity(BUFFER, NewFile::create_or_null(&out)?);
+        let mut content = Written::begin(NewFile::create_or_null(&out)?, self.out.is_some(), BUFFER);
         envelope.decrypt(&key, &mut content).map_err(failed)?;
-        content.flush().map_err(|error| failed(error.into()))?;
-        let content = content.into_inner().map_err(|error| failed(error.into_error().into()))?;
-        // A place that nobody has named was free when this began.
-        if self.out.is_some() {
-            content.keep()?;
-        } else {
-            content.keep_new()?;
-        }
+        content.keep(|error| failed(error.into()))?;
         bar.finish_and_clear();
         if !authenticated {
             let file = self.file.display();

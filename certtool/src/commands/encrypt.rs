@@ -1,6 +1,5 @@
 //! `certtool encrypt`: a file that some people alone can read (CMS, RFC 5083).
 
-use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -16,6 +15,7 @@ use crate::output::{Page, Report};
 use crate::progress;
 use crate::recipient::{Recipient, recipients};
 use crate::subject::beside;
+use crate::written::Written;
 
 /// Encrypt a file.
 ///
@@ -75,16 +75,9 @@ impl Encrypt {
         let failed = |error: CmsError| self.not_encrypted(&error);
         let bar = progress::bytes(&context.output, &file);
         let mut content = bar.wrap_read(file);
-        let mut message = BufWriter::with_capacity(BUFFER, NewFile::create(&out)?);
+        let mut message = Written::begin(NewFile::create(&out)?, self.out.is_some(), BUFFER);
         message_syntax::encrypt(&mut content, &certificates, protection, &mut message).map_err(failed)?;
-        message.flush().map_err(|error| failed(error.into()))?;
-        let message = message.into_inner().map_err(|error| failed(error.into_error().into()))?;
-        // A place that nobody has named was free when this began.
-        if self.out.is_some() {
-            message.keep()?;
-        } else {
-            message.keep_new()?;
-        }
+        message.keep(|error| failed(error.into()))?;
         bar.finish_and_clear();
         context.output.report(&Encrypted { encrypted: true, to, authenticated: !self.compatible, written_to: out });
         Ok(Exit::Ok)

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use device::evidence;
+use device::{evidence, is_same_file};
 use identity::evidence::{Claim, Evidence as Document, Judgement, MAX_EVIDENCE_BYTES, Purpose, Refusal};
 use identity::trust::{Trust, TrustPolicy};
 use identity::verify::{VerifyError, verify_mail, verify_person};
@@ -59,6 +59,12 @@ impl Evidence {
         let chain = subject.chain.iter().map(|der| der.to_vec().into()).collect();
         let claim = Claim::Certificate { at: at.as_secs(), chain, purpose, refused };
         let document = evidence::evidence(&context.home, policy, claim, clock::now())?;
+        if is_same_file(&self.output, Path::new(&self.what)) {
+            return Err(Failure::failed(
+                "the evidence would take the place of what it is about",
+                "Choose another: --output FILE.",
+            ));
+        }
         std::fs::write(&self.output, document.to_bytes()).map_err(|error| {
             Failure::failed(format!("{} cannot be written: {error}", self.output.display()), "Choose another place.")
         })?;

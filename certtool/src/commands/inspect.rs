@@ -140,6 +140,10 @@ pub(super) fn stays_closed(path: &Path, closed: Closed) -> Failure {
             format!("{} does not open: {found}", path.display()),
             "Is it whole? openssl pkcs12 -in FILE -nokeys -info may know more of it.",
         ),
+        Closed::TooMuch => Failure::failed(
+            format!("{} takes longer to open than any honest file", path.display()),
+            "Do not trust it: ask whoever made it for another one.",
+        ),
     }
 }
 

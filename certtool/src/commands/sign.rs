@@ -1,7 +1,7 @@
 //! `certtool sign`: a file with one's name under it (CMS, RFC 5652).
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -116,7 +116,11 @@ pub(crate) fn ended(mut signed: Unended, outcome: &Outcome, out: &mut dyn Write)
 
 /// The file, or why it cannot be read.
 pub(crate) fn open(path: &Path) -> Result<File, Failure> {
-    File::open(path).map_err(|error| {
+    let opened = File::open(path).and_then(|file| match file.metadata()?.is_dir() {
+        true => Err(io::ErrorKind::IsADirectory.into()),
+        false => Ok(file),
+    });
+    opened.map_err(|error| {
         Failure::failed(format!("{} cannot be read: {error}", path.display()), "Check the path and its permissions.")
     })
 }

@@ -1,7 +1,12 @@
 //! What is in PKCS#12, once its passphrase is known: certificates, and of keys what kind they are.
 
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
 use p12_keystore::error::Error;
 use p12_keystore::{CertificateBag, Pkcs12Archive, PrivateKeyBag};
+use zeroize::Zeroizing;
 
 use super::kind::Part;
 use super::{Explained, key};
@@ -13,7 +18,12 @@ pub(crate) enum Closed {
     Wrong,
     /// It is damaged, or protected in a way that is not known here.
     Unreadable(String),
+    /// It asks for more work than any honest file.
+    TooMuch,
 }
+
+/// Each part may stretch the passphrase anew, those inside of others as well: no honest file takes so long.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Everything that is in it, certificates first: each that a key is of, with those above it; where no key is of any, each by
 /// itself.
@@ -48,7 +58,12 @@ pub(crate) fn opened(der: &[u8], passphrase: &str) -> Result<Vec<Part>, Closed> 
 /// # Errors
 /// It does not open.
 pub(crate) fn archive(der: &[u8], passphrase: &str) -> Result<Pkcs12Archive, Closed> {
-    Pkcs12Archive::from_pkcs12(der, passphrase).map_err(|error| match error {
+    let (done, answer) = mpsc::channel();
+    let (der, passphrase) = (Zeroizing::new(der.to_vec()), Zeroizing::new(passphrase.to_owned()));
+    // Past its time it is not waited for: the program ends soon.
+    thread::spawn(move || done.send(Pkcs12Archive::from_pkcs12(&der, &passphrase)));
+    let read = answer.recv_timeout(LONGEST).map_err(|_| Closed::TooMuch)?;
+    read.map_err(|error| match error {
         Error::MacError(_) | Error::UnpadError | Error::Pkcs5Error(_) => Closed::Wrong,
         error => Closed::Unreadable(error.to_string()),
     })

@@ -1,7 +1,9 @@
 //! `certtool encrypt` and `certtool decrypt`, both ways with OpenSSL, NSS and gpgsm; and what is refused.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
+use std::process::Command;
 
 use device::MailKeyType;
 use serde_json::Value;
@@ -176,6 +178,25 @@ fn nss_and_gpgsm_read_what_is_compatible_and_are_read() {
 }
 
 #[test]
+fn who_ends_it_leaves_nothing_half_written() {
+    let place = Place::new();
+    place.listed();
+    let (certificate, _) = place.mail("mail", P256);
+    let (endless, out) = (place.at("endless"), place.at("out"));
+    run("mkfifo", [&endless]).good();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_certtool"));
+    command.args(["encrypt", &endless, "--to", &certificate, "--out", &out]).env("INPERSON_HOME", place.at("home"));
+    let mut running = command.spawn().unwrap();
+    // A pipe that does not end.
+    let mut content = fs::OpenOptions::new().write(true).open(&endless).unwrap();
+    content.write_all(&[7; 1_000_000]).unwrap();
+    assert_eq!(place.left(), 1);
+    run("kill", ["-INT", &running.id().to_string()]).good();
+    assert_eq!(running.wait().unwrap().code(), Some(130));
+    assert!(place.left() == 0 && !Path::new(&out).exists());
+}
+
+#[test]
 fn keys_from_before_open_what_was_encrypted_to_them() {
     for kind in [MailKeyType::P256, MailKeyType::Rsa3072] {
         let place = Place::new();
@@ -254,6 +275,7 @@ fn nothing_is_encrypted_to_a_certificate_that_does_not_hold() {
     );
     assert!(to(&letter).bad(1).contains("expected a certificate in PEM, DER or PKCS#7"));
     assert!(to(&place.write("empty", b"")).bad(1).contains("expected a certificate"));
+    place.certtool(&["encrypt", place.path().to_str().unwrap(), "--to", &certificate, "--out", &out]).bad(1);
     assert!(to("nowhere.pem").bad(1).contains("neither a file nor an address"));
     place.certtool(&["encrypt", &letter]).bad(2);
     assert_eq!(fs::read(&out).unwrap(), b"what was there");

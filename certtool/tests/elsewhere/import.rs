@@ -148,6 +148,9 @@ fn a_key_of_another_authority_opens_old_mails_again() {
     // It opens what was written to it, and nothing is signed with it.
     elsewhere.letter("old");
     place.reads("old.p7m", &name, &format!("{ALICE}-{digits}"));
+    // By its files as well, without being kept.
+    let by = ["--unauthenticated", "--by", &place.at("old.pem"), "--key", &place.at("old.key.pem")];
+    assert_eq!(place.decrypted(&place.at("old.p7m"), &by), b"For Alice alone\n");
     place.write("letter", b"x");
     place.certtool(&["sign", "letter", "--by", &name]).bad(3);
     // Other programs get it with the others.

@@ -47,14 +47,6 @@ pub enum HomeError {
         /// What the largest has.
         limit: usize,
     },
-    /// There are as many in a folder as may be.
-    #[error("{} holds {limit} already, and no more are kept", path.display())]
-    TooMany {
-        /// The folder.
-        path: PathBuf,
-        /// How many may be there.
-        limit: usize,
-    },
     /// The file is not what it should be.
     #[error("{} is damaged: expected {expected}, found {found}", path.display())]
     Corrupt {

@@ -111,7 +111,7 @@ impl Home {
     /// Of more than 4 devices those go whose certificates began first.
     ///
     /// # Errors
-    /// It cannot be written, or too many people are kept.
+    /// It cannot be written.
     pub fn keep_mail_certificate_of(
         &self,
         who: &Identifier,
@@ -126,8 +126,13 @@ impl Home {
         }
         if !folder.is_dir() {
             let below = self.folder.join(MailKey::FOLDER).join(FOLDER);
-            if files::subfolders(&below)?.len() >= MAX_PEOPLE {
-                return Err(HomeError::TooMany { path: below, limit: MAX_PEOPLE });
+            let people = files::subfolders(&below)?;
+            // Whose news are oldest makes room: it comes again from her device.
+            let changed = |path: &&PathBuf| fs::metadata(path).and_then(|found| found.modified()).ok();
+            if people.len() >= MAX_PEOPLE
+                && let Some(oldest) = people.iter().min_by_key(changed)
+            {
+                fs::remove_dir_all(oldest).map_err(|source| HomeError::Write { path: oldest.clone(), source })?;
             }
             files::create_private_folder(&folder)?;
         }
@@ -256,6 +261,25 @@ mod tests {
         let names: Vec<_> =
             kept.iter().map(|path| path.file_name().unwrap().to_str().unwrap()[..2].to_owned()).collect();
         assert_eq!(names, ["02", "03", "04", "05"]);
+    }
+
+    #[test]
+    fn who_has_told_nothing_for_the_longest_makes_room() {
+        let (authority, (_temp, home)) = (Authority::new(1, NOON), place());
+        let below = home.folder().join("mail/.others");
+        for number in 0..MAX_PEOPLE {
+            fs::create_dir_all(below.join(format!("p{number}@example.org"))).unwrap();
+        }
+        let oldest = below.join("p7@example.org");
+        let long_ago = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        fs::File::open(&oldest).unwrap().set_modified(long_ago).unwrap();
+        let chain = issue(&authority, "bob@example.org", KeyAlgorithm::P256, NOON);
+        assert!(home.keep_mail_certificate_of(&bob(), Fingerprint([1; 32]), &chain).unwrap());
+        assert!(!oldest.exists());
+        assert_eq!(files::subfolders(&below).unwrap().len(), MAX_PEOPLE);
+        // One damaged file takes no other away.
+        fs::write(below.join("bob@example.org/damaged.pem"), "nonsense").unwrap();
+        assert_eq!(home.mail_certificates_of(&bob(), &authority.trust(), NOON).unwrap().len(), 1);
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(crate) fn keep(home: &Home, event: &Event) -> Option<Event> {
     kept.err().map(|error| Event::Error {
         about: told.who.to_string(),
         message: format!("their certificate for mail is not kept: {error}"),
-        remedy: "mend the folder; it comes again with the next conversation".to_owned(),
+        remedy: "check the folder and its free space; it comes again with the next conversation".to_owned(),
     })
 }
 

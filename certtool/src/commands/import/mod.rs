@@ -4,6 +4,7 @@ mod pair;
 mod read;
 mod report;
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -55,7 +56,7 @@ impl Import {
                 "Give the mail address that the certificate is for.",
             ));
         }
-        let reader = Reader { context, source: self.file_passphrase.as_ref() };
+        let reader = Reader { context, source: self.file_passphrase.as_ref(), given: RefCell::default() };
         let mut material = Material::default();
         for path in [Some(&self.file), self.key.as_ref()].into_iter().flatten() {
             reader.read(path, &mut material)?;

@@ -1,5 +1,6 @@
 //! What is in a file of others: private keys for mail, and certificates. What is none of these is refused with the reason.
 
+use std::cell::RefCell;
 use std::io::{IsTerminal as _, stdin};
 use std::path::Path;
 
@@ -15,12 +16,14 @@ use zeroize::Zeroizing;
 
 use crate::commands::inspect::stays_closed;
 use crate::context::Context;
-use crate::explained::{self, foreign};
+use crate::explained::{self, Closed, foreign};
 use crate::failure::Failure;
 use crate::subject;
 
 /// Most keys and certificates that are looked at.
 const MAX_PARTS: usize = 64;
+/// Most keys of one file that are each under a passphrase: opening one is meant to take long.
+const MAX_SEALED: usize = 8;
 /// What writes a key anew in a form that is read here.
 const ANEW: &str = "openssl pkcs8 -topk8 -in KEY -out NEW writes it in a form that is known here: then --key NEW. Remove both afterwards.";
 /// What to try when there is no passphrase.
@@ -38,6 +41,8 @@ pub(super) struct Material {
 pub(super) struct Reader<'a> {
     pub(super) context: &'a Context,
     pub(super) source: Option<&'a PassphraseSource>,
+    /// What it gave: a pipe does that once.
+    pub(super) given: RefCell<Option<Passphrase>>,
 }
 
 impl Reader<'_> {
@@ -59,6 +64,13 @@ impl Reader<'_> {
             if found.is_empty() {
                 return Err(unknown(path));
             }
+            // Each of them stretches a passphrase.
+            if found.iter().filter(|block| block.label == "ENCRYPTED PRIVATE KEY").count() > MAX_SEALED {
+                return Err(Failure::failed(
+                    format!("{} holds more than {MAX_SEALED} keys under passphrases", path.display()),
+                    "Bring them in several files.",
+                ));
+            }
             for block in found {
                 self.block(path, &block, into)?;
             }
@@ -76,6 +88,7 @@ impl Reader<'_> {
         // Some have none, which is an empty one.
         let archive = match explained::archive(bytes, "") {
             Ok(archive) => archive,
+            Err(Closed::TooMuch) => return Err(stays_closed(path, Closed::TooMuch)),
             Err(_) => {
                 let passphrase = self.passphrase(path).map_err(|error| no_passphrase(path, &error.into()))?;
                 let passphrase = passphrase.ok_or_else(|| no_passphrase(path, &SealError::NoPassphrase))?;
@@ -133,7 +146,14 @@ impl Reader<'_> {
     fn passphrase(&self, path: &Path) -> Result<Option<Passphrase>, PassphraseError> {
         let what = path.display().to_string();
         match self.source {
-            Some(source) => source.read(&what).map(Some),
+            Some(PassphraseSource::Ask) => PassphraseSource::Ask.read(&what).map(Some),
+            Some(source) => {
+                let mut given = self.given.borrow_mut();
+                if given.is_none() {
+                    *given = Some(source.read(&what)?);
+                }
+                Ok(given.clone())
+            }
             None if self.context.output.json() || !stdin().is_terminal() => Ok(None),
             None => PassphraseSource::Ask.read(&what).map(Some),
         }

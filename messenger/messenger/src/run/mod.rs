@@ -183,7 +183,16 @@ impl Session {
                 }
                 Effect::Behave(behaviour) => {
                     if let Err(error) = settings::keep(self.book.home(), &behaviour) {
-                        self.app.tell_wrong(format!("Not kept for the next start: {error}"));
+                        // Whether a certificate for mail is told goes by the file (renewal.rs).
+                        let wanted = behaviour.tell_mail_certificate;
+                        let holds =
+                            settings::load(self.book.home()).is_ok_and(|kept| kept.tell_mail_certificate == wanted);
+                        self.app.tell_wrong(match holds {
+                            true => format!("Not kept for the next start: {error}"),
+                            false => {
+                                format!("Not changed: your certificate for mail is told, or not, as before: {error}")
+                            }
+                        });
                     }
                     Ok(())
                 }
