@@ -44,7 +44,7 @@ enum Command {
     Check,
     /// See whether the messenger's doctor says of each router what it is
     Doctor,
-    /// Have routers open ports by PCP and by UPnP, and close them again (needs miniupnpd)
+    /// Have routers open ports by PCP and by UPnP, renew them, and close them again (needs miniupnpd)
     Pinholes,
     /// Play scenarios
     Run {
@@ -112,7 +112,8 @@ fn carry_out(command: Command) -> Result<(), NoWorld> {
         Command::Pinholes => {
             let world = World::enter()?;
             let people = People::enrol(&world).map_err(NoWorld::Failed)?;
-            pinholes::opened(&people, |opened| println!("{opened}")).map_err(NoWorld::Failed)
+            pinholes::opened(&people, |opened| println!("{opened}")).map_err(NoWorld::Failed)?;
+            pinholes::kept(&people, |kept| println!("{kept}")).map_err(NoWorld::Failed)
         }
         Command::Run { names, short, calls, json, page, update } => {
             let chosen = choose(&names, short).map_err(NoWorld::Failed)?;

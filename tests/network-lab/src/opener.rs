@@ -11,6 +11,9 @@ use tempfile::TempDir;
 use crate::namespace::Namespace;
 use crate::plan::Opens;
 
+/// For how long it grants a port at once by PCP: so short that whoever looks on sees what becomes of it.
+pub const GRANTS: Duration = Duration::from_secs(60);
+
 /// How long it may take to begin.
 const START: Duration = Duration::from_secs(20);
 
@@ -29,15 +32,17 @@ impl Opener {
     pub fn start(router: &Namespace, opens: Opens, outside: &str) -> Result<Self, Failure> {
         let folder = tempfile::tempdir().context("making a folder")?;
         let settings = folder.path().join("miniupnpd.conf");
-        let yes = |with: Opens| if opens == with { "yes" } else { "no" };
+        let yes = |holds: bool| if holds { "yes" } else { "no" };
         let text = format!(
             "ext_ifname=wan\next_ip={outside}\nlistening_ip=lan\nhttp_port=0\nenable_natpmp={}\nenable_upnp={}\n\
-             secure_mode=yes\nmin_lifetime=120\nmax_lifetime=86400\nuuid=5f1c0c6e-6d1e-4c3b-9c7e-2b1f0a7d9e10\n\
+             force_igd_desc_v1={}\nsecure_mode=yes\nmin_lifetime=30\nmax_lifetime={}\nuuid=5f1c0c6e-6d1e-4c3b-9c7e-2b1f0a7d9e10\n\
              upnp_table_name=firewall\nupnp_nat_table_name=firewall\nupnp_forward_chain=opened\n\
              upnp_nat_chain=opened_in\nupnp_nat_postrouting_chain=opened_out\n\
              allow 1024-65535 0.0.0.0/0 1024-65535\ndeny 0-65535 0.0.0.0/0 0-65535\n",
-            yes(Opens::Pcp),
-            yes(Opens::Upnp),
+            yes(opens == Opens::Pcp),
+            yes(opens != Opens::Pcp),
+            yes(opens == Opens::UpnpOne),
+            GRANTS.as_secs(),
         );
         std::fs::write(&settings, text).context("writing the settings of miniupnpd")?;
         let mut command = router.command(Path::new("/bin/sh"))?;

@@ -81,6 +81,17 @@ impl People {
         person.under(&topology.host(who).wrapper()).certtool_json(&["doctor"])
     }
 
+    /// A person goes online with a fresh messenger.
+    ///
+    /// # Errors
+    /// It does not reach the directory.
+    pub fn messenger(&self, topology: &Topology, who: Who) -> Result<Messenger, Failure> {
+        let person = if who == Who::Alice { &self.alice } else { &self.bob };
+        let mut messenger = person.under(&topology.host(who).wrapper()).messenger()?;
+        messenger.expect(&json!({ "event": "online" }))?;
+        Ok(messenger)
+    }
+
     /// Both go online with fresh messengers, and see each other.
     ///
     /// # Errors

@@ -27,6 +27,8 @@ pub enum Opens {
     Pcp,
     /// UPnP IGD 2 alone.
     Upnp,
+    /// UPnP IGD 1 alone, which knows of IPv4 alone.
+    UpnpOne,
 }
 
 impl Opens {
@@ -35,7 +37,7 @@ impl Opens {
     pub const fn port(self) -> u16 {
         match self {
             Self::Pcp => 5351,
-            Self::Upnp => 1900,
+            Self::Upnp | Self::UpnpOne => 1900,
         }
     }
 }

@@ -49,6 +49,6 @@ fn the_doctor_says_of_each_router_what_it_is() {
 
 #[test]
 #[ignore = "needs miniupnpd, which opens ports in routers; run by ./test --all"]
-fn routers_open_ports_and_close_them_again() {
-    lab(&["pinholes"], Duration::from_secs(300));
+fn routers_open_ports_keep_them_open_and_close_them_again() {
+    lab(&["pinholes"], Duration::from_secs(600));
 }
