@@ -164,7 +164,10 @@ fn from_a_bare_machine_to_a_family_of_five_and_on() {
 
     // A newer version.
     machine.sh(&page.next("sh newer", "apt-get install"));
-    assert_eq!(machine.sh("systemctl is-active homeserver").stdout, "active\n");
+    // It is started anew while apt goes on; it has to come up at the first try.
+    let is_active = || (machine.tries("systemctl is-active homeserver").stdout == "active\n").then_some(());
+    process::await_sight("the newer server to be active", PATIENCE, is_active).unwrap();
+    assert_eq!(machine.sh("systemctl show --property NRestarts homeserver").stdout, "NRestarts=0\n");
     // What the page has at its end about taking it away is done at the end.
     let purge = page.next("sh end", "apt-get purge");
     machine.sh(&page.next("sh", "journalctl -u homeserver")).stdout.lines().for_each(|line| {
