@@ -1,12 +1,10 @@
 //! Certificate chains as PEM (RFC 7468), the form ACME hands out and other programs read.
 
+use identity::MAX_CHAIN;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-/// Most certificates a chain may have; more is refused before anything is verified.
-const MAX_CHAIN: usize = 6;
-
-/// Reads a chain, leaf first, of 1 to 6 certificates. The error says what was found instead.
+/// Reads a chain, leaf first, of 1 to 6 certificates: more are refused before anything is verified. The error says what was found instead.
 pub fn chain_from_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let mut chain = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(pem) {

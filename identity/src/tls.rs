@@ -66,8 +66,8 @@ macro_rules! signed_by {
 }
 use signed_by;
 
-/// The chain as it came off the wire.
-fn chain(
+/// The chain as somebody shows it in a handshake, for a verifier.
+pub fn shown_chain(
     leaf: &rustls_pki_types::CertificateDer<'_>,
     rest: &[rustls_pki_types::CertificateDer<'_>],
 ) -> Vec<CertificateDer> {

@@ -9,7 +9,7 @@ use rustls::{
 };
 use rustls_pki_types::UnixTime;
 
-use super::{chain, explained, provider, signed_by};
+use super::{explained, provider, shown_chain, signed_by};
 use crate::{trust::Trust, verify::verify_component};
 
 /// Accepts the certificate of one component, by the DNS name that the operator gave it. A client names itself in its
@@ -40,7 +40,7 @@ impl ClientCertVerifier for ComponentVerifier {
         intermediates: &[rustls_pki_types::CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        verify_component(&chain(end_entity, intermediates), &self.name, &self.trust, now).map_err(explained)?;
+        verify_component(&shown_chain(end_entity, intermediates), &self.name, &self.trust, now).map_err(explained)?;
         Ok(ClientCertVerified::assertion())
     }
 

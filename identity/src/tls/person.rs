@@ -11,7 +11,7 @@ use rustls::{
 use rustls_pki_types::{ServerName, UnixTime};
 use sha2::{Digest, Sha256};
 
-use super::{cache::Cache, chain, provider, refused, signed_by};
+use super::{cache::Cache, provider, refused, shown_chain, signed_by};
 use crate::{
     CertificateDer,
     trust::Trust,
@@ -137,7 +137,7 @@ impl ServerCertVerifier for PersonVerifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.person(&chain(end_entity, intermediates), now).map_err(refused)?;
+        self.person(&shown_chain(end_entity, intermediates), now).map_err(refused)?;
         Ok(ServerCertVerified::assertion())
     }
 
@@ -156,7 +156,7 @@ impl ClientCertVerifier for PersonVerifier {
         intermediates: &[rustls_pki_types::CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.person(&chain(end_entity, intermediates), now).map_err(refused)?;
+        self.person(&shown_chain(end_entity, intermediates), now).map_err(refused)?;
         Ok(ClientCertVerified::assertion())
     }
 

@@ -9,7 +9,7 @@ use rustls::{
 };
 use rustls_pki_types::{ServerName, UnixTime};
 
-use super::{chain, explained, provider, signed_by};
+use super::{explained, provider, shown_chain, signed_by};
 use crate::{
     Identifier,
     rules::Rule,
@@ -66,7 +66,7 @@ impl ServerCertVerifier for ServiceVerifier {
             let found = format_args!("{server_name:?}");
             return Err(explained(VerifyError::new(Rule::SanService, "a DNS name to connect to", found)));
         };
-        let (chain, name) = (chain(end_entity, intermediates), name.as_ref());
+        let (chain, name) = (shown_chain(end_entity, intermediates), name.as_ref());
         let verified = match &self.which {
             Which::Any => verify_service(&chain, name, &self.trust, now),
             Which::Under(policy) => verify_service_under(&chain, name, policy, &self.trust, now),

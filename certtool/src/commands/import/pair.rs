@@ -4,14 +4,11 @@ use std::path::Path;
 
 use device::MailKey;
 use identity::certificate::{Certificate, SubjectName};
-use identity::{CertificateDer, Identifier, IdentifierKind};
+use identity::{CertificateDer, Identifier, IdentifierKind, MAX_CHAIN};
 
 use super::read::Material;
 use crate::failure::Failure;
 use crate::text;
-
-/// Most certificates of a chain: as many as are read again.
-const MAX_CHAIN: usize = 6;
 
 /// A key with its certificate and those above it, without the root.
 pub(super) struct Pair {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use identity::UnixTime;
 use identity::certificate::Certificate;
 use identity::rules::Rule;
-use identity::tls::PersonVerifier;
+use identity::tls::{PersonVerifier, shown_chain};
 use identity::trust::{Fingerprint, Trust};
 use identity::verify::{VerifyError, verify_mail};
 use quinn::Connection;
@@ -100,9 +100,8 @@ impl ServerCertVerifier for Expecting {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let tls = &self.verifier.tls;
         let verified = tls.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)?;
-        let chain: Vec<_> =
-            std::iter::once(end_entity).chain(intermediates).map(|der| der.clone().into_owned()).collect();
-        let person = self.verifier.person(&chain, now).map_err(rustls::Error::General)?;
+        let person =
+            self.verifier.person(&shown_chain(end_entity, intermediates), now).map_err(rustls::Error::General)?;
         match self.expected.is(&person) {
             true => Ok(verified),
             false => Err(rustls::Error::General(NOT_INTRODUCED.to_owned())),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use axum::http::Extensions;
 use identity::identifier::canonical_dns_name;
-use identity::tls::provider;
+use identity::tls::{provider, shown_chain};
 use identity::transparency::service_name_digest;
 use identity::trust::{Trust, TrustPolicy};
 use identity::verify::verify_component;
@@ -30,9 +30,6 @@ use transparency_log::submission::Gate;
 use crate::error::Failure;
 use crate::serving::ClientCertificates;
 use crate::settings::{KnownAuthority, Read, ServeSettings};
-
-/// Longest chain that is looked at, in certificates.
-const MAX_CHAIN: usize = 6;
 
 /// By what the component is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,10 +165,7 @@ impl ClientCertVerifier for Admission {
         intermediates: &[pki_types::CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let rest = intermediates.iter().take(MAX_CHAIN);
-        let chain: Vec<CertificateDer> =
-            std::iter::once(end_entity).chain(rest).map(|der| der.clone().into_owned()).collect();
-        match self.recognise(&chain, now) {
+        match self.recognise(&shown_chain(end_entity, intermediates), now) {
             Ok(_) => Ok(ClientCertVerified::assertion()),
             Err(reason) => {
                 tracing::warn!(reason, "somebody who may not submit has connected");
