@@ -18,11 +18,11 @@ use zeroize::Zeroizing;
 
 use crate::clock;
 use crate::commands::key::PASSPHRASE;
-use crate::commands::verify;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::handed::of_elsewhere;
 use crate::subject::{self, Source, Subject, for_mail};
+use crate::verdict::{certified, refusal};
 
 /// A certificate that holds now, with its chain to the root and its private key.
 pub(crate) struct Credential {
@@ -90,8 +90,8 @@ pub(crate) fn public(context: &Context, what: Option<&str>) -> Result<Public, Fa
         return Err(device::enrolment::ChooseError::NoPolicy.into());
     }
     let now = clock::now();
-    let person = verify::certified(&subject, &context.home.trust_at(now)?, now)
-        .map_err(|error| verify::refusal(error, &subject, now, false))?;
+    let person =
+        certified(&subject, &context.home.trust_at(now)?, now).map_err(|error| refusal(error, &subject, now, false))?;
     let Subject { chain, name, source } = subject;
     let (leaf, algorithm) = chain
         .first()

@@ -13,10 +13,10 @@ use message_syntax::{Signature, Unsigned};
 use serde::Deserialize;
 
 use crate::clock;
-use crate::commands::date::kind;
 use crate::context::Context;
 use crate::credential::Credential;
 use crate::failure::{Exit, Failure};
+use crate::verdict::kind;
 
 /// Whether a signature is dated when it is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]

@@ -26,11 +26,13 @@ mod messenger;
 mod opening;
 mod output;
 mod progress;
+mod reading;
 mod recipient;
 mod settings;
 mod subject;
 mod text;
 mod timer;
+mod verdict;
 mod written;
 
 use std::io::IsTerminal;

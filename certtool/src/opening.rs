@@ -7,10 +7,9 @@ use device::{EarlierMailbox, MailKey};
 use identity::{CertificateDer, Identifier};
 use message_syntax::{CmsError, ContentKey, DecryptionKey, Envelope, Recipient};
 
-use crate::commands::decrypt::not_decrypted;
 use crate::context::Context;
 use crate::credential::PrivateKey;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::handed::Leaf;
 use crate::subject::{self, for_earlier, for_mail};
 
@@ -142,6 +141,27 @@ fn decryption_key(key: &PrivateKey) -> Result<DecryptionKey, Failure> {
     }
     DecryptionKey::from_pkcs8(&key.pkcs8()?)
         .map_err(|error| Failure::failed(error.to_string(), "Give the key of a certificate for mail."))
+}
+
+/// Why a message does not open.
+pub(crate) fn not_decrypted(file: &Path, error: &CmsError) -> Failure {
+    let what = format!("{} was not decrypted: {error}", file.display());
+    match error {
+        CmsError::Io(_) => Failure::failed(what, "Check the file and the free space; nothing was written."),
+        CmsError::Agree(_) => Failure::failed(
+            what,
+            "Is the token still there, and does it permit key agreement (CKA_DERIVE) with this key? Nothing was written.",
+        ),
+        CmsError::Form { .. } | CmsError::Content(_) => Failure::new(
+            Exit::Refused,
+            what,
+            "Is it an encrypted file? certtool inspect FILE says what it is. If it is, ask for it again; nothing was written.",
+        ),
+        CmsError::Algorithm { .. } => {
+            Failure::new(Exit::Refused, what, "Ask for it as certtool encrypt writes it; nothing was written.")
+        }
+        _ => Failure::new(Exit::Refused, what, "Ask for it again; nothing was written."),
+    }
 }
 
 fn for_nobody_here(file: &Path, recipients: usize) -> Failure {

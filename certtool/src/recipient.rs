@@ -9,14 +9,14 @@ use identity::verify::{VerifiedMailbox, verify_mail};
 use identity::{CertificateDer, Identifier, UnixTime};
 use serde::Serialize;
 
-use crate::commands::verify::refusal;
-use crate::commands::verify::signature::pem_content;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::messenger;
 use crate::output::Page;
+use crate::reading::pem_content;
 use crate::subject::{self, Subject, for_mail};
 use crate::text;
+use crate::verdict::refusal;
 
 /// A certificate to which something may be encrypted, and whose it is.
 #[derive(Debug, Serialize)]

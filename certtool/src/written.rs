@@ -2,7 +2,7 @@
 //! program meanwhile.
 
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::{process, thread};
 
@@ -49,6 +49,14 @@ impl Write for Written {
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
+}
+
+/// A file that nobody has named stays.
+pub(crate) fn taken(out: &Path) -> Failure {
+    Failure::failed(
+        format!("{} is there already", out.display()),
+        "Say where to write, and what is there is replaced: --out FILE. Or move it away.",
+    )
 }
 
 /// What is half written may be somebody's letter in clear. (Of SIGKILL nobody hears: then a file `.new-…` stays.)

@@ -10,11 +10,11 @@ use identity::card::{CardError, ContactCard, Link, MAX_CARD_BYTES};
 use identity::verify::verify_person;
 use serde::Serialize;
 
-use super::verify::refusal;
 use crate::clock;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
+use crate::verdict::refusal;
 use crate::{subject, text};
 
 /// Show your contact card as a link and a QR code, or what another's says

@@ -7,21 +7,19 @@ use device::acme::jws::RequestKey;
 use device::dating::{self, DateError, Dated};
 use device::enrolment::choose_authority;
 use device::{AccountKey, DeviceKey};
-use identity::certificate::Certificate;
-use identity::oid;
 use identity::plan::MAX_CRL_BYTES;
 use identity::trust::Revocation;
-use identity::verify::{DatedSigner, MAX_DATE_PROOF_BYTES, SignerKind, UnverifiedDate, verify_dated};
+use identity::verify::{DatedSigner, MAX_DATE_PROOF_BYTES, UnverifiedDate, verify_dated};
 use identity::{CertificateDer, Identifier};
 use serde::Serialize;
 
-use super::verify;
 use crate::clock;
 use crate::context::{Context, identifier};
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
 use crate::subject::{self, Subject, beside};
 use crate::text;
+use crate::verdict::{self, kind};
 
 /// Date a signature: prove that it was made while the certificate was good
 ///
@@ -164,8 +162,8 @@ fn elsewhere(context: &Context, certificate: &Path, key: &Path) -> Result<Signer
     let subject = Subject::of_file(certificate.display().to_string(), chain);
     let now = clock::now();
     // The authority dates what is good now alone; and it is the certificate that says which authority that is.
-    let certified = verify::certified(&subject, &context.home.trust_at(now)?, now)
-        .map_err(|error| verify::refusal(error, &subject, now, false))?;
+    let certified = verdict::certified(&subject, &context.home.trust_at(now)?, now)
+        .map_err(|error| verdict::refusal(error, &subject, now, false))?;
     let policies = context.home.trust_policies()?;
     let choice = choose_authority(&policies, certified.identifier(), Some(certified.authority()))?;
     Ok(Signer { acme: choice.acme, chain: subject.chain, key: read_key(key)? })
@@ -196,7 +194,7 @@ impl Verify {
         let trust = context.home.trust_at(clock::now())?;
         for list in &self.lists {
             let der = subject::read_up_to(list, MAX_CRL_BYTES, "revocation list")?;
-            trust.install_crl(&der, clock::now()).map_err(|error| verify::list_refused(error, list))?;
+            trust.install_crl(&der, clock::now()).map_err(|error| verdict::list_refused(error, list))?;
         }
         let signed = verify_dated(&subject.chain, kind(&subject.chain), &digest, &date, &trust).map_err(|error| {
             let mut failure = Failure::from(error);
@@ -206,15 +204,6 @@ impl Verify {
         })?;
         context.output.report(&Shown::new(&signed, None));
         Ok(Exit::Ok)
-    }
-}
-
-/// Of what the certificate is, by its policy.
-pub(crate) fn kind(chain: &[CertificateDer]) -> SignerKind {
-    let leaf = chain.first().and_then(|leaf| Certificate::parse(leaf).ok());
-    match leaf.is_some_and(|leaf| leaf.tbs().policies().first() == Some(&oid::POLICY_MAIL)) {
-        true => SignerKind::Mailbox,
-        false => SignerKind::Device,
     }
 }
 

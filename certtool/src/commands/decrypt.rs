@@ -1,22 +1,20 @@
 //! `certtool decrypt`: what was encrypted to one of one's own keys (CMS, RFC 5083 and RFC 5652).
 
 use std::io::{BufRead as _, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use device::{NewFile, is_same_file};
 use message_syntax::{CmsError, Envelope};
 use serde::Serialize;
 
-use super::encrypt::taken;
-use super::sign::{BUFFER, open};
-use super::verify::signature::pem;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::opening::{Opened, opened};
+use crate::opening::{Opened, not_decrypted, opened};
 use crate::output::{Page, Report};
 use crate::progress;
-use crate::written::Written;
+use crate::reading::{BUFFER, open, pem};
+use crate::written::{Written, taken};
 
 /// Decrypt a file.
 ///
@@ -57,7 +55,7 @@ impl Decrypt {
         let file = open(&self.file)?;
         let bar = progress::bytes(&context.output, &file);
         let mut reader = BufReader::with_capacity(BUFFER, bar.wrap_read(file));
-        let failed = |error: CmsError| self.not_decrypted(&error);
+        let failed = |error: CmsError| not_decrypted(&self.file, &error);
         let begins = reader.fill_buf().map_err(|error| failed(error.into()))?;
         let message: Box<dyn Read> = match begins.starts_with(b"-----BEGIN ") {
             true => Box::new(std::io::Cursor::new(pem(&self.file, &mut reader)?)),
@@ -102,31 +100,6 @@ impl Decrypt {
             return Err(Failure::failed("what is in the file would take its place", "Choose another: --out FILE."));
         }
         Ok(out.clone())
-    }
-
-    fn not_decrypted(&self, error: &CmsError) -> Failure {
-        not_decrypted(&self.file, error)
-    }
-}
-
-/// Why a message does not open.
-pub(crate) fn not_decrypted(file: &Path, error: &CmsError) -> Failure {
-    let what = format!("{} was not decrypted: {error}", file.display());
-    match error {
-        CmsError::Io(_) => Failure::failed(what, "Check the file and the free space; nothing was written."),
-        CmsError::Agree(_) => Failure::failed(
-            what,
-            "Is the token still there, and does it permit key agreement (CKA_DERIVE) with this key? Nothing was written.",
-        ),
-        CmsError::Form { .. } | CmsError::Content(_) => Failure::new(
-            Exit::Refused,
-            what,
-            "Is it an encrypted file? certtool inspect FILE says what it is. If it is, ask for it again; nothing was written.",
-        ),
-        CmsError::Algorithm { .. } => {
-            Failure::new(Exit::Refused, what, "Ask for it as certtool encrypt writes it; nothing was written.")
-        }
-        _ => Failure::new(Exit::Refused, what, "Ask for it again; nothing was written."),
     }
 }
 

@@ -7,15 +7,15 @@ use device::{NewFile, is_same_file};
 use message_syntax::{CmsError, Protection};
 use serde::Serialize;
 
-use super::sign::{BUFFER, open};
 use crate::clock;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
 use crate::progress;
+use crate::reading::{BUFFER, open};
 use crate::recipient::{Recipient, recipients};
 use crate::subject::beside;
-use crate::written::Written;
+use crate::written::{Written, taken};
 
 /// Encrypt a file.
 ///
@@ -93,14 +93,6 @@ impl Encrypt {
         };
         Failure::failed(format!("{} was not encrypted: {error}", self.file.display()), remedy)
     }
-}
-
-/// A file that nobody has named stays.
-pub(super) fn taken(out: &std::path::Path) -> Failure {
-    Failure::failed(
-        format!("{} is there already", out.display()),
-        "Say where to write, and what is there is replaced: --out FILE. Or move it away.",
-    )
 }
 
 #[derive(Debug, Serialize)]

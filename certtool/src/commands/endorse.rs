@@ -14,12 +14,12 @@ use identity::{Identifier, UnixTime};
 use serde::Serialize;
 
 use super::card::link_or_picture;
-use super::verify::refusal;
 use crate::clock;
 use crate::context::{Context, identifier};
 use crate::conversation::says_yes;
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
+use crate::verdict::refusal;
 use crate::{subject, text};
 
 /// Say on a device that your contacts know that a new one is yours, so that it does not alarm them.

@@ -1,7 +1,6 @@
 //! `certtool sign`: a file with one's name under it (CMS, RFC 5652).
 
-use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -15,11 +14,9 @@ use crate::credential::{self, Credential};
 use crate::dating::{self, Dated, Outcome};
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
+use crate::reading::{BUFFER, open};
 use crate::subject::beside;
 use crate::text;
-
-/// So much is read and written at once (bytes).
-pub(crate) const BUFFER: usize = 256 * 1024;
 
 /// Sign a file.
 ///
@@ -112,17 +109,6 @@ pub(crate) fn ended(mut signed: Unended, outcome: &Outcome, out: &mut dyn Write)
         signed.add(proof.clone());
     }
     signed.end(out)
-}
-
-/// The file, or why it cannot be read.
-pub(crate) fn open(path: &Path) -> Result<File, Failure> {
-    let opened = File::open(path).and_then(|file| match file.metadata()?.is_dir() {
-        true => Err(io::ErrorKind::IsADirectory.into()),
-        false => Ok(file),
-    });
-    opened.map_err(|error| {
-        Failure::failed(format!("{} cannot be read: {error}", path.display()), "Check the path and its permissions.")
-    })
 }
 
 fn not_signed(file: &Path, error: &CmsError) -> Failure {

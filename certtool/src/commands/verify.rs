@@ -6,8 +6,6 @@ pub(crate) mod signature;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use identity::certificate::Certificate;
-use identity::oid;
 use identity::plan::MAX_CRL_BYTES;
 use identity::profile::Profile;
 use identity::rules::Rule;
@@ -23,8 +21,9 @@ use crate::clock;
 use crate::context::{Context, identifier};
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
-use crate::subject::{self, Source, Subject};
+use crate::subject::{self, Subject};
 use crate::text;
+use crate::verdict::{certified, list_refused, refusal};
 
 /// Check a certificate offline, rule by rule; or who has signed a file.
 ///
@@ -160,52 +159,6 @@ fn signed(path: &Path) -> Option<Failure> {
         let what = format!("{} is no certificate: {} is its signature", path.display(), signature.display());
         Failure::failed(what, format!("Say who must have signed: certtool verify {} --signer ID.", path.display()))
     })
-}
-
-/// The revocation list itself is refused.
-pub(crate) fn list_refused(error: VerifyError, list: &Path) -> Failure {
-    let mut failure = Failure::from(error);
-    failure.what = format!("{} is refused by {}", list.display(), failure.what);
-    failure
-}
-
-/// What a person's certificate proves, by the use it is for: mail, or live conversation.
-pub(crate) fn certified(subject: &Subject, trust: &Trust, at: UnixTime) -> Result<Certified, VerifyError> {
-    let leaf = subject.chain.first().and_then(|leaf| Certificate::parse(leaf).ok());
-    if leaf.is_some_and(|leaf| leaf.tbs().policies().first() == Some(&oid::POLICY_MAIL)) {
-        return verify_mail(&subject.chain, trust, at).map(|mailbox| Certified::clone(&mailbox));
-    }
-    verify_person(&subject.chain, trust, at).map(|person| Certified::clone(&person))
-}
-
-/// The refusal, with both times where time is the reason.
-pub(crate) fn refusal(error: VerifyError, subject: &Subject, at: UnixTime, chosen: bool) -> Failure {
-    let about_time = matches!(error.rule, Rule::ChainNotYetValid | Rule::ChainExpired);
-    let revoked = error.rule == Rule::RevocationRevoked;
-    let mut failure = Failure::from(error);
-    failure.what = format!("{} is refused by {}", subject.name, failure.what);
-    if about_time && let Some(window) = window(subject) {
-        let clock = if chosen { format!("It was judged as of {}.", text::time(at)) } else { clock::says() };
-        failure.remedy = format!("The certificate is valid {window}. {clock}");
-    }
-    if let (true, Some(identifier)) = (revoked, own(subject)) {
-        failure.remedy = format!("It counts no more; certtool enroll {identifier} makes a new key and certificate.");
-    }
-    failure
-}
-
-/// What is typed after `certtool enroll` for another of the same kind, if the certificate is one of this computer's.
-fn own(subject: &Subject) -> Option<String> {
-    match subject.source {
-        Source::Device => Some(subject.name.clone()),
-        Source::Mail => subject.name.strip_prefix(subject::MAIL).map(|address| format!("{address} --for mail")),
-        Source::File | Source::Earlier => None,
-    }
-}
-
-fn window(subject: &Subject) -> Option<String> {
-    let leaf = Certificate::parse(subject.chain.first()?).ok()?;
-    Some(format!("from {} to {}", text::time(leaf.tbs().not_before()), text::time(leaf.tbs().not_after())))
 }
 
 #[derive(Debug, Serialize)]

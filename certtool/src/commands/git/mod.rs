@@ -11,9 +11,10 @@ use message_syntax::Signature;
 
 use crate::clock;
 use crate::commands::verify::judged::{Judged, judge};
-use crate::commands::verify::signature::{not_read, pem_content, subject_of};
+use crate::commands::verify::signature::{not_read, subject_of};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::reading::pem_content;
 
 /// Largest commit or tag (bytes): they hold words and the names of what was committed.
 const MAX_OBJECT_BYTES: u64 = 16 << 20;

@@ -7,13 +7,13 @@ use identity::certificate::Certificate;
 use serde::Serialize;
 
 use crate::clock;
-use crate::commands::verify;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::handed::{Leaf, Told};
 use crate::output::{Page, Report};
 use crate::subject::{Subject, for_earlier, for_mail};
 use crate::text::quoted;
+use crate::verdict::certified;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Imported {
@@ -68,7 +68,7 @@ impl Key {
         // One that has ended is judged as of its end: whether its authority is known is another thing.
         let ended = of_leaf.not_after.as_secs() < now.as_secs();
         let at = if ended { of_leaf.not_after } else { now };
-        let vouched = verify::certified(&subject, &context.home.trust_at(at)?, at).ok();
+        let vouched = certified(&subject, &context.home.trust_at(at)?, at).ok();
         Ok(Self {
             told: Told::of(name(context, kept)?, &kept.identifier, &of_leaf),
             ended,

@@ -4,17 +4,17 @@ use identity::certificate::{Certificate, SubjectName};
 use identity::profile::{Profile, SubjectKind};
 use identity::transparency::TransparencyExtension;
 use identity::verify::{Certified, Revocation, VerifyError};
-use identity::{Identifier, UnixTime, oid};
+use identity::{Identifier, UnixTime};
 use serde::Serialize;
 
 use crate::clock;
-use crate::commands::verify::{certified, refusal};
 use crate::context::Context;
 use crate::explained::{self, Explained};
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
 use crate::subject::Subject;
 use crate::text;
+use crate::verdict::{certified, is_for_mail, refusal};
 
 /// Tells what the first certificate of `subject` says, and the verdict.
 pub(super) fn report(context: &Context, subject: &Subject) -> Result<Exit, Failure> {
@@ -148,7 +148,7 @@ impl Inspection {
                 if tbs.not_after().as_secs() >= now.as_secs() { "ends" } else { "ended" },
                 text::relative(tbs.not_after(), now),
             ),
-            key_name: if tbs.policies().first() == Some(&oid::POLICY_MAIL) { "key" } else { "device key" },
+            key_name: if is_for_mail(leaf) { "key" } else { "device key" },
             explained,
             every_field,
             remedy: remedy.unwrap_or_default(),

@@ -9,10 +9,10 @@ use identity::{Identifier, UnixTime};
 use serde::Serialize;
 
 use crate::clock;
-use crate::commands::verify::refusal;
 use crate::context::{Context, identifier};
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
+use crate::verdict::refusal;
 use crate::{subject, text};
 
 /// List by which authority each person is known.

@@ -8,14 +8,13 @@ use identity::verify::{Certified, DatedSigner, UnverifiedDate, VerifyError, veri
 use message_syntax::Signature;
 use serde::Serialize;
 
-use super::{certified, refusal};
 use crate::clock;
-use crate::commands::date::kind;
 use crate::dating;
 use crate::failure::Failure;
 use crate::output::Page;
 use crate::subject::Subject;
 use crate::text;
+use crate::verdict::{certified, kind, refusal};
 
 /// What dates a signature, unverified.
 pub(crate) struct Date<'a> {

@@ -13,14 +13,11 @@ use serde::Serialize;
 
 use super::judged::{Date, Judged, Times, judge};
 use crate::commands::date;
-use crate::commands::sign::{BUFFER, open};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
+use crate::reading::{BUFFER, open, pem};
 use crate::subject::{Subject, beside};
-
-/// A message in PEM is read whole, if it is not larger than this.
-const MAX_PEM_BYTES: u64 = 4 << 20;
 
 /// What is asked.
 pub(super) struct Question<'a> {
@@ -169,25 +166,6 @@ impl Read for Hashed<'_> {
         self.hash.update(&buffer[..length]);
         Ok(length)
     }
-}
-
-/// A message in PEM, which holds no large content.
-pub(crate) fn pem(path: &Path, reader: &mut dyn Read) -> Result<Vec<u8>, Failure> {
-    let refused = |found: String| {
-        let what = format!("{}: expected a message in PEM, found {found}", path.display());
-        Failure::new(Exit::Refused, what, "Ask for it again.")
-    };
-    let mut pem = Vec::new();
-    reader.take(MAX_PEM_BYTES + 1).read_to_end(&mut pem).map_err(Failure::system)?;
-    if pem.len() as u64 > MAX_PEM_BYTES {
-        return Err(refused(format!("more than {} MiB", MAX_PEM_BYTES >> 20)));
-    }
-    pem_content(&pem).map_err(refused)
-}
-
-/// What stands between the first two lines of PEM, whatever they are called.
-pub(crate) fn pem_content(pem: &[u8]) -> Result<Vec<u8>, String> {
-    der::pem::decode_vec(pem).map(|(_, der)| der).map_err(|error| error.to_string())
 }
 
 /// Why a message does not count.
