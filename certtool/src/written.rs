@@ -67,10 +67,12 @@ fn goes_when_ended(path: PathBuf) {
         runtime.block_on(async {
             let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
             let (Ok(mut interrupt), Ok(mut terminate)) = signals else { return };
+            let mut hangup = if outlives_its_terminal() { None } else { signal(SignalKind::hangup()).ok() };
             drop(ready);
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                Some(_) = async { hangup.as_mut()?.recv().await } => {}
             }
             let _ = std::fs::remove_file(&path);
             process::exit(INTERRUPTED);
@@ -78,4 +80,14 @@ fn goes_when_ended(path: PathBuf) {
     });
     // Nothing is written before that; where it cannot listen, it has ended.
     let _: Result<(), mpsc::RecvError> = listens.recv();
+}
+
+/// Whether whoever began this program (nohup) had it ignore that its terminal is closed: to listen would end that. Where the system
+/// does not say it is taken for so.
+fn outlives_its_terminal() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|signals| u64::from_str_radix(signals.trim(), 16).ok());
+    // The first bit is that of signal 1.
+    ignored.is_none_or(|signals| signals & 1 == 1)
 }

@@ -1,6 +1,6 @@
 //! `certtool sign`: a file with one's name under it (CMS, RFC 5652).
 
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -17,6 +17,7 @@ use crate::output::{Page, Report};
 use crate::reading::{BUFFER, open};
 use crate::subject::beside;
 use crate::text;
+use crate::written::Written;
 
 /// Sign a file.
 ///
@@ -83,12 +84,12 @@ impl Sign {
         let failed = |error: CmsError| not_signed(&self.file, &error);
         let wanted = self.dated.or(context.dated).unwrap_or_default();
         let outcome = if self.attached {
-            let mut message = BufWriter::with_capacity(BUFFER, NewFile::create(&out)?);
+            // A new signature takes an older one's place.
+            let mut message = Written::begin(NewFile::create(&out)?, true, BUFFER);
             let signed = begin_attached(&mut content, &signer, &mut message).map_err(failed)?;
             let outcome = dating::date(context, &credential, signed.value(), wanted).await?;
             ended(signed, &outcome, &mut message).map_err(failed)?;
-            message.flush().map_err(|error| failed(error.into()))?;
-            message.into_inner().map_err(|error| failed(error.into_error().into()))?.keep()?;
+            message.keep(|error| failed(error.into()))?;
             outcome
         } else {
             let signed = begin_detached(&mut content, &signer).map_err(failed)?;

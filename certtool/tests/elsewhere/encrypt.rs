@@ -181,19 +181,31 @@ fn nss_and_gpgsm_read_what_is_compatible_and_are_read() {
 fn who_ends_it_leaves_nothing_half_written() {
     let place = Place::new();
     place.listed();
-    let (certificate, _) = place.mail("mail", P256);
+    let (certificate, key) = place.mail("mail", P256);
     let (endless, out) = (place.at("endless"), place.at("out"));
     run("mkfifo", [&endless]).good();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_certtool"));
-    command.args(["encrypt", &endless, "--to", &certificate, "--out", &out]).env("INPERSON_HOME", place.at("home"));
-    let mut running = command.spawn().unwrap();
-    // A pipe that does not end.
-    let mut content = fs::OpenOptions::new().write(true).open(&endless).unwrap();
-    content.write_all(&[7; 1_000_000]).unwrap();
-    assert_eq!(place.left(), 1);
-    run("kill", ["-INT", &running.id().to_string()]).good();
-    assert_eq!(running.wait().unwrap().code(), Some(130));
-    assert!(place.left() == 0 && !Path::new(&out).exists());
+    let by = ["--by", &certificate, "--key", &key, "--dated", "no", "--attached"];
+    let (letter, message) = (place.write("letter", &[7; 2_000_000]), place.at("letter.p7m"));
+    place.certtool(&[&["sign", &letter, "--out", &message], &by[..]].concat()).good();
+    let message = fs::read(&message).unwrap();
+    let commands = [
+        ("-INT", vec!["encrypt", &endless, "--to", &certificate], &[7; 1_000_000][..]),
+        ("-TERM", [&["sign", &endless], &by[..]].concat(), &[7; 1_000_000]),
+        // Its terminal was closed.
+        ("-HUP", vec!["verify", &endless, "--signer", ALICE], &message[..1_000_000]),
+    ];
+    for (signal, arguments, begins) in commands {
+        let mut command = Command::new("env");
+        command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_certtool")]).args(arguments);
+        let mut running = command.args(["--out", &out]).env("INPERSON_HOME", place.at("home")).spawn().unwrap();
+        // A pipe that does not end.
+        let mut content = fs::OpenOptions::new().write(true).open(&endless).unwrap();
+        content.write_all(begins).unwrap();
+        assert_eq!(place.left(), 1, "{signal}");
+        run("kill", [signal, &running.id().to_string()]).good();
+        assert_eq!(running.wait().unwrap().code(), Some(130), "{signal}");
+        assert!(place.left() == 0 && !Path::new(&out).exists(), "{signal}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `certtool verify FILE --signer ID`: who has signed a file (CMS, RFC 5652).
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{self, SHA256};
@@ -18,6 +18,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::{Page, Report};
 use crate::reading::{BUFFER, open, pem};
 use crate::subject::{Subject, beside};
+use crate::written::Written;
 
 /// What is asked.
 pub(super) struct Question<'a> {
@@ -55,16 +56,13 @@ impl Question<'_> {
                 "Choose another: --out FILE.",
             ));
         }
-        let mut held = self.out.map(NewFile::create_or_null).transpose()?;
-        let (signatures, digest) = match &mut held {
-            Some(file) => {
-                let mut sink = BufWriter::with_capacity(BUFFER, file);
-                let read = read(&message, content.as_deref(), &mut sink)?;
-                sink.flush().map_err(|error| not_read(&message.display().to_string(), &error.into()))?;
-                read
-            }
-            None => read(&message, content.as_deref(), &mut io::sink())?,
+        let held = self.out.map(NewFile::create_or_null).transpose()?;
+        let mut held = held.map(|file| Written::begin(file, true, BUFFER));
+        let sink: &mut dyn Write = match &mut held {
+            Some(file) => file,
+            None => &mut io::sink(),
         };
+        let (signatures, digest) = read(&message, content.as_deref(), sink)?;
         if self.out.is_some() && content.is_some() {
             return Err(Failure::failed(
                 format!("{} does not hold what was signed: it is {}", message.display(), self.file.display()),
@@ -74,7 +72,7 @@ impl Question<'_> {
         let found = self.found(&message, &signatures, &digest, trust)?;
         // What was signed is there only now that it is known by whom.
         if let Some(file) = held {
-            file.keep()?;
+            file.keep(|error| not_read(&message.display().to_string(), &error.into()))?;
         }
         context.output.report(&Shown::new(&found, self.out));
         Ok(Exit::Ok)
