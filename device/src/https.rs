@@ -8,8 +8,9 @@ use std::time::Duration;
 use identity::tls::{ServiceVerifier, provider};
 use identity::trust::Trust;
 use reqwest::{NoProxy, Proxy, Response, StatusCode};
-use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
 
 mod clock;
 mod pinned;
@@ -121,18 +122,22 @@ pub(crate) fn client_for_what_proves_itself() -> reqwest::Client {
 /// The system's own store counts beside the web's authorities, as in the browser that opens: an organisation may certify its
 /// issuer itself. (`SSL_CERT_FILE` and `SSL_CERT_DIR` name another one.)
 pub(crate) fn web_client() -> reqwest::Client {
-    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let found = rustls_native_certs::load_native_certs();
     for error in found.errors {
         tracing::warn!(%error, "a certificate of the system's store cannot be read");
     }
     roots.add_parsable_certificates(found.certs);
-    let tls = ClientConfig::builder_with_provider(provider())
+    built(web_tls(roots), false)
+}
+
+/// TLS 1.2 as well, with its suites: many an organisation's log-in speaks nothing newer.
+fn web_tls(roots: RootCertStore) -> ClientConfig {
+    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("the provider has suites for TLS 1.2 and 1.3")
         .with_root_certificates(roots)
-        .with_no_client_auth();
-    built(tls, false)
+        .with_no_client_auth()
 }
 
 /// Whether a server of the web may be asked at this address: by https, or by http on this computer itself.
@@ -241,4 +246,27 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 
 fn innermost(error: &(dyn Error + 'static)) -> String {
     chain(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::server::Acceptor;
+    use rustls::{CipherSuite, ClientConnection};
+
+    use super::*;
+
+    #[test]
+    fn the_wide_web_is_offered_both_versions_of_tls() {
+        let name = "login.example.org".try_into().unwrap();
+        let mut connection = ClientConnection::new(Arc::new(web_tls(RootCertStore::empty())), name).unwrap();
+        let mut hello = Vec::new();
+        connection.write_tls(&mut hello).unwrap();
+        let mut acceptor = Acceptor::default();
+        acceptor.read_tls(&mut &hello[..]).unwrap();
+        let Ok(Some(heard)) = acceptor.accept() else { panic!("a whole ClientHello") };
+        let suites = heard.client_hello().cipher_suites().to_vec();
+        for suite in [CipherSuite::TLS13_AES_256_GCM_SHA384, CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384] {
+            assert!(suites.contains(&suite), "{suite:?} in {suites:?}");
+        }
+    }
 }
