@@ -11,9 +11,9 @@ use reqwest::{NoProxy, Proxy, Response, StatusCode};
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
+use transparency_log::client::AnyCertificate;
 
 mod clock;
-mod pinned;
 
 pub use clock::server_time;
 
@@ -96,7 +96,7 @@ pub(crate) fn http_client(trust: Arc<Trust>) -> reqwest::Client {
 /// Fetches a trust policy that is authenticated by its fingerprint, not by the connection: any certificate is taken.
 /// Use it for nothing else.
 pub async fn fetch_to_compare_by_fingerprint(url: &str) -> Result<Vec<u8>, FetchError> {
-    let http = client(Arc::new(pinned::AnyCertificate), true);
+    let http = client(Arc::new(AnyCertificate(provider())), true);
     let response = get(&http, url).await?;
     body(url, response).await
 }
@@ -104,7 +104,7 @@ pub async fn fetch_to_compare_by_fingerprint(url: &str) -> Result<Vec<u8>, Fetch
 /// Fetches an update of a trust policy, which proves itself by signature and log: any certificate is taken. The server's
 /// own may already be under the root that the update brings. `None` if there is no such version.
 pub(crate) async fn fetch_policy_update(url: &str) -> Result<Option<Vec<u8>>, FetchError> {
-    let http = client(Arc::new(pinned::AnyCertificate), true);
+    let http = client(Arc::new(AnyCertificate(provider())), true);
     match get(&http, url).await {
         Ok(response) => body(url, response).await.map(Some),
         Err(FetchError::Status { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
@@ -115,7 +115,7 @@ pub(crate) async fn fetch_policy_update(url: &str) -> Result<Option<Vec<u8>>, Fe
 /// For what is signed and proves itself, such as a log's tiles at somebody's mirror: any certificate is taken, and plain
 /// HTTP too.
 pub(crate) fn client_for_what_proves_itself() -> reqwest::Client {
-    client(Arc::new(pinned::AnyCertificate), false)
+    client(Arc::new(AnyCertificate(provider())), false)
 }
 
 /// A client for servers of the wide web, which knows nothing of trust policies: for a log-in at an issuer of OpenID alone.

@@ -21,7 +21,7 @@ use tlog_proof::{
 pub use http::HttpSource;
 pub(crate) use scan::Scanned;
 pub use source::{Source, SourceError, StorageSource, folder_source, size_limit};
-pub use tls::{self_proving_http, self_proving_http_as};
+pub use tls::{AnyCertificate, self_proving_http, self_proving_http_as};
 pub use tree::VerifiedTree;
 
 /// Bundles that are fetched ahead of the one being verified.
