@@ -232,7 +232,7 @@ pub fn stats(folder: &Path) -> Result<Value, Failure> {
 }
 
 fn operator(folder: &Path, command: &str) -> Result<String, Failure> {
-    let mut ca = guard::guarded(&guard::program("ca")?)?;
+    let mut ca = guard::command("ca")?;
     ca.args(["--json", "--folder"]).arg(folder).arg(command);
     Ok(process::run("ca", ca, ATTEMPT)?.expect(0, &format!("ca {command}"))?.stdout)
 }

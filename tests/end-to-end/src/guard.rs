@@ -41,6 +41,14 @@ pub fn program(name: &str) -> Result<PathBuf, Failure> {
     )))
 }
 
+/// A command for one of the project's programs, by its name, that runs guarded.
+///
+/// # Errors
+/// It, or `story` itself, has not been built.
+pub fn command(name: &str) -> Result<Command, Failure> {
+    guarded(&program(name)?)
+}
+
 /// A command for `program` that runs guarded: it ends with this process at the latest.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
-pub use self::collecting::{Collecting, Finished, collect, run};
+pub use self::collecting::{Collecting, Finished, collect, run, run_program};
 use crate::{Context, Failure};
 
 /// How often something that cannot be awaited is looked at again.

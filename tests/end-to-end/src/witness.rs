@@ -74,7 +74,7 @@ impl Witness {
 }
 
 fn start(config: &Path) -> Result<Running, Failure> {
-    let mut command = guard::guarded(&guard::program("transparency-log")?)?;
+    let mut command = guard::command("transparency-log")?;
     command.args(["witness", "--json", "--config"]).arg(config).stdin(Stdio::null()).stdout(Stdio::piped());
     command.stderr(process::sink(&config.with_extension("log"))?);
     let mut running = Running::start("witness", command)?;
@@ -129,9 +129,7 @@ fn log_key(folder: &Path) -> Result<String, Failure> {
 }
 
 fn run(program: &str, arguments: &[&str]) -> Result<Finished, Failure> {
-    let mut command = guard::guarded(&guard::program(program)?)?;
-    command.args(arguments);
-    process::run(program, command, SOON)?.expect(0, &format!("{program} {}", arguments.join(" ")))
+    process::run_program(program, arguments, SOON)?.expect(0, &format!("{program} {}", arguments.join(" ")))
 }
 
 fn text(path: &Path) -> String {

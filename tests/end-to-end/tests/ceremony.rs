@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
-use story::guard;
 use story::homeserver::Homeserver;
 use story::person::Person;
 use story::process;
@@ -16,9 +15,11 @@ use story::process;
 const SOON: Duration = Duration::from_secs(60);
 
 fn run(program: &str, arguments: &[&str]) -> String {
-    let mut command = guard::guarded(&guard::program(program).unwrap()).unwrap();
-    command.args(arguments);
-    process::run(program, command, SOON).unwrap().expect(0, &format!("{program} {arguments:?}")).unwrap().stdout
+    process::run_program(program, arguments, SOON)
+        .unwrap()
+        .expect(0, &format!("{program} {arguments:?}"))
+        .unwrap()
+        .stdout
 }
 
 /// The two machines: folders, and where their passphrases lie.

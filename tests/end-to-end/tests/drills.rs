@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
-use story::guard;
 use story::homeserver::Homeserver;
 use story::person::Person;
 use story::process::{self, Finished};
@@ -14,9 +13,10 @@ use story::witness::{self, Witness};
 const SOON: Duration = Duration::from_secs(60);
 
 fn run(program: &str, arguments: &[&str]) -> Finished {
-    let mut command = guard::guarded(&guard::program(program).unwrap()).unwrap();
-    command.args(arguments);
-    process::run(program, command, SOON).unwrap().expect(0, &format!("{program} {}", arguments.join(" "))).unwrap()
+    process::run_program(program, arguments, SOON)
+        .unwrap()
+        .expect(0, &format!("{program} {}", arguments.join(" ")))
+        .unwrap()
 }
 
 fn text(path: &Path) -> String {

@@ -21,7 +21,7 @@ struct Mirror {
 
 impl Mirror {
     fn start(place: &Path) -> Self {
-        let mut command = guard::guarded(&guard::program("transparency-log").unwrap()).unwrap();
+        let mut command = guard::command("transparency-log").unwrap();
         command.args(["mirror", "--json", "--config"]).arg(place.join("mirror.toml"));
         let words = process::sink(&place.join("mirror.log")).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(words);
@@ -45,9 +45,7 @@ impl Mirror {
 }
 
 fn program(name: &str, arguments: &[&str]) -> Finished {
-    let mut command = guard::guarded(&guard::program(name).unwrap()).unwrap();
-    command.args(arguments);
-    process::run(name, command, SOON).unwrap()
+    process::run_program(name, arguments, SOON).unwrap()
 }
 
 /// How many entries the log shows with the mirror's cosignature.

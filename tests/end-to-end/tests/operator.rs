@@ -16,7 +16,7 @@ use story::process::{self, Finished};
 const SOON: Duration = Duration::from_secs(60);
 
 fn ca(server: &Homeserver, arguments: &[&str]) -> Finished {
-    let mut command = guard::guarded(&guard::program("ca").unwrap()).unwrap();
+    let mut command = guard::command("ca").unwrap();
     command.arg("--json").arg("--folder").arg(server.folder()).args(arguments);
     process::run("ca", command, SOON).unwrap()
 }
@@ -144,12 +144,12 @@ fn an_operator_finds_and_revokes_a_certificate_while_the_server_runs() {
     let lines_of = text.lines().count();
     let altered = text.replacen("control-proven", "control-pruven", 1);
     std::fs::write(&path, &altered).unwrap();
-    let mut command = guard::guarded(&guard::program("ca").unwrap()).unwrap();
+    let mut command = guard::command("ca").unwrap();
     command.arg("--folder").arg(&folder).args(["audit", "verify"]);
     let broken = process::run("ca", command, SOON).unwrap();
     assert!(lines_of > 5 && broken.code == 3 && broken.stderr.contains("expected the hash"), "{}", broken.text());
     std::fs::write(&path, &text).unwrap();
-    let mut command = guard::guarded(&guard::program("ca").unwrap()).unwrap();
+    let mut command = guard::command("ca").unwrap();
     let serial = newest[0]["serial"].as_str().unwrap();
     command.arg("--folder").arg(&folder).args(["revoke", serial, "--reason", "superseded"]);
     let waiting = process::run("ca", command, SOON).unwrap().expect(0, "ca revoke").unwrap();

@@ -5,8 +5,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
-use story::guard;
 use story::homeserver::Homeserver;
 use story::person::Person;
 use story::process::{self, Finished};
@@ -15,17 +13,11 @@ use story::witness::{self, Witness};
 const SOON: Duration = Duration::from_secs(60);
 
 fn run(program: &str, arguments: &[&str]) -> Finished {
-    let mut command = guard::guarded(&guard::program(program).unwrap()).unwrap();
-    command.args(arguments);
-    process::run(program, command, SOON).unwrap()
+    process::run_program(program, arguments, SOON).unwrap()
 }
 
 fn ca(folder: &Path, arguments: &[&str]) -> Finished {
     run("ca", &[&["--json", "--folder", folder.to_str().unwrap()], arguments].concat())
-}
-
-fn json(done: &Finished) -> Value {
-    serde_json::from_str(done.stdout.trim()).unwrap_or_else(|_| panic!("{}", done.text()))
 }
 
 fn text(path: &Path) -> String {
@@ -47,7 +39,7 @@ fn witnessed(place: &Path, folder: &Path) -> (Homeserver, Witness) {
 
 fn serial_of(folder: &Path, address: &str) -> String {
     let listed = ca(folder, &["list", address, "--limit", "1"]).expect(0, "list").unwrap();
-    json(&listed)["serial"].as_str().unwrap().to_owned()
+    listed.json().unwrap()["serial"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -60,7 +52,7 @@ fn an_old_backup_catches_up_with_the_log_before_anything_is_signed() {
     let [alice, bob, carol] = ["alice@example.org", "bob@example.org", "carol@example.org"].map(person);
     alice.join(server.ready(), &server.outbox()).unwrap();
     // A backup while it runs; it is whole, and goes into an empty folder alone.
-    let made = json(&ca(&folder, &["backup", &text(&backup)]).expect(0, "backup").unwrap());
+    let made = ca(&folder, &["backup", &text(&backup)]).expect(0, "backup").unwrap().json().unwrap();
     assert_eq!(made["logs"].as_array().unwrap().len(), 1, "{made}");
     assert!(made["keys_in_clear"].as_array().unwrap().iter().any(|key| key == "root.key.pem"), "{made}");
     let mut sums = std::process::Command::new("sha256sum");
@@ -103,8 +95,11 @@ fn an_old_backup_catches_up_with_the_log_before_anything_is_signed() {
     assert!(behind.text().contains("has cosigned"), "{}", behind.text());
     assert!(Homeserver::refused(&restored, &[]).unwrap().text().contains("not certain yet"));
     // A copy of the log, up to what the witness has seen: it has caught up.
-    let caught =
-        json(&ca(&restored, &["restore", "--again", "--mirror", &text(&survived)]).expect(0, "restore").unwrap());
+    let caught = ca(&restored, &["restore", "--again", "--mirror", &text(&survived)])
+        .expect(0, "restore")
+        .unwrap()
+        .json()
+        .unwrap();
     let log = &caught["logs"][0];
     assert!(log["certain"] == true && log["size"].as_u64() > log["backup"].as_u64(), "{caught}");
     let books = &caught["books"];
@@ -116,13 +111,13 @@ fn an_old_backup_catches_up_with_the_log_before_anything_is_signed() {
     let server = Homeserver::start(&restored, &[]).unwrap();
     assert_eq!(server.ready().fingerprint, fingerprint);
     alice.certtool(&["audit", "--from-start"]).unwrap().expect(0, "audit of one history").unwrap();
-    let listed = json(&ca(&restored, &["list", alice.address(), "--limit", "1"]).expect(0, "list").unwrap());
+    let listed = ca(&restored, &["list", alice.address(), "--limit", "1"]).expect(0, "list").unwrap().json().unwrap();
     assert_eq!((listed["serial"].as_str(), listed["state"].as_str()), (Some(&*revoked), Some("revoked")));
     carol.join(server.ready(), &server.outbox()).unwrap();
     // Bob's account is gone with the disk; he proves his address anew.
     bob.enroll_anew(&server.outbox()).unwrap().expect(0, "bob anew").unwrap();
     bob.certtool(&["audit"]).unwrap().expect(0, "audit").unwrap();
-    json(&ca(&restored, &["audit", "verify"]).expect(0, "audit trail").unwrap());
+    ca(&restored, &["audit", "verify"]).expect(0, "audit trail").unwrap().json().unwrap();
     server.stop().unwrap();
     drop(witness);
 }
@@ -159,7 +154,7 @@ fn a_log_whose_end_nobody_knows_is_given_up_and_another_begins() {
     let lists = std::fs::read_dir(&fetched).unwrap().map(|file| text(&file.unwrap().path())).collect::<Vec<_>>();
     let lists = lists.iter().filter(|path| path.ends_with(".crl")).flat_map(|path| ["--crl", path]);
     let arguments: Vec<_> = ["restore", "--again", "--new-log", "again"].into_iter().chain(lists).collect();
-    let begun = json(&ca(&restored, &arguments).expect(0, "a new log").unwrap());
+    let begun = ca(&restored, &arguments).expect(0, "a new log").unwrap().json().unwrap();
     assert_eq!(begun["books"]["carried"], 1, "bob's: {begun}");
     let fingerprint = begun["fingerprint"].as_str().unwrap().to_owned();
     assert!(fingerprint != old && begun["given_up"].as_array().unwrap().len() == 1, "{begun}");

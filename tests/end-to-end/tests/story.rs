@@ -13,7 +13,7 @@ use story::terminal::Terminal;
 const STORY: Duration = Duration::from_secs(240);
 
 fn story() -> Command {
-    let mut command = guard::guarded(&guard::program("story").unwrap()).unwrap();
+    let mut command = guard::command("story").unwrap();
     command.arg("--check");
     command
 }

@@ -18,7 +18,7 @@ const SOON: Duration = Duration::from_secs(60);
 const NO_LABEL_KEY: &str = "does not reach its log's label key";
 
 fn signer(place: &Path, log: &str) -> (Running, Value) {
-    let mut command = guard::guarded(&guard::program("ca").unwrap()).unwrap();
+    let mut command = guard::command("ca").unwrap();
     command.args(["--json", "vrf-signer", "--log", log, "--key"]).arg(place.join("vault/vrf.key.pem"));
     command.arg("--socket").arg(place.join("run/socket"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(process::sink(&place.join("signer.log")).unwrap());

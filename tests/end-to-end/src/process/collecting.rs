@@ -5,8 +5,10 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::Running;
-use crate::Failure;
+use crate::{Context, Failure, guard};
 
 /// What a program that ran to its end left behind.
 #[derive(Debug, Clone)]
@@ -24,6 +26,14 @@ impl Finished {
     #[must_use]
     pub fn text(&self) -> String {
         format!("{}{}", self.stderr, self.stdout)
+    }
+
+    /// The one object that it printed for other programs.
+    ///
+    /// # Errors
+    /// It printed something else; the message carries what it said.
+    pub fn json(&self) -> Result<Value, Failure> {
+        serde_json::from_str(self.stdout.trim()).context(format!("expected one object, found {}", self.text()))
     }
 
     /// This value if the exit code is `code`.
@@ -88,6 +98,16 @@ impl Collecting {
 /// It cannot be started, or still runs at the deadline.
 pub fn run(name: &str, command: Command, deadline: Duration) -> Result<Finished, Failure> {
     collect(name, command)?.finish(deadline)
+}
+
+/// Runs one of the project's programs to its end, without any input.
+///
+/// # Errors
+/// It has not been built, cannot be started, or still runs at the deadline.
+pub fn run_program(name: &str, arguments: &[&str], deadline: Duration) -> Result<Finished, Failure> {
+    let mut command = guard::command(name)?;
+    command.args(arguments);
+    run(name, command, deadline)
 }
 
 /// The exit code as a shell would show it.

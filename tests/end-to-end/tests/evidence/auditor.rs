@@ -4,8 +4,6 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::Value;
-use story::process::Finished;
 use transparency_log::storage::{FolderStorage, Storage};
 
 use super::{Forked, files, judge};
@@ -24,10 +22,6 @@ fn serve(log: &Path) -> String {
         });
     });
     url
-}
-
-fn json(done: &Finished) -> Value {
-    serde_json::from_str(done.stdout.trim()).unwrap()
 }
 
 #[test]
@@ -50,12 +44,12 @@ fn a_fork_shown_to_one_client_is_found_by_who_compares() {
     audit(&[]).expect(0, "an audit of what this client is shown").unwrap();
     let witness = server.ready().log.replace("/log", "/witness");
     let clean = audit(&[&witness, &server.ready().log]).expect(0, "an audit beside the witness").unwrap();
-    let sources = &json(&clean)["sources"];
+    let sources = &clean.json().unwrap()["sources"];
     assert_eq!((&sources[0]["verdict"], &sources[1]["verdict"]), (&"agrees".into(), &"agrees".into()), "{sources}");
 
     let mirror = serve(&others_see);
     let found = audit(&[&mirror]).expect(3, "an audit beside a mirror").unwrap();
-    let compared = &json(&found)["sources"][0];
+    let compared = &found.json().unwrap()["sources"][0];
     assert_eq!(compared["verdict"], "split-view", "{compared}");
     let [file] = &*files(&auditor) else { panic!("{}", found.text()) };
     assert_eq!(compared["evidence"], file.to_str().unwrap());
@@ -71,7 +65,7 @@ fn a_fork_shown_to_one_client_is_found_by_who_compares() {
 
     // Silence is no agreement, and another log is no source.
     let silent = audit(&["http://127.0.0.1:1"]).expect(4, "an audit beside nobody").unwrap();
-    assert_eq!(json(&silent)["sources"][0]["verdict"], "silent");
+    assert_eq!(silent.json().unwrap()["sources"][0]["verdict"], "silent");
     server.stop().unwrap();
 }
 
@@ -88,7 +82,7 @@ fn a_log_that_shows_less_than_a_mirror_is_behind() {
     auditor.trust(server.ready()).unwrap();
     let audit = ["--json", "audit", "--source", &mirror];
     let found = auditor.certtool(&audit).unwrap().expect(3, "an audit of a log that hides the rest").unwrap();
-    assert_eq!(json(&found)["sources"][0]["verdict"], "behind", "{}", found.text());
+    assert_eq!(found.json().unwrap()["sources"][0]["verdict"], "behind", "{}", found.text());
     assert!(files(&auditor).is_empty(), "an old state proves nothing to others");
     server.stop().unwrap();
 }

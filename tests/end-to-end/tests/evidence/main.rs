@@ -4,6 +4,8 @@
 mod auditor;
 mod gossip;
 mod misbehaviour;
+#[path = "../common/seized.rs"]
+mod seized;
 
 use std::path::{Path, PathBuf};
 

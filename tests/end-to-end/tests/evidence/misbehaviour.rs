@@ -1,11 +1,7 @@
 //! An authority that certifies somebody else in a person's name, a log with two histories, and certificates as evidence.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
-use ed25519_dalek::SigningKey;
-use ed25519_dalek::pkcs8::DecodePrivateKey;
 use identity::certificate::Certificate;
 use identity::transparency::{LabelInput, Opening, VrfPublicKey, commitment};
 use identity::trust::TrustPolicy;
@@ -13,26 +9,11 @@ use identity::{CertificateDer, Identifier};
 use rustls::pki_types::pem::PemObject;
 use story::homeserver::Homeserver;
 use story::person::Person;
-use tlog_proof::{Cosigner, Entry, NoteSigner};
-use transparency_log::{LogConfig, Sequencer, Submit, Witness};
+use tlog_proof::Entry;
+use transparency_log::Submit;
 
+use super::seized::seize;
 use super::{Forked, files, judge};
-
-/// The log of a stopped server, opened with the server's own keys.
-async fn seize(folder: &Path, policy: &TrustPolicy) -> Sequencer {
-    let key = |name: &str| {
-        let pem = std::fs::read_to_string(folder.join("keys").join(name)).unwrap();
-        SigningKey::from_pkcs8_pem(&pem).unwrap()
-    };
-    let log_policy = policy.log_policy().unwrap();
-    let origin = policy.authorities[0].log.clone();
-    let log = NoteSigner::new(&origin, key("log.pem")).unwrap();
-    let witness = Cosigner::new(log_policy.witnesses[0].vkey.name(), key("witness.pem")).unwrap();
-    let clock = transparency_log::system_clock();
-    let witness = Witness::open(&folder.join("witness"), witness, vec![log.vkey()], clock).unwrap();
-    let config = LogConfig { folder: folder.join("log"), origin, batch_interval: Duration::from_millis(10) };
-    Sequencer::open(config, log, vec![Arc::new(witness)], log_policy).await.unwrap()
-}
 
 /// A second entry under the label of this person's certificate, behind the back of the authority's own records.
 async fn log_in_her_name(folder: &Path, person: &Person) {

@@ -52,16 +52,14 @@ fn address(n: u8) -> Ipv4Addr {
 }
 
 fn run(program: &str, arguments: &[&str]) -> Finished {
-    let mut command = guard::guarded(&guard::program(program).unwrap()).unwrap();
-    command.args(arguments);
-    process::run(program, command, SOON).unwrap()
+    process::run_program(program, arguments, SOON).unwrap()
 }
 
 /// The log that they all submit to.
 fn log(place: &Path, settings: &str) -> Running {
     let config = place.join("log.toml");
     std::fs::write(&config, settings).unwrap();
-    let mut command = guard::guarded(&guard::program("transparency-log").unwrap()).unwrap();
+    let mut command = guard::command("transparency-log").unwrap();
     command.args(["serve", "--json", "--config"]).arg(&config);
     let words = process::sink(&place.join("log.words")).unwrap();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(words);

@@ -44,7 +44,7 @@ fn start(folder: &std::path::Path, log: &NoteSigner) -> (Running, Value) {
         log.vkey()
     );
     std::fs::write(&settings, text).unwrap();
-    let mut command = guard::guarded(&guard::program("transparency-log").unwrap()).unwrap();
+    let mut command = guard::command("transparency-log").unwrap();
     command.args(["witness", "--json", "--config"]).arg(&settings).stdin(Stdio::null()).stdout(Stdio::piped());
     command.stderr(process::sink(&folder.join("witness.log")).unwrap());
     let mut running = Running::start("witness", command).unwrap();

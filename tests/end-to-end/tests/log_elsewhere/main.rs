@@ -34,7 +34,7 @@ fn settings(folder: &Path, port: u16, submission: u16, more: &str) -> String {
 }
 
 fn transparency_log(arguments: &[&str]) -> Finished {
-    let mut command = guard::guarded(&guard::program("transparency-log").unwrap()).unwrap();
+    let mut command = guard::command("transparency-log").unwrap();
     command.args(arguments);
     process::run("transparency-log", command, SOON).unwrap()
 }
@@ -46,7 +46,7 @@ impl Log {
 
     /// Another part of a log: a mirror.
     fn start_as(part: &str, settings: &Path) -> Self {
-        let mut command = guard::guarded(&guard::program("transparency-log").unwrap()).unwrap();
+        let mut command = guard::command("transparency-log").unwrap();
         command.args([part, "--json", "--config"]).arg(settings);
         let words = process::sink(&settings.with_extension("log")).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(words);
@@ -65,13 +65,11 @@ impl Log {
 }
 
 fn homeserver(arguments: &[&str]) -> Finished {
-    let mut command = guard::guarded(&guard::program("homeserver").unwrap()).unwrap();
-    command.args(arguments);
-    process::run("homeserver", command, SOON).unwrap()
+    process::run_program("homeserver", arguments, SOON).unwrap()
 }
 
 fn stats(server: &Homeserver) -> (u64, u64) {
-    let mut command = guard::guarded(&guard::program("ca").unwrap()).unwrap();
+    let mut command = guard::command("ca").unwrap();
     command.arg("--json").arg("--folder").arg(server.folder()).arg("stats");
     let done = process::run("ca", command, SOON).unwrap().expect(0, "ca stats").unwrap();
     let stats: Value = serde_json::from_str(done.stdout.trim()).unwrap();

@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
 use story::homeserver::Homeserver;
 use story::person::Person;
 use story::process::{self, Finished};
@@ -12,18 +11,14 @@ use story::{guard, ports};
 use super::{Log, SOON, homeserver, settings, transparency_log};
 
 fn ca(folder: &Path, arguments: &[&str]) -> Finished {
-    let mut command = guard::guarded(&guard::program("ca").unwrap()).unwrap();
+    let mut command = guard::command("ca").unwrap();
     command.arg("--json").arg("--folder").arg(folder).args(arguments);
     process::run("ca", command, SOON).unwrap()
 }
 
-fn json(done: &Finished) -> Value {
-    serde_json::from_str(done.stdout.trim()).unwrap_or_else(|_| panic!("{}", done.text()))
-}
-
 /// The newest certificate of this address, revoked.
 fn revoke(folder: &Path, address: &str) -> String {
-    let listed = json(&ca(folder, &["list", address, "--limit", "1"]).expect(0, "list").unwrap());
+    let listed = ca(folder, &["list", address, "--limit", "1"]).expect(0, "list").unwrap().json().unwrap();
     let serial = listed["serial"].as_str().unwrap().to_owned();
     ca(folder, &["revoke", &serial, "--reason", "superseded"]).expect(0, "revoke").unwrap();
     serial
@@ -103,7 +98,7 @@ fn an_old_backup_catches_up_with_a_log_that_is_elsewhere() {
     let caught = process::await_sight("the log's word that there is no more", SOON, || {
         let again = ca(&folder, &["restore", "--again"]);
         if again.code == 0 {
-            return Some(json(&again));
+            return Some(again.json().unwrap());
         }
         assert_eq!(again.code, 4, "{}", again.text());
         log.running.kill();
@@ -120,7 +115,7 @@ fn an_old_backup_catches_up_with_a_log_that_is_elsewhere() {
     // The same server goes on, in the same log: one history, in which no label stands twice.
     let server = Homeserver::start(&folder, &[]).unwrap();
     assert_eq!(server.ready().fingerprint, fingerprint);
-    let listed = json(&ca(&folder, &["list", alice.address(), "--limit", "1"]).expect(0, "list").unwrap());
+    let listed = ca(&folder, &["list", alice.address(), "--limit", "1"]).expect(0, "list").unwrap().json().unwrap();
     assert_eq!((listed["serial"].as_str(), listed["state"].as_str()), (Some(&*revoked), Some("revoked")));
     carol.join(server.ready(), &server.outbox()).unwrap();
     bob.enroll_anew(&server.outbox()).unwrap().expect(0, "bob anew").unwrap();
@@ -160,7 +155,7 @@ fn a_log_elsewhere_that_is_gone_is_given_up_for_another_one() {
     let same = with(&first).expect(1, "the same log").unwrap();
     assert!(same.text().contains("another log"), "{}", same.text());
     let second = Elsewhere::made(place.path(), "log.example.net");
-    let begun = json(&with(&second).expect(0, "another log").unwrap());
+    let begun = with(&second).expect(0, "another log").unwrap().json().unwrap();
     assert_eq!(begun["origin"], "log.example.net/2026", "{begun}");
     assert_eq!(begun["given_up"], serde_json::json!(["log.example.org/2026"]));
     let fingerprint = begun["fingerprint"].as_str().unwrap();

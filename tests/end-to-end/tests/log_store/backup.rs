@@ -4,8 +4,6 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value;
-use story::guard;
 use story::homeserver::Homeserver;
 use story::person::Person;
 use story::process::{self, Finished};
@@ -14,17 +12,11 @@ use story::witness;
 use super::{S3, SOON, settings};
 
 fn run(program: &str, arguments: &[&str]) -> Finished {
-    let mut command = guard::guarded(&guard::program(program).unwrap()).unwrap();
-    command.args(arguments);
-    process::run(program, command, SOON).unwrap()
+    process::run_program(program, arguments, SOON).unwrap()
 }
 
 fn ca(folder: &Path, arguments: &[&str]) -> Finished {
     run("ca", &[&["--json", "--folder", folder.to_str().unwrap()], arguments].concat())
-}
-
-fn json(done: &Finished) -> Value {
-    serde_json::from_str(done.stdout.trim()).unwrap_or_else(|_| panic!("{}", done.text()))
 }
 
 #[test]
@@ -37,7 +29,7 @@ fn a_log_in_a_store_outlives_the_servers_disk() {
     let (server, witness) = witness::demanded(Homeserver::start(&folder, &[]).unwrap(), place.path()).unwrap();
     let [alice, bob] = ["alice@example.org", "bob@example.org"].map(|name| Person::new(place.path(), name));
     alice.join(server.ready(), &server.outbox()).unwrap();
-    let made = json(&ca(&folder, &["backup", backup.to_str().unwrap()]).expect(0, "backup").unwrap());
+    let made = ca(&folder, &["backup", backup.to_str().unwrap()]).expect(0, "backup").unwrap().json().unwrap();
     assert!(made["logs"][0]["size"].as_u64() > Some(0), "{made}");
     for file in ["log/checkpoint", "log-store-keys"] {
         assert!(backup.join(file).exists(), "{file}");
@@ -49,7 +41,7 @@ fn a_log_in_a_store_outlives_the_servers_disk() {
 
     // The store has what came since; nobody need bring a copy, and nothing of the log lies in the folder.
     let restored = at("restored");
-    let caught = json(&ca(&restored, &["restore", backup.to_str().unwrap()]).expect(0, "restore").unwrap());
+    let caught = ca(&restored, &["restore", backup.to_str().unwrap()]).expect(0, "restore").unwrap().json().unwrap();
     let log = &caught["logs"][0];
     assert!(log["certain"] == true && log["size"].as_u64() > log["backup"].as_u64(), "{caught}");
     assert_eq!(caught["books"]["taken"], 1, "bob's slot: {caught}");

@@ -7,7 +7,7 @@ mod s3;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use s3::{KEYS, S3, write_keys};
@@ -36,7 +36,7 @@ fn refused(folder: &Path) -> Finished {
 
 /// Announces the log `next`, and waits until the running server has opened it.
 fn open_next(server: &Homeserver, is_open: impl Fn() -> bool) {
-    let mut command = guard::guarded(&guard::program("homeserver").unwrap()).unwrap();
+    let mut command = guard::command("homeserver").unwrap();
     command.args(["shard", "prepare", "--name", "next", "--begins", "2100-01-01T00:00:00Z", "--folder"]);
     command.arg(server.folder());
     process::run("homeserver", command, SOON).unwrap().expect(0, "shard prepare").unwrap();
@@ -118,7 +118,7 @@ fn a_store_on_which_a_log_could_fork_is_refused() {
     // A log that runs alone is as careful.
     let alone = place.path().join("alone");
     let serve = |arguments: &[&str]| {
-        let mut command: Command = guard::guarded(&guard::program("transparency-log").unwrap()).unwrap();
+        let mut command = guard::command("transparency-log").unwrap();
         command.args(["serve", "--config"]).arg(place.path().join("serve.toml")).args(arguments);
         process::run("transparency-log", command, SOON).unwrap()
     };
@@ -144,7 +144,7 @@ fn a_store_on_which_a_log_could_fork_is_refused() {
 fn introduce(place: &Path, policy: &str) -> String {
     let file = place.join("log-policy");
     fs::write(&file, policy).unwrap();
-    let mut command = guard::guarded(&guard::program("homeserver").unwrap()).unwrap();
+    let mut command = guard::command("homeserver").unwrap();
     command.args([
         "introduce",
         "--https-port",
@@ -193,7 +193,7 @@ fn a_log_that_runs_alone_takes_entries_into_its_store() {
     let alone = place.path().join("alone");
     let config = place.path().join("serve.toml");
     let command = |arguments: &[&str]| {
-        let mut command: Command = guard::guarded(&guard::program("transparency-log").unwrap()).unwrap();
+        let mut command = guard::command("transparency-log").unwrap();
         command.args(["serve", "--json", "--config"]).arg(&config).args(arguments);
         command
     };

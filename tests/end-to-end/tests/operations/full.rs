@@ -43,7 +43,7 @@ fn a_full_disk_refuses_and_loses_nothing() {
     server.stop().unwrap();
     // And from the disk alone.
     let server = Homeserver::start(disk.folder(), &[]).unwrap();
-    let mut audit = guard::guarded(&guard::program("ca").unwrap()).unwrap();
+    let mut audit = guard::command("ca").unwrap();
     audit.arg("--folder").arg(disk.folder()).args(["audit", "verify"]);
     process::run("ca", audit, PATIENCE).unwrap().expect(0, "ca audit verify").unwrap();
     server.stop().unwrap();

@@ -137,7 +137,7 @@ fn witness(log: &str) -> (String, impl Fn() -> Running + use<>) {
     std::fs::write("/srv/witness/witness.toml", settings).unwrap();
     let keys = sh("/srv/witness", "transparency-log witness --config witness.toml --show-key").stdout;
     let start = || {
-        let mut command = guard::guarded(&guard::program("transparency-log").unwrap()).unwrap();
+        let mut command = guard::command("transparency-log").unwrap();
         command.args(["witness", "--json", "--config", "/srv/witness/witness.toml"]).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(process::sink(Path::new("/srv/witness/words")).unwrap());
         let mut running = Running::start("witness", command).unwrap();

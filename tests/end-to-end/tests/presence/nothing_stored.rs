@@ -168,7 +168,7 @@ fn what_is_wrong_with_its_settings_is_told() {
     let settings: PathBuf = folder.path().join("directory.toml");
     let said = |text: &str| {
         std::fs::write(&settings, text).unwrap();
-        let mut command = guard::guarded(&guard::program("directory").unwrap()).unwrap();
+        let mut command = guard::command("directory").unwrap();
         let done = command.arg("serve").arg(&settings).output().unwrap();
         assert_eq!(done.status.code(), Some(1));
         String::from_utf8(done.stderr).unwrap()

@@ -145,7 +145,7 @@ fn server(place: &Path, stage: &mut Stage, more: &str) -> Homeserver {
     let folder = place.join("server");
     let smtp = format!("smtp://{}?tls=none", stage.smtp);
     Homeserver::start(&folder, &["--smtp", &smtp, "--mail-from", "codes@ca.example"]).unwrap().stop().unwrap();
-    let mut command = guard::guarded(&guard::program("ca").unwrap()).unwrap();
+    let mut command = guard::command("ca").unwrap();
     command.arg("--folder").arg(&folder).args(["--json", "dkim", "--selector", "2026", "--domain", "ca.example"]);
     let made = process::run("ca dkim", command, PATIENCE).unwrap().expect(0, "ca dkim").unwrap();
     let record: Value = serde_json::from_str(&made.stdout).unwrap();

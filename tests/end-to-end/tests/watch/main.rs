@@ -8,6 +8,8 @@ mod in_the_messenger;
 mod mirror;
 mod real_ways;
 mod rogue;
+#[path = "../common/seized.rs"]
+mod seized;
 mod told;
 
 use std::path::{Path, PathBuf};

@@ -2,8 +2,6 @@
 //! its own records. It uses its own keys, its own log, and the very code by which it issues honestly.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
 use ca::issuance::{PersonInput, Planned, Signer, SignerError, SigningInput};
 use ca::proven::Proven;
@@ -17,24 +15,9 @@ use identity::trust::TrustPolicy;
 use identity::{CertificateDer, Identifier, UnixTime};
 use p256::ecdsa::signature::Signer as _;
 use rustls::pki_types::pem::PemObject;
-use tlog_proof::{Cosigner, NoteSigner};
-use transparency_log::{LogConfig, Sequencer, Submit, Witness};
+use transparency_log::Submit;
 
-/// The log of a stopped server, opened with the server's own keys.
-async fn seize(folder: &Path, policy: &TrustPolicy) -> Sequencer {
-    let key = |name: &str| {
-        let pem = std::fs::read_to_string(folder.join("keys").join(name)).unwrap();
-        SigningKey::from_pkcs8_pem(&pem).unwrap()
-    };
-    let log_policy = policy.log_policy().unwrap();
-    let origin = policy.authorities[0].log.clone();
-    let log = NoteSigner::new(&origin, key("log.pem")).unwrap();
-    let witness = Cosigner::new(log_policy.witnesses[0].vkey.name(), key("witness.pem")).unwrap();
-    let clock = transparency_log::system_clock();
-    let witness = Witness::open(&folder.join("witness"), witness, vec![log.vkey()], clock).unwrap();
-    let config = LogConfig { folder: folder.join("log"), origin, batch_interval: Duration::from_millis(10) };
-    Sequencer::open(config, log, vec![Arc::new(witness)], log_policy).await.unwrap()
-}
+use super::seized::seize;
 
 /// The issuing key for people, out of its file.
 struct Stolen {
