@@ -65,8 +65,9 @@ impl Terminal {
             let columns = tcgetwinsize(&self.0).map_or(0, |size| size.ws_col);
             let shown = Zeroizing::new([question, typed.as_str()].concat());
             let rows = rows(&shown, usize::from(if columns == 0 { COLUMNS } else { columns }));
-            // Of several lines that are pasted at once the last goes first: each answer takes one more.
-            self.show(&format!("\r\x1b[{rows}A\x1b[J"))?;
+            // Line by line: a whole screen that is cleared at once tmux keeps where one scrolls back. (Of several lines that are
+            // pasted together the last goes first: each answer takes one more.)
+            self.show(&format!("\r{}", "\x1b[A\x1b[2K".repeat(rows)))?;
         }
         Ok(Zeroizing::new(typed.trim().to_owned()))
     }

@@ -3,6 +3,7 @@
 
 mod keyring;
 mod token;
+mod words;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
