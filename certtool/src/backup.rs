@@ -276,6 +276,7 @@ mod tests {
             account: Some("https://localhost/acme/account/7".into()),
             pending_order: None,
             renewal_seed: RenewalSeed::default(),
+            revoked: false,
         };
         let account = used.then(|| AccountKey::generate().unwrap());
         SavedKey { kept: KeptKey { identifier: alice(), chain, key, enrolment: used.then_some(enrolment) }, account }

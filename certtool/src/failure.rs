@@ -12,6 +12,7 @@ use device::watch::WatchError;
 use device::{HomeError, KeyError};
 use identity::rules::Rule;
 use identity::verify::VerifyError;
+use serde_json::Value;
 use transparency_log::client::{ClientError, SourceError};
 use transparency_log::monitor::AuditError;
 
@@ -56,6 +57,11 @@ impl Failure {
 
     pub(crate) fn failed(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::new(Exit::Failed, what, remedy)
+    }
+
+    /// As programs read it.
+    pub(crate) fn object(&self) -> Value {
+        command_line::Failure::new(self.exit as u8, &self.what, &self.remedy).object()
     }
 
     /// The operating system refused something no command can do without.
@@ -240,6 +246,10 @@ impl From<VerifyError> for Failure {
                                         and certificate."
                     .to_owned()
             }
+            Rule::RevocationFresh => {
+                "A newer list is fetched by certtool watch --once, with each renewal, and while the messenger runs."
+                    .to_owned()
+            }
             _ => "Do not rely on this certificate. policies/rules.md explains the rule.".to_owned(),
         };
         Self::new(Exit::Refused, error.to_string(), remedy)
@@ -304,8 +314,12 @@ impl From<EnrolError> for Failure {
                 let Self { exit, .. } = Self::from(*source);
                 Self { exit, what, remedy: "Run the command again: it goes on with what is left.".to_owned() }
             }
-            EnrolError::Revoked { identifier } => {
-                Self::failed(what, format!("Make a new key and certificate: certtool enroll {identifier} --new"))
+            EnrolError::Revoked { identifier, for_mail } => {
+                let option = if for_mail { " --for mail" } else { "" };
+                Self::failed(
+                    what,
+                    format!("Make a new key and certificate: certtool enroll {identifier}{option} --new"),
+                )
             }
             EnrolError::NoMail { .. } => Self::failed(what, "Give a mail address, or leave out --for mail."),
             EnrolError::Slow { .. } => {

@@ -57,12 +57,10 @@ impl Output {
 
     /// Prints what went wrong and what to try: on standard error, or as JSON on standard output.
     pub(crate) fn failure(&self, failure: &Failure) {
-        let Failure { exit, what, remedy } = failure;
         if self.json {
-            let failure = command_line::Failure::new(*exit as u8, what, remedy);
             return command_line::print(format_args!("{}\n", failure.object()));
         }
-        complain(what, remedy);
+        complain(&failure.what, &failure.remedy);
     }
 
     /// How the program ends, having done all there was to do: with `exit`, but never well if a part of what it found could

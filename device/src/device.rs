@@ -103,6 +103,9 @@ pub struct Enrolment {
     /// From what the moments of renewals are drawn.
     #[serde(default)]
     pub renewal_seed: RenewalSeed,
+    /// Its owner has revoked the certificate, with this device: its key gets no other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revoked: bool,
 }
 
 /// 32 random bytes that nobody else knows, so that nobody can tell beforehand when this device renews.

@@ -78,6 +78,7 @@ mod tests {
             account: None,
             pending_order: None,
             renewal_seed: RenewalSeed::default(),
+            revoked: false,
         };
         let (chain, key) = authority.issue_person(&alice(), NOON);
         let pending = home.begin_pending::<DeviceKey>(None, (), enrolment).unwrap();

@@ -29,6 +29,8 @@ pub trait OwnKey: Clone + Debug + Send + Sync + Sized + 'static {
     const STAYS: bool;
     /// What the key is, for whoever finds it in a keyring.
     const WHAT: &'static str;
+    /// Whether it is one for mail.
+    const FOR_MAIL: bool;
 
     /// A new one from the operating system's randomness.
     ///
@@ -97,6 +99,7 @@ impl OwnKey for DeviceKey {
     const FOLDER: &'static str = "devices";
     const STAYS: bool = false;
     const WHAT: &'static str = "key of this device";
+    const FOR_MAIL: bool = false;
 
     fn generate((): ()) -> Result<Self, KeyError> {
         Self::generate()
@@ -155,6 +158,7 @@ impl OwnKey for MailKey {
     const FOLDER: &'static str = "mail";
     const STAYS: bool = true;
     const WHAT: &'static str = "key for mail";
+    const FOR_MAIL: bool = true;
 
     fn generate(kind: MailKeyType) -> Result<Self, KeyError> {
         Self::generate(kind)

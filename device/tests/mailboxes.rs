@@ -107,6 +107,17 @@ async fn a_key_that_another_takes_the_place_of_is_kept_and_revoking_ends_one_alo
     let known = |chain| verify_mail(chain, &home.trust_at(UnixTime::now()).unwrap(), UnixTime::now());
     assert_eq!(known(&third.device.chain).unwrap_err().rule, Rule::RevocationRevoked);
     known(&second.device.chain).unwrap();
+    // The authority wants what is revoked renewed; its owner does not, and nothing brings it back for the same key.
+    for force in [false, true] {
+        let stored = home.mailbox(&alice()).unwrap();
+        let refused = renew(&home, stored, force, UnixTime::now, &mut person).await.unwrap_err();
+        assert!(matches!(refused, EnrolError::Revoked { for_mail: true, .. }), "{refused}");
+    }
+    let fourth = certified(enrol_for_mail(&home, &mut person, false, None).await);
+    assert_ne!(fourth.person.key(), third.person.key());
+    let stored = home.mailbox(&alice()).unwrap();
+    assert!(!stored.enrolment.revoked);
+    assert!(matches!(renew(&home, stored, true, UnixTime::now, &mut person).await.unwrap(), Renewed::Done(_)));
     town.server.stop().await;
 }
 

@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write as _};
 
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use zeroize::Zeroizing;
 
 use crate::passphrase::MAX_PASSPHRASE_BYTES;
@@ -16,6 +16,9 @@ const BACKSPACE: u8 = 0x08;
 const CLEAR: u8 = 0x15;
 const QUIT: u8 = 0x1c;
 const DELETE: u8 = 0x7f;
+
+/// How wide a terminal is taken to be that does not say it.
+const COLUMNS: u16 = 80;
 
 /// The controlling terminal of this program: what is written there is in no file and no journal.
 #[derive(Debug)]
@@ -45,6 +48,32 @@ impl Terminal {
     /// The terminal is gone, or somebody ended what is typed there.
     pub fn ask(&mut self, question: &str) -> io::Result<Zeroizing<String>> {
         self.show(question)?;
+        let typed = self.line()?;
+        Ok(Zeroizing::new(typed.trim().to_owned()))
+    }
+
+    /// The same for what nobody is to find there later: it is seen as it is typed, so that typing errors are, and with the line
+    /// break question and answer go from the screen, as far as the terminal can do that. (What was typed beyond a line and taken
+    /// back leaves lines of which nobody knows.)
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub fn ask_briefly(&mut self, question: &str) -> io::Result<Zeroizing<String>> {
+        self.show(question)?;
+        let typed = self.line()?;
+        if std::env::var("TERM").is_ok_and(|term| term != "dumb" && !term.is_empty()) {
+            let columns = tcgetwinsize(&self.0).map_or(0, |size| size.ws_col);
+            let shown = Zeroizing::new([question, typed.as_str()].concat());
+            let rows = rows(&shown, usize::from(if columns == 0 { COLUMNS } else { columns }));
+            // Line by line: a whole screen that is cleared at once tmux keeps where one scrolls back. (Of several lines that are
+            // pasted together the last goes first: each answer takes one more.)
+            self.show(&format!("\r{}", "\x1b[A\x1b[2K".repeat(rows)))?;
+        }
+        Ok(Zeroizing::new(typed.trim().to_owned()))
+    }
+
+    /// What is typed until the line breaks.
+    fn line(&mut self) -> io::Result<Zeroizing<String>> {
         let mut line = Zeroizing::new(Vec::with_capacity(MAX_PASSPHRASE_BYTES));
         let mut byte = Zeroizing::new([0]);
         loop {
@@ -57,8 +86,13 @@ impl Terminal {
             }
         }
         let text = std::str::from_utf8(&line).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-        Ok(Zeroizing::new(text.trim().to_owned()))
+        Ok(Zeroizing::new(text.to_owned()))
     }
+}
+
+/// How many rows of a screen a text takes. A character that fills the last column begins no new row yet.
+fn rows(text: &str, columns: usize) -> usize {
+    text.split('\n').map(|line| line.chars().count().div_ceil(columns).max(1)).sum()
 }
 
 /// Asks on the controlling terminal, whatever standard input and output are. The line break is not part of the answer.
@@ -124,6 +158,15 @@ impl Drop for Silent {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_of_a_screen_are_counted_as_terminals_wrap() {
+        for (text, expected) in
+            [("", 1), ("1234567890", 1), ("12345678901", 2), ("a\n", 2), ("a\nb\n\nWörd 1: ä", 4), (&"x".repeat(21), 3)]
+        {
+            assert_eq!(rows(text, 10), expected, "{text:?}");
+        }
+    }
 
     #[test]
     fn a_line_is_edited_and_ended_as_on_any_terminal() {

@@ -104,9 +104,10 @@ struct Signer {
 
 impl Request {
     async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        // First whose it is: a large message takes a while to be read.
+        let signer = self.signer(context)?;
         let digest = dating::digest_of(&self.signature)?;
         let output = self.output.clone().unwrap_or_else(|| beside(&self.signature, ".date"));
-        let signer = self.signer(context)?;
         if output.exists() {
             return self.dated_already(context, &signer, &digest, &output);
         }

@@ -127,7 +127,11 @@ impl Doctor {
             context.output.report(&found);
             return messenger::shown(context, self.identifier.as_ref());
         }
-        let (network, exit) = messenger::found(context, self.identifier.as_ref())?;
+        // What was found here is told also where no messenger is.
+        let (network, exit) = messenger::found(context, self.identifier.as_ref()).unwrap_or_else(|failure| {
+            let exit = failure.exit;
+            (failure.object().as_object().cloned().unwrap_or_default(), exit)
+        });
         context.output.report(&WithNetwork { found, network });
         Ok(exit)
     }

@@ -31,7 +31,7 @@ pub(crate) struct Evidence {
     #[arg(value_name = "FILE|ID")]
     what: String,
     /// Where to write it
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, alias = "out", value_name = "FILE")]
     output: PathBuf,
     /// The rule it breaks; anything else is refused
     #[arg(long, value_name = "RULE")]

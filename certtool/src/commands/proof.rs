@@ -78,7 +78,7 @@ pub(crate) struct Import {
     #[arg(value_name = "PROOF")]
     text: PathBuf,
     /// Where to write the extension's value
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, alias = "out", value_name = "FILE")]
     output: PathBuf,
 }
 

@@ -22,7 +22,8 @@ use crate::{subject, text};
 /// Get a fresh certificate for the same key.
 ///
 /// Does nothing until about half of the certificate's life is over, so that a timer may run it as often as it likes. No code
-/// is needed while the authority remembers that the address is yours.
+/// is needed while the authority remembers that the address is yours. What you have revoked here is not renewed, also where the
+/// authority would have it: certtool enroll makes a new key and certificate.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     certtool renew --all\n  \
@@ -80,6 +81,18 @@ impl Renew {
 
     async fn renew<K: OwnKey>(&self, context: &Context, name: &str, locked: Locked<K>) -> Result<(), Failure> {
         let (identifier, chain) = (locked.identifier.clone(), locked.chain_path());
+        // A timer would fail by it for ever. Who names it hears that it is refused.
+        if self.all && locked.enrolment.revoked {
+            let option = if K::FOR_MAIL { " --for mail" } else { "" };
+            context.output.report(&Ended {
+                done: "nothing",
+                identifier: identifier.to_string(),
+                revoked: true,
+                name: name.to_owned(),
+                anew: format!("certtool enroll {identifier}{option}"),
+            });
+            return Ok(());
+        }
         let mut person = Person::new(&context.output, self.code.clone());
         let opened = context.home.unlock(locked)?;
         match enrolment::renew(&context.home, opened, self.force, clock::now, &mut person).await? {
@@ -162,6 +175,27 @@ impl Worst<'_> {
         if let Some(earlier) = self.failure.replace(failure) {
             self.context.output.failure(&earlier);
         }
+    }
+}
+
+/// What its owner has revoked stays so.
+#[derive(Debug, Serialize)]
+struct Ended {
+    done: &'static str,
+    identifier: String,
+    revoked: bool,
+    #[serde(skip)]
+    name: String,
+    #[serde(skip)]
+    anew: String,
+}
+
+impl Report for Ended {
+    fn page(&self, page: &mut Page) {
+        page.line(format!(
+            "Nothing to do for {}: you have revoked it. A new key and certificate: {}",
+            self.name, self.anew
+        ));
     }
 }
 

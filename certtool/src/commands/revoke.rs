@@ -19,7 +19,8 @@ use crate::{subject, text};
 
 /// Revoke a certificate: this device's, or that of one you lost.
 ///
-/// Without --stolen: the certificate of this device, whose key signs the request. With --stolen: those of another device of
+/// Without --stolen: the certificate of this device, whose key signs the request, for good: neither renew nor a timer brings it
+/// back, and certtool enroll makes a new key and certificate. With --stolen: those of another device of
 /// yours, also if they have ended, from any device that trusts the authority. A code is sent to your address, as when you
 /// enrol, unless you typed one here within the hour. The stolen key gets no certificate any more, and whoever else has
 /// proven your address, or your other devices, is asked for a code at the next renewal.
@@ -45,7 +46,7 @@ pub(crate) struct Revoke {
     /// The certificates of all devices but this one
     #[arg(long, requires = "stolen")]
     all: bool,
-    /// Why [default: unspecified, with --stolen key-compromise]
+    /// Why [default: unspecified, with --stolen key-compromise, which alone shuts out whoever has the device]
     #[arg(long, value_enum, value_name = "REASON")]
     reason: Option<Why>,
     /// Which authority, if more than one of those pinned may certify you

@@ -6,7 +6,7 @@ mod endorsed;
 use clap::Args;
 use device::enrolment::Due;
 use device::logbook::Logbook;
-use device::{HomeError, Locked, LockedDevice, MailKey, OwnKey};
+use device::{HomeError, Locked, LockedDevice, OwnKey};
 use identity::UnixTime;
 use identity::rules::Rule;
 use identity::trust::Trust;
@@ -162,8 +162,7 @@ impl DeviceStatus {
     }
 
     pub(super) fn new<K: OwnKey>(device: &Locked<K>, trust: &Trust, now: UnixTime) -> Self {
-        let for_mail = K::FOLDER == MailKey::FOLDER;
-        let (name, option) = match for_mail {
+        let (name, option) = match K::FOR_MAIL {
             true => (subject::for_mail(&device.identifier), " --for mail"),
             false => (device.identifier.to_string(), ""),
         };
@@ -181,7 +180,15 @@ impl DeviceStatus {
             in_words: String::new(),
             advice: None,
         };
+        let anew = format!("Make a new key and certificate: certtool enroll {}{option}", device.identifier);
         match K::verify(&device.chain, trust, now) {
+            // Also where the list that says so could not be had, or it has ended since.
+            verified if device.enrolment.revoked => {
+                status.in_words = "revoked: it counts no more".to_owned();
+                let here = |_| "it was revoked here".to_owned();
+                status.refusal = Some(verified.map_or_else(|error| error.to_string(), here));
+                status.advice = Some(anew);
+            }
             Ok(person) => {
                 let due = Due::of(&device.chain, &device.enrolment).map_or(person.not_after(), |due| due.from);
                 status.verified = true;
@@ -214,8 +221,9 @@ impl DeviceStatus {
                     Rule::ChainPath => {
                         "Pin the policy of its authority: certtool trust add URL --fingerprint HEX".to_owned()
                     }
-                    Rule::RevocationRevoked => {
-                        format!("Make a new key and certificate: certtool enroll {}{option}", device.identifier)
+                    Rule::RevocationRevoked => anew,
+                    Rule::RevocationFresh => {
+                        format!("Fetch the newest revocation list: certtool watch {} --once", device.identifier)
                     }
                     _ => format!("Look closer: certtool inspect {}", status.name),
                 });

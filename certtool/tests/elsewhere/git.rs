@@ -1,14 +1,15 @@
 //! `certtool install --for git`, and the real git.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use device::DeviceKey;
+use device::{DeviceKey, MailKeyType};
 use message_syntax::{Algorithm, Unsigned};
 
 use crate::dated::{By, dated};
-use crate::place::{ALICE, Done, P256, Place, alone, other};
+use crate::place::{ALICE, Done, P256, Place, alone, other, run};
 
 /// Git in a repository of its own, with settings of its own.
 fn git(place: &Place, arguments: &[&str]) -> Done {
@@ -78,6 +79,39 @@ fn git_signs_and_verifies_with_her_certificate() {
     git(&place, &["config", "--local", "user.signingkey", ALICE]).good();
     git(&place, &["commit", "-q", "--allow-empty", "-S", "-m", "four"]).good();
     certtool(&place, &["git-verify"]).good();
+}
+
+#[test]
+fn git_with_gpgsm_and_with_certtool_verifies_what_the_other_signed() {
+    let (place, certtool) = begun();
+    place.mailbox(MailKeyType::Rsa3072);
+    // A socket's path has an end, and temporary folders may lie deep.
+    let home = tempfile::Builder::new().prefix("gpgsm").tempdir_in("/tmp").unwrap();
+    let folder = home.path().join("gnupg").to_str().unwrap().to_owned();
+    let passphrase = place.at("passphrase");
+    let source = format!("file:{passphrase}");
+    place.install(&["gpgsm", "--gnupghome", &folder, "--new-passphrase", &source]).good();
+    // As git runs it, but that nobody is here to be asked, and no list of revocations to be had.
+    let options = "--batch --pinentry-mode loopback --passphrase-fd 9 --disable-dirmngr --disable-crl-checks";
+    let script = format!("#!/bin/sh\nexec gpgsm --homedir '{folder}' {options} \"$@\" 9<'{passphrase}'\n");
+    let gpgsm = place.write("gpgsm-of-alice", script.as_bytes());
+    fs::set_permissions(&gpgsm, fs::Permissions::from_mode(0o700)).unwrap();
+    for (name, value) in [("gpg.format", "x509"), ("gpg.x509.program", &gpgsm), ("user.signingkey", ALICE)] {
+        git(&place, &["config", "--local", name, value]).good();
+    }
+    git(&place, &["commit", "-q", "--allow-empty", "-S", "-m", "by gpgsm"]).good();
+    git(&place, &["verify-commit", "HEAD"]).good();
+    assert_eq!(git(&place, &["log", "-1", "--format=%G?"]).good().trim(), "G");
+    let said = certtool(&place, &["git-verify", "HEAD", "--signer", ALICE]).good();
+    assert!(said.contains("signed by alice@example.org"), "{said}");
+
+    certtool(&place, &["install", "--for", "git", "mail:alice@example.org", "--local"]).good();
+    git(&place, &["verify-commit", "HEAD"]).good();
+    git(&place, &["commit", "-q", "--allow-empty", "-S", "-m", "by certtool"]).good();
+    git(&place, &["verify-commit", "HEAD"]).good();
+    let said = git(&place, &["-c", &format!("gpg.x509.program={gpgsm}"), "verify-commit", "HEAD"]).either();
+    assert!(said.0 && said.1.contains("Good signature"), "{}", said.1);
+    run("gpgconf", ["--homedir", &folder, "--kill", "all"]).good();
 }
 
 #[test]

@@ -79,6 +79,7 @@ mod tests {
             account: None,
             pending_order: None,
             renewal_seed: RenewalSeed::generate().unwrap(),
+            revoked: false,
         };
         let (key, account) = (DeviceKey::generate().unwrap(), AccountKey::generate().unwrap());
         Device { identifier, chain, key, account, enrolment }

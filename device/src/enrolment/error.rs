@@ -108,11 +108,13 @@ pub enum EnrolError {
         /// What the first of them met with.
         source: Box<EnrolError>,
     },
-    /// The certificate is revoked, and its key gets no other without a new proof.
-    #[error("the certificate of {identifier} on this device is revoked, and its key is not certified again")]
+    /// The certificate is revoked, by its owner, or so that its key gets no other without a new proof.
+    #[error("the certificate {}of {identifier} on this device is revoked, and its key is not certified again", kind(*.for_mail))]
     Revoked {
         /// Whose it is.
         identifier: Identifier,
+        /// Whether it is the one for mail.
+        for_mail: bool,
     },
     /// The certificate did not come in time; the order stays open.
     #[error("the certificate is not ready after {seconds} s; the order stays open")]
@@ -152,6 +154,10 @@ fn earlier(serials: &[String]) -> String {
         [] => "what there is of the same key from before".into(),
         some => format!("{} of the same key", some.join(", ")),
     }
+}
+
+const fn kind(for_mail: bool) -> &'static str {
+    if for_mail { "for mail " } else { "" }
 }
 
 fn left(tries: Option<u32>) -> String {

@@ -113,6 +113,7 @@ async fn enroll_as<K: OwnKey>(
         // It may have been revoked since it was looked at last: by its owner from elsewhere, or by the authority.
         fetch_revocation(home, &trust, &device.chain, now()).await;
         match K::verify(&device.chain, &trust, now()) {
+            _ if device.enrolment.revoked => owner.step(Step::Revoked),
             Ok(person) => return Ok(Enrolled::Already(Box::new(person))),
             Err(error) if error.rule == Rule::ChainExpired => {
                 let device = home.unlock(device)?;
@@ -168,7 +169,8 @@ pub enum Renewed<K: OwnKey = DeviceKey> {
 /// Renews a device's certificate, or one for mail, for the same key when it is [`Due`], or when its authority asks for it earlier (RFC 9773:
 /// it does for one that it revoked), or at once if `force`.
 ///
-/// A code is asked for only if the proof of control has lapsed meanwhile.
+/// A code is asked for only if the proof of control has lapsed meanwhile. What its owner has revoked with this device is not
+/// renewed: the authority would have it renewed at once, and it would be back by the next timer.
 pub async fn renew<K: OwnKey>(
     home: &Home,
     mut device: Holder<K>,
@@ -176,6 +178,9 @@ pub async fn renew<K: OwnKey>(
     now: fn() -> UnixTime,
     owner: &mut dyn Conversation,
 ) -> Result<Renewed<K>, EnrolError> {
+    if device.enrolment.revoked {
+        return Err(EnrolError::Revoked { identifier: device.identifier, for_mail: K::FOR_MAIL });
+    }
     let due = Due::of(&device.chain, &device.enrolment).map_err(|found| EnrolError::NoCertificate { found })?;
     if !force && now().as_secs() < due.from.as_secs() && device.enrolment.pending_order.is_none() {
         has_begun(home, &device, now())?;
@@ -273,6 +278,7 @@ fn pending<K: OwnKey>(
         account: None,
         pending_order: None,
         renewal_seed: RenewalSeed::generate()?,
+        revoked: false,
     };
     let before = match home.has::<K>(identifier)? {
         true => K::kind_in(&home.locked::<K>(identifier)?.chain),

@@ -71,7 +71,7 @@ impl<K: OwnKey> Job<'_, K> {
                 // The authority has forgotten the proof together with the key: a code would be typed for nothing.
                 OrderStatus::Pending if self.revoked => {
                     remember(None)?;
-                    return Err(EnrolError::Revoked { identifier: asked.identifier.clone() });
+                    return Err(EnrolError::Revoked { identifier: asked.identifier.clone(), for_mail: K::FOR_MAIL });
                 }
                 OrderStatus::Pending => {
                     asked.prove(client, &order, remember, person).await?;

@@ -84,7 +84,7 @@ pub struct Owner {
 }
 
 /// Revokes the certificate of this device, or the one for mail, and those of the same key from before, with the key of its account, and takes the
-/// list that says so.
+/// list that says so. The key gets no other certificate from here: enrolling makes a new one.
 pub async fn revoke_own<K: OwnKey>(
     home: &Home,
     device: &Holder<K>,
@@ -98,10 +98,12 @@ pub async fn revoke_own<K: OwnKey>(
     let mut client = connect(home, &choice, device.account.clone(), now, person).await?;
     let certificate = json!({ "certificate": URL_SAFE_NO_PAD.encode(leaf), "reason": reason.code() });
     let revoked = revoke(&mut client, &certificate).await?;
+    // From now on neither a timer nor a messenger brings it back.
+    let noted = home.store_revoked(device);
     let earlier = revoke_earlier(&mut client, device, reason, now).await;
     // The authority's list shows it before it answers: this device knows it from now on.
     fetch_revocation(home, &Arc::new(home.trust_at(now)?), &device.chain, now).await;
-    earlier.map(|()| revoked)
+    earlier.and(noted.map_err(EnrolError::from)).map(|()| revoked)
 }
 
 impl Owner {

@@ -79,7 +79,7 @@ impl Home {
             let have: Vec<_> = self.all_locked::<K>()?.iter().map(|device| device.identifier.to_string()).collect();
             let have = if have.is_empty() { "none".to_owned() } else { have.join(", ") };
             let identifier = identifier.clone();
-            return Err(match K::FOLDER == MailKey::FOLDER {
+            return Err(match K::FOR_MAIL {
                 true => HomeError::NoMailbox { identifier, have },
                 false => HomeError::NoDevice { identifier, have },
             });
@@ -127,6 +127,18 @@ impl Home {
         write_enrolment(&self.own_folder::<K>(&enrolment.identifier), enrolment)
     }
 
+    /// Notes that its owner has revoked what a device, or what is for mail, has: its key gets no other.
+    pub(crate) fn store_revoked<K: OwnKey>(&self, device: &Holder<K>) -> Result<(), HomeError> {
+        let folder = self.own_folder::<K>(&device.identifier);
+        let _lock = self.lock()?;
+        let found = read_locked::<K>(folder.clone())?;
+        // Enrolled anew meanwhile, by whichever program: that one is not meant.
+        if found.public_key().is_some_and(|key| key != device.key.public_bits()) {
+            return Ok(());
+        }
+        write_enrolment(&folder, &Enrolment { revoked: true, ..found.enrolment })
+    }
+
     /// An enrolment under way for `identifier`, as it was left.
     pub(crate) fn pending<K: OwnKey>(&self, identifier: &Identifier) -> Result<Option<Pending<K>>, HomeError> {
         self.promote_if_finished::<K>(&file_name(identifier))?;
@@ -149,7 +161,9 @@ impl Home {
         let identifier = &enrolment.identifier;
         let place = match place {
             Some(place) => place.clone(),
-            None => self.place_like(&self.own_folder::<K>(identifier), identifier)?,
+            None if self.has::<K>(identifier)? => self.place_like(&self.own_folder::<K>(identifier), identifier)?,
+            // The first of its kind lies as the others here do.
+            None => self.place_of_accounts()?,
         };
         self.drop_pending::<K>(identifier)?;
         let folder = self.pending_folder::<K>(identifier);

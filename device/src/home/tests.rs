@@ -28,6 +28,7 @@ pub(super) fn enrolment(identifier: &Identifier) -> Enrolment {
         account: None,
         pending_order: None,
         renewal_seed: RenewalSeed::generate().unwrap(),
+        revoked: false,
     }
 }
 

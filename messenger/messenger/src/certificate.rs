@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use command_line::say;
+use command_line::{complain, say};
 use device::{NoTheirMailbox, keep_file, revocation};
 use identity::{Identifier, UnixTime};
 use messenger_engine::{Command, Engine, Event, Events, MailCertificate, NoMail};
@@ -32,16 +32,27 @@ pub(crate) async fn run(mut prepared: Prepared, who: &str, output: Option<&Path>
     let (engine, mut events) = prepared.start_briefly(false)?;
     let fetched = fetch(&prepared, (&engine, &mut events), &who).await;
     engine.leave(&mut events).await;
-    let told = fetched.map_err(|failure| with_what_is_kept(&prepared, &who, failure))?;
+    let (told, not_kept) = fetched.map_err(|failure| with_what_is_kept(&prepared, &who, failure))?;
     let until = judged_again(&prepared, &told).await?;
     if let Some(file) = output {
         write(file, &mail::pem(&told))?;
     }
     let file = output.map(|file| file.display().to_string());
+    let kept = match (not_kept, &file) {
+        (None, _) => true,
+        // It is where it was wanted.
+        (Some(failure), Some(_)) => {
+            complain!("{}: {}", harmless_line(&failure.happened), failure.remedy);
+            false
+        }
+        (Some(failure), None) => return Err(failure),
+    };
     if json {
-        say!("{}", json!({ "who": told.who, "serial": told.serial, "not_after": told.not_after, "file": file }));
+        let (serial, not_after) = (&told.serial, told.not_after);
+        say!("{}", json!({ "who": told.who, "serial": serial, "not_after": not_after, "file": file, "kept": kept }));
     } else {
-        say!("certificate for mail of {who} until {until}: kept, for `certtool encrypt --to {who}`");
+        let how = if kept { format!(": kept, for `certtool encrypt --to {who}`") } else { String::new() };
+        say!("certificate for mail of {who} until {until}{how}");
         if let Some(file) = file {
             say!("written to {}", harmless_line(&file));
         }
@@ -49,12 +60,12 @@ pub(crate) async fn run(mut prepared: Prepared, who: &str, output: Option<&Path>
     Ok(())
 }
 
-/// Goes online, and waits for what her device tells.
+/// Goes online, and waits for what her device tells; with it, why that could not be kept.
 async fn fetch(
     prepared: &Prepared,
     (engine, events): (&Engine, &mut Events),
     who: &Identifier,
-) -> Result<MailCertificate, Failure> {
+) -> Result<(MailCertificate, Option<Failure>), Failure> {
     let fetching = async {
         send::online(events).await.map_err(unreachable)?;
         engine.send(Command::MailCertificate { who: who.to_string() }).await;
@@ -73,17 +84,22 @@ fn unreachable(what: String) -> Failure {
     Failure::new(harmless_line(&what), NoMail::Unreachable.remedy()).with(Code::Unreachable)
 }
 
-async fn follow(prepared: &Prepared, events: &mut Events, who: &Identifier) -> Result<MailCertificate, Failure> {
+async fn follow(
+    prepared: &Prepared,
+    events: &mut Events,
+    who: &Identifier,
+) -> Result<(MailCertificate, Option<Failure>), Failure> {
     while let Some(event) = events.recv().await {
         // Nobody reads what others say.
         events.not_taken();
         if let Event::MailCertificate(told) = &event
             && told.who == *who
         {
-            return match mail::keep(prepared.book.home(), &event) {
-                Some(Event::Error { message, remedy, .. }) => Err(Failure::new(message, remedy)),
-                _ => Ok(told.clone()),
+            let not_kept = match mail::keep(prepared.book.home(), &event) {
+                Some(Event::Error { message, remedy, .. }) => Some(Failure::new(message, remedy)),
+                _ => None,
             };
+            return Ok((told.clone(), not_kept));
         }
         send::kept(prepared, &event);
         match event {

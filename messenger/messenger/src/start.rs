@@ -364,6 +364,7 @@ mod tests {
             account: None,
             pending_order: None,
             renewal_seed: RenewalSeed::default(),
+            revoked: false,
         };
         let chosen = |named: &TrustPolicy| policy(&home, &recorded(named), certified.authority_root()).unwrap();
         for named in &pinned {

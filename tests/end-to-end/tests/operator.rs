@@ -160,4 +160,9 @@ fn an_operator_finds_and_revokes_a_certificate_while_the_server_runs() {
         (listed[0]["state"] == "revoked").then_some(())
     })
     .unwrap();
+    // What the authority revokes by itself a timer has made good at once, for the same key.
+    let bob = Person::new(place.path(), "bob@example.org");
+    let renewed = bob.certtool_json(&["renew", "--all"]).unwrap();
+    assert_eq!(renewed["done"], "renewed", "{renewed}");
+    bob.certtool(&["verify", bob.address()]).unwrap().expect(0, "verify").unwrap();
 }

@@ -120,6 +120,15 @@ fn whoever_took_the_laptop_revokes_first_and_comes_back_by_nothing() {
     let second = serial(&laptop.certtool_json(&["renew", ADDRESS, "--force"]).unwrap()).to_owned();
     let own = laptop.certtool_json(&["revoke", ADDRESS, "--reason", "superseded"]).unwrap();
     assert_eq!(revoked(&own), [(second.as_str(), true)]);
+    // Whoever revoked it here does not get it back by a timer; that the device keeps to that is no wall to a thief.
+    let refused = certtool(&laptop, &["renew", ADDRESS], 1).text();
+    assert!(refused.contains("is revoked") && refused.contains("certtool enroll"), "{refused}");
+    let passed_over = laptop.certtool_json(&["renew", "--all", "--force"]).unwrap();
+    assert_eq!((&passed_over["done"], &passed_over["revoked"]), (&"nothing".into(), &true.into()), "{passed_over}");
+    let record = laptop.device().join("enrolment.toml");
+    let text = std::fs::read_to_string(&record).unwrap();
+    assert!(text.contains("revoked = true\n"), "{text}");
+    std::fs::write(&record, text.replace("revoked = true\n", "")).unwrap();
 
     // She has proven control within the hour: just now, when she enrolled.
     let done = phone.certtool_json(&["revoke", ADDRESS, "--stolen"]).unwrap();

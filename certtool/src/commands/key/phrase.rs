@@ -48,7 +48,7 @@ pub(super) fn confirmed(terminal: &mut Terminal, phrase: &RecoveryPhrase) -> Res
 fn is_known(terminal: &mut Terminal, number: usize, shown: &str) -> io::Result<bool> {
     for again in 0..TRIES {
         let before = if again == 0 { "" } else { "That is another word. " };
-        let typed = terminal.ask(&format!("{before}Word {number}: "))?;
+        let typed = terminal.ask_briefly(&format!("{before}Word {number}: "))?;
         if typed_words(&typed).next().and_then(word) == Some(shown) {
             return Ok(true);
         }
@@ -70,14 +70,8 @@ fn show(terminal: &mut Terminal, phrase: &RecoveryPhrase) -> io::Result<()> {
         page.push('\n');
     }
     page.push_str("\nWhoever has them and the file has your keys. They are not shown again.\n");
-    terminal.show(&page)?;
-    terminal.ask("Press Enter when they are written down: ")?;
-    // They go from the screen: the lines of the page, and the one with the question.
-    if std::env::var("TERM").is_ok_and(|term| term != "dumb" && !term.is_empty()) {
-        let lines = page.lines().count() + 1;
-        terminal.show(&format!("\x1b[{lines}A\x1b[J"))?;
-    }
-    Ok(())
+    page.push_str("Press Enter when they are written down: ");
+    terminal.ask_briefly(&page).map(drop)
 }
 
 /// Which words are asked back: different ones, in their order.
@@ -127,7 +121,8 @@ fn typed(terminal: &mut Terminal) -> io::Result<Zeroizing<String>> {
         if count >= WORDS {
             break;
         }
-        let line = terminal.ask(&format!("From word {}: ", count + 1))?;
+        // Nobody types so many words unseen.
+        let line = terminal.ask_briefly(&format!("From word {}: ", count + 1))?;
         for typed in typed_words(&line) {
             let Some(word) = word(typed) else {
                 let alike = alike(typed);

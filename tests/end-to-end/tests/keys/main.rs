@@ -1,16 +1,20 @@
 //! A device's keys under a passphrase, in a token and in the keyring of a session, through the programs that use them.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod keyring;
+mod token;
+mod words;
+
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::json;
 use story::guard;
 use story::homeserver::Homeserver;
 use story::person::Person;
-use story::process::{self, Running};
+use story::process;
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -27,6 +31,42 @@ fn run(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Strin
     let mut command = guard::guarded(Path::new(program)).unwrap();
     command.args(arguments).envs(environment.iter().copied());
     process::run(program, command, SOON).unwrap().expect(0, &format!("{program} {arguments:?}")).unwrap().stdout
+}
+
+const MAIL: &str = "mail:alice@example.org";
+const LETTER: &[u8] = b"For Alice alone\n";
+
+/// A letter that OpenSSL encrypts to the certificate in a file.
+fn letter_to(place: &Path, certificate: &Path, name: &str) -> String {
+    let (letter, sealed) = (place.join("letter"), place.join(name).display().to_string());
+    std::fs::write(&letter, LETTER).unwrap();
+    let (letter, certificate) = (letter.to_str().unwrap(), certificate.to_str().unwrap());
+    let encrypt = ["cms", "-encrypt", "-binary", "-aes-256-gcm", "-in", letter, "-outform", "DER"];
+    run("openssl", &[&encrypt[..], &["-out", &sealed, certificate]].concat(), &[]);
+    sealed
+}
+
+/// Opens one with whichever key it is for: as that is named.
+fn opens(person: &Person, sealed: &str) -> String {
+    let clear = format!("{sealed}.clear");
+    let said = person.certtool_json(&["decrypt", sealed, "--out", &clear]).unwrap();
+    assert_eq!(std::fs::read(clear).unwrap(), LETTER, "{said}");
+    said["by"].as_str().unwrap().to_owned()
+}
+
+/// Her certificate for mail.
+fn mailbox(person: &Person) -> PathBuf {
+    person.home().join("mail").join(person.address()).join("chain.pem")
+}
+
+/// In which ways her keys are kept.
+fn kept(person: &Person) -> Vec<String> {
+    let listed = person.certtool_json(&["key", "list"]).unwrap();
+    let mut ways: Vec<_> =
+        listed["keys"].as_array().unwrap().iter().map(|key| key["kept"].as_str().unwrap().to_owned()).collect();
+    ways.sort();
+    ways.dedup();
+    ways
 }
 
 /// Both go online by the options given, and a text of each arrives.
@@ -128,127 +168,4 @@ fn keys_under_a_passphrase_open_for_every_program() {
     assert!(std::fs::read_to_string(&key).unwrap().contains("ENCRYPTED"));
     alice.certtool(&["key", "unseal", "--passphrase", &new]).unwrap().expect(0, "key unseal").unwrap();
     alice.certtool(&renew).unwrap().expect(0, "renew without a passphrase").unwrap();
-}
-
-#[test]
-fn keys_in_a_token_open_for_every_program() {
-    let place = tempfile::tempdir().unwrap();
-    let (tokens, configuration) = (place.path().join("tokens"), place.path().join("softhsm2.conf"));
-    std::fs::create_dir(&tokens).unwrap();
-    let text = format!("directories.tokendir = {}\nlog.level = ERROR\n", tokens.display());
-    std::fs::write(&configuration, text).unwrap();
-    let configuration = ("SOFTHSM2_CONF", configuration.to_str().unwrap());
-    let pin = secret(place.path(), "pin", "482913");
-    let initialise = ["--init-token", "--free", "--label", "Card", "--pin", "482913", "--so-pin", "12345678"];
-    run("softhsm2-util", &initialise, &[configuration]);
-    let module = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"];
-    let module = module.into_iter().find(|path| Path::new(path).exists()).expect("softhsm2 is installed");
-    let uri = |object: &str| format!("pkcs11:token=Card;object={object}?module-path={module}&pin-source={pin}");
-
-    let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
-    let variable = format!("{}={}", configuration.0, configuration.1);
-    let alice = Person::new(place.path(), "alice@example.org").under(&["env", &variable]);
-    let bob = Person::new(place.path(), "bob@example.org");
-    alice.trust(server.ready()).unwrap();
-    alice.enroll_with(&["--key", &uri("alice")], &server.outbox()).unwrap();
-    bob.join(server.ready(), &server.outbox()).unwrap();
-
-    let listed = alice.certtool_json(&["key", "list"]).unwrap();
-    assert_eq!(listed["keys"][0], json!({ "file": "devices/alice@example.org/key.uri", "kept": "token" }));
-    assert!(!alice.device().join("key.pem").exists() && !alice.device().join("account.pem").exists());
-    let show = ["--module", module, "--token-label", "Card", "--login", "--pin", "482913", "--list-objects"];
-    let objects = run("pkcs11-tool", &show, &[configuration]);
-    for label in ["alice", "alice account"] {
-        assert!(objects.lines().any(|line| line.trim() == format!("label:      {label}")), "{objects}");
-    }
-    assert!(objects.contains("never extractable"), "{objects}");
-
-    alice.certtool(&["renew", "--force"]).unwrap().expect(0, "renew").unwrap();
-    talk((&alice, &[]), (&bob, &[]));
-    meet((&alice, &[]), (&bob, &[]));
-    // A new key needs a name of its own.
-    let refused = alice.certtool(&["enroll", "alice@example.org", "--new"]).unwrap();
-    assert!(refused.code == 1 && refused.text().contains("a name of its own"), "{}", refused.text());
-    alice.enroll_with(&["--new", "--key", &uri("alice-2")], &server.outbox()).unwrap();
-    // Without the token nobody speaks for her, and she is told why.
-    std::fs::rename(&tokens, place.path().join("taken-out")).unwrap();
-    std::fs::create_dir(&tokens).unwrap();
-    let refused = alice.certtool(&["renew", "--force"]).unwrap();
-    assert!(refused.code == 1 && refused.text().contains("expected the token"), "{}", refused.text());
-}
-
-/// A session's bus with GNOME's keyring on it, unlocked by a password as at log-in.
-struct Session {
-    bus: Running,
-    _keyring: Running,
-    address: String,
-}
-
-impl Session {
-    fn start(home: &Path) -> Self {
-        let mut bus = guard::guarded(Path::new("dbus-daemon")).unwrap();
-        bus.args(["--session", "--nofork", "--print-address"]).stdout(Stdio::piped()).stdin(Stdio::null());
-        let mut bus = Running::start("dbus-daemon", bus).unwrap();
-        let address = bus.first_line(SOON).unwrap().trim().to_owned();
-        let (_, keyring) = Self::keyring(home, &address);
-        Self { bus, _keyring: keyring, address }
-    }
-
-    fn keyring(home: &Path, address: &str) -> (String, Running) {
-        use std::io::Write as _;
-        std::fs::create_dir_all(home).unwrap();
-        let mut keyring: Command = guard::guarded(Path::new("gnome-keyring-daemon")).unwrap();
-        keyring.args(["--foreground", "--unlock", "--components=secrets"]);
-        keyring.env("DBUS_SESSION_BUS_ADDRESS", address).env("HOME", home).env("XDG_RUNTIME_DIR", home);
-        keyring.env("XDG_DATA_HOME", home.join("data"));
-        keyring.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut keyring = Running::start("gnome-keyring-daemon", keyring).unwrap();
-        keyring.take_stdin().unwrap().write_all(b"log-in password").unwrap();
-        // It says where it is once it is there.
-        let line = keyring.first_line(SOON).unwrap();
-        (line, keyring)
-    }
-}
-
-#[test]
-#[ignore = "needs a Secret Service (gnome-keyring); run by ./test --all"]
-fn keys_in_the_keyring_open_for_every_program() {
-    let place = tempfile::tempdir().unwrap();
-    let home = place.path().join("session");
-    let session = Session::start(&home);
-    let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
-    let variable = format!("DBUS_SESSION_BUS_ADDRESS={}", session.address);
-    let alice = Person::new(place.path(), "alice@example.org").under(&["env", &variable]);
-    let bob = Person::new(place.path(), "bob@example.org");
-    alice.trust(server.ready()).unwrap();
-    alice.enroll_with(&["--key", "keyring"], &server.outbox()).unwrap();
-    bob.join(server.ready(), &server.outbox()).unwrap();
-    let listed = alice.certtool_json(&["key", "list"]).unwrap();
-    let kept: Vec<_> = listed["keys"].as_array().unwrap().iter().map(|key| key["kept"].as_str().unwrap()).collect();
-    assert_eq!(kept, ["keyring", "keyring"]);
-    assert!(!alice.device().join("key.pem").exists());
-    let count = || {
-        let search = ["search", "--all", "application", "inperson"];
-        let found = run("secret-tool", &search, &[("DBUS_SESSION_BUS_ADDRESS", &session.address)]);
-        found.lines().filter(|line| line.starts_with("label = In Person: ")).count()
-    };
-    assert_eq!(count(), 2);
-
-    alice.certtool(&["renew", "--force"]).unwrap().expect(0, "renew").unwrap();
-    talk((&alice, &[]), (&bob, &[]));
-    // New keys go where the old ones were, and those are taken out.
-    alice.enroll_with(&["--new"], &server.outbox()).unwrap();
-    assert_eq!(count(), 2);
-
-    // The session ends, and another begins: the keys are still there.
-    drop(session);
-    let session = Session::start(&home);
-    let variable = format!("DBUS_SESSION_BUS_ADDRESS={}", session.address);
-    let alice = alice.under(&["env", &variable]);
-    alice.certtool(&["renew", "--force"]).unwrap().expect(0, "renew in another session").unwrap();
-    // Nobody's keyring: said, not waited for.
-    let nowhere = alice.under(&["env", "DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent"]);
-    let refused = nowhere.certtool(&["renew", "--force"]).unwrap();
-    assert!(refused.code == 1 && refused.text().contains("Is a keyring running"), "{}", refused.text());
-    drop(session.bus);
 }
