@@ -3,14 +3,15 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::json;
 use story::guard;
 use story::homeserver::Homeserver;
+use story::keyring::Session;
 use story::person::Person;
-use story::process::{self, Running};
+use story::process;
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -177,48 +178,14 @@ fn keys_in_a_token_open_for_every_program() {
     assert!(refused.code == 1 && refused.text().contains("expected the token"), "{}", refused.text());
 }
 
-/// A session's bus with GNOME's keyring on it, unlocked by a password as at log-in.
-struct Session {
-    bus: Running,
-    _keyring: Running,
-    address: String,
-}
-
-impl Session {
-    fn start(home: &Path) -> Self {
-        let mut bus = guard::guarded(Path::new("dbus-daemon")).unwrap();
-        bus.args(["--session", "--nofork", "--print-address"]).stdout(Stdio::piped()).stdin(Stdio::null());
-        let mut bus = Running::start("dbus-daemon", bus).unwrap();
-        let address = bus.first_line(SOON).unwrap().trim().to_owned();
-        let (_, keyring) = Self::keyring(home, &address);
-        Self { bus, _keyring: keyring, address }
-    }
-
-    fn keyring(home: &Path, address: &str) -> (String, Running) {
-        use std::io::Write as _;
-        std::fs::create_dir_all(home).unwrap();
-        let mut keyring: Command = guard::guarded(Path::new("gnome-keyring-daemon")).unwrap();
-        keyring.args(["--foreground", "--unlock", "--components=secrets"]);
-        keyring.env("DBUS_SESSION_BUS_ADDRESS", address).env("HOME", home).env("XDG_RUNTIME_DIR", home);
-        keyring.env("XDG_DATA_HOME", home.join("data"));
-        keyring.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut keyring = Running::start("gnome-keyring-daemon", keyring).unwrap();
-        keyring.take_stdin().unwrap().write_all(b"log-in password").unwrap();
-        // It says where it is once it is there.
-        let line = keyring.first_line(SOON).unwrap();
-        (line, keyring)
-    }
-}
-
 #[test]
 #[ignore = "needs a Secret Service (gnome-keyring); run by ./test --all"]
 fn keys_in_the_keyring_open_for_every_program() {
     let place = tempfile::tempdir().unwrap();
     let home = place.path().join("session");
-    let session = Session::start(&home);
+    let session = Session::start(&home).unwrap();
     let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
-    let variable = format!("DBUS_SESSION_BUS_ADDRESS={}", session.address);
-    let alice = Person::new(place.path(), "alice@example.org").under(&["env", &variable]);
+    let alice = Person::new(place.path(), "alice@example.org").under(&["env", &session.variable()]);
     let bob = Person::new(place.path(), "bob@example.org");
     alice.trust(server.ready()).unwrap();
     alice.enroll_with(&["--key", "keyring"], &server.outbox()).unwrap();
@@ -227,11 +194,7 @@ fn keys_in_the_keyring_open_for_every_program() {
     let kept: Vec<_> = listed["keys"].as_array().unwrap().iter().map(|key| key["kept"].as_str().unwrap()).collect();
     assert_eq!(kept, ["keyring", "keyring"]);
     assert!(!alice.device().join("key.pem").exists());
-    let count = || {
-        let search = ["search", "--all", "application", "inperson"];
-        let found = run("secret-tool", &search, &[("DBUS_SESSION_BUS_ADDRESS", &session.address)]);
-        found.lines().filter(|line| line.starts_with("label = In Person: ")).count()
-    };
+    let count = || session.items().unwrap().len();
     assert_eq!(count(), 2);
 
     alice.certtool(&["renew", "--force"]).unwrap().expect(0, "renew").unwrap();
@@ -242,13 +205,12 @@ fn keys_in_the_keyring_open_for_every_program() {
 
     // The session ends, and another begins: the keys are still there.
     drop(session);
-    let session = Session::start(&home);
-    let variable = format!("DBUS_SESSION_BUS_ADDRESS={}", session.address);
-    let alice = alice.under(&["env", &variable]);
+    let session = Session::start(&home).unwrap();
+    let alice = alice.under(&["env", &session.variable()]);
     alice.certtool(&["renew", "--force"]).unwrap().expect(0, "renew in another session").unwrap();
     // Nobody's keyring: said, not waited for.
     let nowhere = alice.under(&["env", "DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent"]);
     let refused = nowhere.certtool(&["renew", "--force"]).unwrap();
     assert!(refused.code == 1 && refused.text().contains("Is a keyring running"), "{}", refused.text());
-    drop(session.bus);
+    drop(session);
 }
