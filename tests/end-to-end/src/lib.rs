@@ -7,6 +7,7 @@
 //! * [`person`] is somebody with a home folder of her own, a `certtool` and a mailbox to read codes from ([`mail`]);
 //! * [`terminal`] is a real one with a program in it, and [`picture`] draws what stands there;
 //! * [`headless`] speaks JSON lines with a person's messenger;
+//! * [`keyring`] is a session in which programs keep secrets;
 //! * [`python`] sets up other people's Python programs, which judge ours;
 //! * [`node`] does the same for Node's;
 //! * [`install`] is how both do it: one at a time, in time, and again after a hiccup;
@@ -31,6 +32,7 @@ pub mod guard;
 pub mod headless;
 pub mod homeserver;
 pub mod install;
+pub mod keyring;
 pub mod mail;
 pub mod memory;
 pub mod narrator;

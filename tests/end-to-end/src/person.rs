@@ -132,17 +132,30 @@ impl Person {
     /// # Errors
     /// It cannot be started, or does not end.
     pub fn enroll_anew(&self, outbox: &Maildir) -> Result<Finished, Failure> {
+        self.answering(&["enroll", self.address.as_str(), "--new"], outbox)
+    }
+
+    /// A fresh certificate for the same key, due or not; with the code, if the authority wants a new proof.
+    ///
+    /// # Errors
+    /// It cannot be started, or does not end.
+    pub fn renew(&self, outbox: &Maildir) -> Result<Finished, Failure> {
+        self.answering(&["renew", self.address.as_str(), "--force"], outbox)
+    }
+
+    /// Runs `certtool` to its end, and types the code if one is mailed meanwhile.
+    fn answering(&self, arguments: &[&str], outbox: &Maildir) -> Result<Finished, Failure> {
         let seen = outbox.to(&self.address).len();
-        let mut enrolment = self.begin_enrolment(&["--new"])?;
+        let mut certtool = process::collect("certtool", self.command("certtool", arguments)?)?;
         let code = process::await_sight("a code, or the end", COMMAND, || {
             let codes = outbox.to(&self.address).split_off(seen).into_iter().find_map(|mail| mail.code().ok());
-            let ended = enrolment.process().ended().is_ok_and(|code| code.is_some());
+            let ended = certtool.process().ended().is_ok_and(|code| code.is_some());
             (codes.is_some() || ended).then_some(codes)
         });
         if let Some(code) = code? {
-            enrolment.type_line(&code);
+            certtool.type_line(&code);
         }
-        enrolment.finish(COMMAND)
+        certtool.finish(COMMAND)
     }
 
     /// Pins the policy and enrols: from nothing to a certificate.

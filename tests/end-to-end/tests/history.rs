@@ -13,6 +13,7 @@ use story::apart::{self, World};
 use story::disk::Disk;
 use story::headless::Messenger;
 use story::homeserver::Homeserver;
+use story::keyring::Session;
 use story::memory::{Needle, search_files};
 use story::person::Person;
 use story::process::{self, Finished};
@@ -131,11 +132,9 @@ fn without_a_history_nothing_of_a_conversation_is_on_the_disk_also_after_a_crash
     server.stop().unwrap();
 }
 
-/// What somebody sees and writes on her screen: texts, one of which is not sent, and a file that she does not take. All is on
-/// the screen when this returns.
-fn on_a_screen(place: &Path, whose: &Person, (of_bob, bob): (&mut Messenger, &Person)) -> (Terminal, Vec<String>) {
-    let [sent, heard, begun, offered] = [(); 4].map(|()| random::unheard_of());
-    let folder = place.join("terminal");
+/// Somebody's messenger in a terminal of its own, whose every folder lies below `place`.
+fn terminal(place: &Path, name: &str, whose: &Person, more: &[(&str, &str)]) -> Terminal {
+    let folder = place.join(name);
     fs::create_dir(&folder).unwrap();
     let [home, user, runtime] =
         [whose.home(), &place.join("user"), &place.join("run")].map(|at| at.display().to_string());
@@ -145,14 +144,26 @@ fn on_a_screen(place: &Path, whose: &Person, (of_bob, bob): (&mut Messenger, &Pe
         ("XDG_RUNTIME_DIR", runtime.as_str()),
         ("XDG_CONFIG_HOME", user.as_str()),
     ];
-    let terminal = Terminal::start(&folder, (120, 30), &variables, ("messenger", &[])).unwrap();
-    terminal.await_text("● online").unwrap();
-    of_bob.tell(&json!({ "do": "add_contact", "who": whose.address() })).unwrap();
+    Terminal::start(&folder, (120, 30), &[&variables, more].concat(), ("messenger", &[])).unwrap()
+}
+
+/// Adds somebody who is online.
+fn add(terminal: &Terminal, who: &Person) {
     terminal.write("a").unwrap();
     terminal.await_text("Add a contact").unwrap();
-    terminal.write(bob.address()).unwrap();
+    terminal.write(who.address()).unwrap();
     terminal.press(&["Enter"]).unwrap();
-    terminal.await_text("bob@example.org ● online").unwrap();
+    terminal.await_text(&format!("{} ● online", who.address())).unwrap();
+}
+
+/// What somebody sees and writes on her screen: texts, one of which is not sent, and a file that she does not take. All is on
+/// the screen when this returns.
+fn on_a_screen(place: &Path, whose: &Person, (of_bob, bob): (&mut Messenger, &Person)) -> (Terminal, Vec<String>) {
+    let [sent, heard, begun, offered] = [(); 4].map(|()| random::unheard_of());
+    let terminal = terminal(place, "terminal", whose, &[]);
+    terminal.await_text("● online").unwrap();
+    of_bob.tell(&json!({ "do": "add_contact", "who": whose.address() })).unwrap();
+    add(&terminal, bob);
     terminal.write(&sent).unwrap();
     terminal.press(&["Enter"]).unwrap();
     of_bob.expect(&json!({ "event": "message", "text": sent })).unwrap();
@@ -233,6 +244,94 @@ fn a_history_is_told_survives_a_crash_is_found_and_goes_for_good() {
     run(&alice, &["forget", "--yes"]).expect(0, "history forget").unwrap();
     assert!(!alice.home().join("messenger/history").exists());
     run(&alice, &["list", &right]).expect(1, "there is none any more").unwrap();
+    server.stop().unwrap();
+}
+
+#[test]
+#[ignore = "needs a Secret Service (gnome-keyring); run by ./test --all"]
+fn under_a_key_in_the_keyring_it_is_kept_found_in_another_session_and_goes_for_good() {
+    const ITEM: &str = "In Person: the key of your history";
+    if !Terminal::possible() {
+        return story::skipped("no history was kept under a key in the keyring: there is no tmux");
+    }
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("session");
+    let session = Session::start(&folder).unwrap();
+    let (server, alice, bob) = two(place.path());
+    let mut of_bob = messenger(&bob, place.path(), &[]);
+    of_bob.tell(&json!({ "do": "add_contact", "who": alice.address() })).unwrap();
+    let [sent, heard] = [(); 2].map(|()| random::unheard_of());
+    let begins = |name: &str, session: &Session| {
+        let screen = terminal(place.path(), name, &alice, &[("DBUS_SESSION_BUS_ADDRESS", session.address())]);
+        screen.await_text("● online").unwrap();
+        screen
+    };
+    let type_line = |screen: &Terminal, line: &str| {
+        screen.write(line).unwrap();
+        screen.press(&["Enter"]).unwrap();
+    };
+
+    // In the messenger, where nobody is asked for a passphrase.
+    let screen = begins("first", &session);
+    add(&screen, &bob);
+    type_line(&screen, "/history on keyring");
+    screen.await_text("You keep a history of this from now on").unwrap();
+    type_line(&screen, &format!("the first {sent}"));
+    of_bob.expect(&json!({ "event": "history", "who": alice.address(), "keeps": true })).unwrap();
+    of_bob.expect(&json!({ "event": "message", "text": format!("the first {sent}") })).unwrap();
+    of_bob.tell(&json!({ "do": "send", "to": alice.address(), "text": format!("an answer {heard}") })).unwrap();
+    screen.await_text(&heard).unwrap();
+    assert_eq!(session.items().unwrap(), [ITEM]);
+    let key = alice.home().join("messenger/history/key");
+    let named = fs::read_to_string(&key).unwrap();
+    assert!(
+        named.starts_with("keyring:") && named.lines().count() == 1,
+        "the folder names the key, and has none: {named}"
+    );
+    // Nobody can say good-bye when the power fails.
+    screen.signal(Signal::KILL).unwrap();
+    screen.ended().unwrap();
+    for word in [&sent, &heard] {
+        let search = search_files(&[alice.home()], &Needle::new(word), &Needle::new(bob.address())).unwrap();
+        search.nothing_found("alice's folder").unwrap();
+    }
+    drop(session);
+    let nowhere = alice.under(&["env", "DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent"]);
+    let refused = run(&nowhere, &["list"]).expect(1, "without a keyring").unwrap();
+    assert!(refused.stderr.contains("start the keyring of your session"), "{}", refused.stderr);
+
+    // Another session: the messenger opens it by itself, and finds what was said in the one before; so does the command line.
+    let session = Session::start(&folder).unwrap();
+    let there = alice.under(&["env", &session.variable()]);
+    run(&there, &["check"]).expect(0, "history check").unwrap();
+    let screen = begins("second", &session);
+    screen.await_text("history: you keep one").unwrap();
+    screen.press(&["Enter"]).unwrap();
+    screen.await_text("Write to bob@example.org").unwrap();
+    type_line(&screen, &format!("/history find {heard}"));
+    screen.await_text(&format!("an answer {heard}")).unwrap();
+    screen.press(&["Escape"]).unwrap();
+    let found = run(&there, &["search", "--json", &sent]).expect(0, "history search").unwrap();
+    let found: Value = serde_json::from_str(found.stdout.trim()).unwrap();
+    assert_eq!((found["found"].as_array().unwrap().len(), &found["found"][0]["state"]), (1, &json!("delivered")));
+    screen.press(&["C-q"]).unwrap();
+    screen.ended().unwrap();
+
+    // The key goes out of the keyring under a passphrase, and back; what it opens stays the same.
+    let words = passphrase(place.path(), "words", "correct horse battery");
+    let new = words.replace("--history-passphrase=", "--new-passphrase=");
+    run(&there, &["key", "passphrase", &new]).expect(0, "history key passphrase").unwrap();
+    assert!(session.items().unwrap().is_empty());
+    run(&nowhere, &["check", &words]).expect(0, "without a keyring, by the passphrase").unwrap();
+    run(&there, &["key", "keyring", &words]).expect(0, "history key keyring").unwrap();
+    assert_eq!(session.items().unwrap(), [ITEM]);
+    run(&there, &["erase", "--with", bob.address()]).expect(0, "history erase").unwrap();
+    let found = run(&there, &["search", "--json", &sent]).expect(0, "history search").unwrap();
+    assert_eq!(found.stdout.trim(), r#"{"found":[]}"#);
+    run(&there, &["forget", "--yes"]).expect(0, "history forget").unwrap();
+    assert!(session.items().unwrap().is_empty(), "the key is gone with it");
+    assert!(!alice.home().join("messenger/history").exists());
+    of_bob.quit().unwrap();
     server.stop().unwrap();
 }
 

@@ -9,11 +9,35 @@ use story::process;
 use super::{text, top};
 
 const SOON: Duration = Duration::from_secs(60);
+const ENTRY: &str = "in-person.desktop";
 
 fn run(program: &str, arguments: &[&str]) -> process::Finished {
     let mut command = guard::guarded(Path::new(program)).unwrap();
     command.args(arguments).current_dir(top());
     process::run(program, command, SOON).unwrap()
+}
+
+/// That the entry for the desktop which lies in this folder is sound, and that a desktop which knows this folder alone opens
+/// `inperson:` links by it.
+pub(crate) fn has_links(applications: &Path) {
+    let entry = applications.join(ENTRY);
+    let said = run("desktop-file-validate", &["--no-hints", entry.to_str().unwrap()]);
+    assert_eq!(said.expect(0, "desktop-file-validate").unwrap().text(), "");
+    // A person's own folders are empty, and the machine's have nothing but what the package brings.
+    let desktop = tempfile::tempdir().unwrap();
+    let there = desktop.path().join("share/applications");
+    std::fs::create_dir_all(&there).unwrap();
+    std::fs::copy(&entry, there.join(ENTRY)).unwrap();
+    // What Debian does by a trigger when an entry comes.
+    run("update-desktop-database", &[there.to_str().unwrap()]).expect(0, "update-desktop-database").unwrap();
+    let mut query = guard::guarded(Path::new("xdg-mime")).unwrap();
+    query.args(["query", "default", "x-scheme-handler/inperson"]).env_remove("XDG_CURRENT_DESKTOP");
+    for (name, folder) in [("HOME", "own"), ("XDG_DATA_HOME", "own/data"), ("XDG_CONFIG_HOME", "own/config")] {
+        query.env(name, desktop.path().join(folder));
+    }
+    query.env("XDG_DATA_DIRS", desktop.path().join("share")).env("XDG_CONFIG_DIRS", desktop.path().join("none"));
+    let opens = process::run("xdg-mime", query, SOON).unwrap().expect(0, "xdg-mime query").unwrap();
+    assert_eq!(opens.stdout.trim(), ENTRY);
 }
 
 /// What a manifest says of its package.
@@ -24,10 +48,8 @@ fn metadata(folder: &str) -> toml::Table {
 
 #[test]
 fn links_of_contact_cards_belong_to_the_messenger() {
-    let path = "packages/person/in-person.desktop";
-    let said = run("desktop-file-validate", &["--no-hints", path]).expect(0, "desktop-file-validate").unwrap();
-    assert_eq!(said.text(), "");
-    let entry = text(path);
+    has_links(&top().join("packages/person"));
+    let entry = text(&format!("packages/person/{ENTRY}"));
     for line in ["Exec=messenger %u", "Terminal=true", "MimeType=x-scheme-handler/inperson;", "Icon=in-person"] {
         assert!(entry.lines().any(|found| found == line), "{line}");
     }

@@ -1,12 +1,14 @@
 //! docs/operations/homeserver.md from its beginning to its end, as it is written: on a clean Debian, with the page's commands,
 //! names and paths. Each block of commands is run exactly once, in the page's order.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use story::headless::Messenger;
 use story::mail::Maildir;
 use story::process;
+use story::terminal::Terminal;
 
 use super::life::{newer, package};
 use super::machine::Machine;
@@ -121,6 +123,7 @@ fn from_a_bare_machine_to_a_family_of_five_and_on() {
     machine.sh(&page.next("sh", "apt-get install"));
     let enrol = page.next("sh person", "certtool trust add");
     let look = page.next("sh person", "certtool verify");
+    let opens = page.next("sh person", "messenger 'CARD'");
     let mut cards = Vec::new();
     let family = FAMILY.map(|name| Member { name, machine: &machine });
     for member in &family {
@@ -129,8 +132,9 @@ fn from_a_bare_machine_to_a_family_of_five_and_on() {
         let said = member.types(&look).stdout;
         cards.push(said.lines().find(|line| line.starts_with("inperson:")).unwrap().to_owned());
     }
-    // They take each other's cards, and talk.
+    // They take each other's cards, bob by a link that he opens, and talk.
     let [alice, others @ ..] = &family;
+    opened(&opens.replace("CARD", &cards[0]), &others[0], place.path());
     let mut messengers: Vec<Messenger> = others.iter().map(Member::messenger).collect();
     for messenger in &mut messengers {
         cards.iter().for_each(|card| messenger.tell(&json!({ "do": "add_contact", "who": card })).unwrap());
@@ -149,6 +153,11 @@ fn from_a_bare_machine_to_a_family_of_five_and_on() {
     }
     messengers.into_iter().for_each(|messenger| messenger.quit().unwrap());
     alice.types(&page.next("sh person", "certtool audit"));
+    let hers = machine.log_in(alice.name);
+    let timers = alice.types(&format!("{hers}\n{}", page.next("sh person", "certtool watch --install-timer"))).stdout;
+    assert!(["inperson-watch.timer", "inperson-renew.timer"].iter().all(|timer| timers.contains(timer)), "{timers}");
+    // What systemd will do by itself, now.
+    alice.types(&format!("{hers}\nsystemctl --user start inperson-watch.service inperson-renew.service"));
 
     // A backup; the disk is lost; another log begins, and she goes over.
     machine.sh(&page.next("sh", "install -d -m 0700 -o inperson"));
@@ -158,29 +167,88 @@ fn from_a_bare_machine_to_a_family_of_five_and_on() {
     let said = machine.sh(&page.next("sh lost", "runuser -u inperson -- ca")).stdout;
     let second = fingerprint(&said);
     assert_ne!(second, first);
-    let url = "https://chat.example.org:8443/policy";
-    alice.types(&format!("certtool trust add {url} --fingerprint {second}\ncerttool trust remove {first}"));
-    alice.enrols("certtool enroll alice@example.org --new");
+    let over = page.next("sh person", "certtool trust add");
+    alice.enrols(&over.replace("FINGERPRINT", &second).replace("FORMER", &first));
 
-    // A newer version.
+    // A newer version, and the way back.
+    let version = || machine.sh("dpkg-query --show --showformat '${Version}' inperson-server").stdout;
     machine.sh(&page.next("sh newer", "apt-get install"));
     // It is started anew while apt goes on; it has to come up at the first try.
     let is_active = || (machine.tries("systemctl is-active homeserver").stdout == "active\n").then_some(());
     process::await_sight("the newer server to be active", PATIENCE, is_active).unwrap();
     assert_eq!(machine.sh("systemctl show --property NRestarts homeserver").stdout, "NRestarts=0\n");
+    assert_eq!(version(), "0.1.1");
+    machine.sh(&page.next("sh newer", "systemctl stop homeserver"));
+    assert_eq!(machine.sh("systemctl is-active homeserver").stdout, "active\n");
+    assert_eq!(version(), env!("CARGO_PKG_VERSION"));
     // What the page has at its end about taking it away is done at the end.
     let purge = page.next("sh end", "apt-get purge");
     machine.sh(&page.next("sh", "journalctl -u homeserver")).stdout.lines().for_each(|line| {
         assert!(line.starts_with('{') == serde_json::from_str::<Value>(line).is_ok(), "{line}");
     });
-    machine.sh(&page.next("sh", "install -d /etc/systemd/journald.conf.d"));
+    rotated(&machine, &page.next("sh", "install -d /etc/systemd/journald.conf.d"));
     let looked = machine.sh(&page.next("sh", "install -m 0644 /var/lib/inperson/keys/root.pem")).stdout;
     for sight in ["\"status\":\"ok\"", "inperson_ca_decisions_total", "inperson_directory_serving 1"] {
         assert!(looked.contains(sight), "{sight}: {looked}");
     }
+    let walls = machine.sh(&page.next("sh", "systemd-analyze security")).stdout;
+    walled_in(&walls);
     machine.sh("runuser -u inperson -- ca --folder /var/lib/inperson audit verify");
     let said = machine.sh(&purge).text();
     assert!(said.contains("/var/lib/inperson is kept"), "{said}");
     machine.sh("test -s /var/lib/inperson/keys/people.key.pem && test ! -e /usr/bin/homeserver");
+    machine.sh("test -s /home/alice/.local/share/inperson/messenger/contacts.toml && test ! -e /usr/bin/messenger");
     assert!(page.0.is_empty(), "blocks that nobody has run: {:?}", page.0);
+}
+
+/// Bob opens alice's card from a command line, and adds her by one key.
+fn opened(command: &str, bob: &Member<'_>, place: &Path) {
+    if !Terminal::possible() {
+        return story::skipped("nobody opened a contact card: there is no tmux");
+    }
+    let folder = place.join("card");
+    std::fs::create_dir(&folder).unwrap();
+    let screen = bob.machine.terminal(bob.name, command, &folder);
+    screen.await_text("Add alice@example.org, as the card says that you opened?").unwrap();
+    screen.press(&["Enter"]).unwrap();
+    let list = || bob.types("messenger contacts list").stdout.contains("alice@example.org").then_some(());
+    process::await_sight("alice in bob's list", PATIENCE, list).unwrap();
+    screen.press(&["C-q"]).unwrap();
+    screen.ended().unwrap();
+}
+
+/// The page's rotation by age. With seconds in place of days the file that holds what is too old goes while the server runs on,
+/// and what came after it stays.
+fn rotated(machine: &Machine, page: &str) {
+    machine.sh(page);
+    let read = machine.sh("systemd-analyze cat-config systemd/journald.conf").stdout;
+    assert!(
+        ["MaxFileSec=1day", "MaxRetentionSec=30day"].iter().all(|set| read.lines().any(|line| line == *set)),
+        "{read}"
+    );
+    let line = |mark: &str| machine.sh(&format!("systemd-cat --identifier=rotation echo {mark}"));
+    let there = |mark: &str| machine.tries("journalctl --identifier=rotation -o cat --no-pager").stdout.contains(mark);
+    line("before");
+    process::await_sight("the line", PATIENCE, || there("before").then_some(())).unwrap();
+    machine.sh(&page.replace("1day", "5s").replace("30day", "30s"));
+    // A journal that is written to is rotated when the next line comes.
+    process::await_sight("what is too old to be gone", PATIENCE, || {
+        line("meanwhile");
+        (!there("before")).then_some(())
+    })
+    .unwrap();
+    assert!(there("meanwhile"));
+    machine.sh(page);
+    assert_eq!(machine.sh("systemctl is-active homeserver").stdout, "active\n");
+}
+
+/// Each unit of the package as systemd has loaded it has the figure that the page says.
+fn walled_in(said: &str) {
+    let page = text("docs/operations/homeserver.md");
+    let rows: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")).collect();
+    for row in &rows {
+        let (unit, figure) = (row.split('`').next().unwrap().replace('@', "@witness"), row.rsplit(' ').next().unwrap());
+        assert!(said.contains(&format!("level for {unit}: {figure} ")), "{row}: {said}");
+    }
+    assert_eq!((rows.len(), said.lines().count()), (4, 4), "{said}");
 }

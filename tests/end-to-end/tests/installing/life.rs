@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::contents;
 use super::machine::Machine;
 use super::packages;
 
@@ -159,6 +160,10 @@ fn what_people_have_stands_beside_gnutls() {
     machine.sh(&install);
     assert_eq!(answers(), ours);
     machine.sh("test \"$(certtool man)\" = \"$(zcat /usr/share/man/man1/certtool.1.gz)\"");
+    // Links belong to the messenger; its entry, its program and its picture are where desktops look.
+    contents::has_links(&machine.path("/usr/share/applications"));
+    machine.sh("test \"$(command -v messenger)\" = /usr/bin/messenger");
+    machine.sh("test -s /usr/share/icons/hicolor/scalable/apps/in-person.svg");
     machine.sh("bash -c '. /usr/share/bash-completion/completions/certtool; complete -p certtool'");
     machine.sh(&installs_other);
     assert_eq!((answers().as_str(), machine.sh("inperson-certtool --version").stdout), (theirs, ours.clone()));

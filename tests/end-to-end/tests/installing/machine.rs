@@ -7,11 +7,12 @@ use std::time::Duration;
 use story::guard;
 use story::install;
 use story::process::{self, Finished, Running};
+use story::terminal::Terminal;
 
 /// How long one command may take on a very busy machine.
 const SOON: Duration = Duration::from_secs(180);
 /// What a smallest Debian lacks for a server that somebody can log in to and look at. It comes from a mirror of Debian.
-const BESIDE: &str = "systemd,dbus,curl,ca-certificates,iproute2";
+const BESIDE: &str = "systemd,dbus,libpam-systemd,curl,ca-certificates,iproute2";
 
 /// It ends, and is gone, when this is dropped.
 pub(crate) struct Machine {
@@ -36,7 +37,7 @@ fn archive() -> Option<PathBuf> {
         return None;
     };
     let tools = guard::programs().unwrap().parent().unwrap().join("tools");
-    let archive = tools.join(format!("debian-{release}.tar"));
+    let archive = tools.join(format!("debian-{release}-{}.tar", BESIDE.replace(',', "-")));
     let _alone = install::alone(&archive).unwrap();
     if !archive.exists() {
         let part = archive.with_extension("part.tar");
@@ -116,6 +117,26 @@ impl Machine {
         command.arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").arg(format!("HOME={home}"));
         command.args(["runuser", "-u", who, "--", "sh", "-e", "-c"]).arg(format!("cd {home}\n{line}"));
         command
+    }
+
+    /// The same in a terminal; `folder` is for that alone.
+    pub(crate) fn terminal(&self, who: &str, line: &str, folder: &Path) -> Terminal {
+        let command = self.command(who, &format!("export TERM=xterm-256color\n{line}"));
+        let arguments: Vec<&str> = command.get_args().map(|argument| argument.to_str().unwrap()).collect();
+        Terminal::start_any(folder, (100, 30), &[], (Path::new(command.get_program()), &arguments)).unwrap()
+    }
+
+    /// Somebody's own systemd, as if she had logged in; gives the line by which her commands find it.
+    pub(crate) fn log_in(&self, who: &str) -> String {
+        self.sh(&format!("loginctl enable-linger {who}"));
+        let finds = "export XDG_RUNTIME_DIR=/run/user/$(id -u)".to_owned();
+        process::await_sight("her own systemd", SOON, || {
+            let line = format!("{finds}\nsystemctl --user is-active timers.target");
+            let asked = process::run(&line, self.command(who, &line), SOON).unwrap();
+            (asked.stdout == "active\n").then_some(())
+        })
+        .unwrap();
+        finds
     }
 
     /// What root types, however it ends.

@@ -4,6 +4,7 @@
 //! Clean machines need root, namespaces and a mirror of Debian; where they cannot be had, the tests say clearly that they skip.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod belongings;
 mod builds;
 mod contents;
 mod family;

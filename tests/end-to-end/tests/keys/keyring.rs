@@ -1,53 +1,16 @@
 //! Keys in the keyring of a session, by a real Secret Service.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use story::guard;
 use story::homeserver::Homeserver;
+use story::keyring::Session;
 use story::person::Person;
-use story::process::Running;
 
-use crate::{MAIL, SOON, kept, letter_to, mailbox, opens, run, secret, talk};
+use crate::{MAIL, kept, letter_to, mailbox, opens, run, secret, talk};
 
-/// A session's bus with GNOME's keyring on it, unlocked by a password as at log-in.
-struct Session {
-    bus: Running,
-    _keyring: Running,
-    address: String,
-}
-
-impl Session {
-    fn start(home: &Path) -> Self {
-        let mut bus = guard::guarded(Path::new("dbus-daemon")).unwrap();
-        bus.args(["--session", "--nofork", "--print-address"]).stdout(Stdio::piped()).stdin(Stdio::null());
-        let mut bus = Running::start("dbus-daemon", bus).unwrap();
-        let address = bus.first_line(SOON).unwrap().trim().to_owned();
-        let (_, keyring) = Self::keyring(home, &address);
-        Self { bus, _keyring: keyring, address }
-    }
-
-    fn keyring(home: &Path, address: &str) -> (String, Running) {
-        std::fs::create_dir_all(home).unwrap();
-        let mut keyring: Command = guard::guarded(Path::new("gnome-keyring-daemon")).unwrap();
-        keyring.args(["--foreground", "--unlock", "--components=secrets"]);
-        keyring.env("DBUS_SESSION_BUS_ADDRESS", address).env("HOME", home).env("XDG_RUNTIME_DIR", home);
-        keyring.env("XDG_DATA_HOME", home.join("data"));
-        keyring.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut keyring = Running::start("gnome-keyring-daemon", keyring).unwrap();
-        keyring.take_stdin().unwrap().write_all(b"log-in password").unwrap();
-        // It says where it is once it is there.
-        let line = keyring.first_line(SOON).unwrap();
-        (line, keyring)
-    }
-
-    /// How many keys of ours are in it.
-    fn count(&self) -> usize {
-        let search = ["search", "--all", "application", "inperson"];
-        let found = run("secret-tool", &search, &[("DBUS_SESSION_BUS_ADDRESS", &self.address)]);
-        found.lines().filter(|line| line.starts_with("label = In Person: ")).count()
-    }
+/// How many keys of ours are in it.
+fn count(session: &Session) -> usize {
+    session.items().unwrap().len()
 }
 
 #[test]
@@ -55,35 +18,33 @@ impl Session {
 fn keys_in_the_keyring_open_for_every_program() {
     let place = tempfile::tempdir().unwrap();
     let home = place.path().join("session");
-    let session = Session::start(&home);
+    let session = Session::start(&home).unwrap();
     let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
-    let variable = format!("DBUS_SESSION_BUS_ADDRESS={}", session.address);
-    let alice = Person::new(place.path(), "alice@example.org").under(&["env", &variable]);
+    let alice = Person::new(place.path(), "alice@example.org").under(&["env", &session.variable()]);
     let bob = Person::new(place.path(), "bob@example.org");
     alice.trust(server.ready()).unwrap();
     alice.enroll_with(&["--key", "keyring"], &server.outbox()).unwrap();
     bob.join(server.ready(), &server.outbox()).unwrap();
     assert_eq!(kept(&alice), ["keyring"]);
     assert!(!alice.device().join("key.pem").exists());
-    assert_eq!(session.count(), 2);
+    assert_eq!(count(&session), 2);
 
     alice.certtool(&["renew", "--force"]).unwrap().expect(0, "renew").unwrap();
     talk((&alice, &[]), (&bob, &[]));
     // New keys go where the old ones were, and those are taken out.
     alice.enroll_with(&["--new"], &server.outbox()).unwrap();
-    assert_eq!(session.count(), 2);
+    assert_eq!(count(&session), 2);
 
     // The session ends, and another begins: the keys are still there.
     drop(session);
-    let session = Session::start(&home);
-    let variable = format!("DBUS_SESSION_BUS_ADDRESS={}", session.address);
-    let alice = alice.under(&["env", &variable]);
+    let session = Session::start(&home).unwrap();
+    let alice = alice.under(&["env", &session.variable()]);
     alice.certtool(&["renew", "--force"]).unwrap().expect(0, "renew in another session").unwrap();
     // Nobody's keyring: said, not waited for.
     let nowhere = alice.under(&["env", "DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent"]);
     let refused = nowhere.certtool(&["renew", "--force"]).unwrap();
     assert!(refused.code == 1 && refused.text().contains("Is a keyring running"), "{}", refused.text());
-    drop(session.bus);
+    drop(session);
 }
 
 /// A key with a certificate of another authority, as a mail program exports it, and the certificate beside it.
@@ -105,16 +66,15 @@ fn old_key(place: &Path, pass: &str) -> (String, PathBuf) {
 #[ignore = "needs a Secret Service (gnome-keyring); run by ./test --all"]
 fn keys_for_mail_lie_in_the_keyring_wherever_they_come_from() {
     let place = tempfile::tempdir().unwrap();
-    let session = Session::start(&place.path().join("session"));
+    let session = Session::start(&place.path().join("session")).unwrap();
     let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
-    let variable = format!("DBUS_SESSION_BUS_ADDRESS={}", session.address);
     let [laptop, desktop, bare] = ["laptop", "desktop", "bare"]
-        .map(|home| Person::new(&place.path().join(home), "alice@example.org").under(&["env", &variable]));
+        .map(|home| Person::new(&place.path().join(home), "alice@example.org").under(&["env", &session.variable()]));
     for person in [&laptop, &desktop] {
         person.trust(server.ready()).unwrap();
         person.enroll_with(&["--key", "keyring"], &server.outbox()).unwrap();
     }
-    assert_eq!(session.count(), 4);
+    assert_eq!(count(&session), 4);
 
     // Made here, without a word where.
     laptop.enroll_with(&["--for", "mail"], &server.outbox()).unwrap();
@@ -134,9 +94,9 @@ fn keys_for_mail_lie_in_the_keyring_wherever_they_come_from() {
     for letter in letters {
         opens(&laptop, letter);
     }
-    assert_eq!((kept(&laptop), session.count()), (vec!["keyring".to_owned()], 8));
+    assert_eq!((kept(&laptop), count(&session)), (vec!["keyring".to_owned()], 8));
     assert_eq!(laptop.certtool_json(&import).unwrap()["changed"], false);
-    assert_eq!(session.count(), 8);
+    assert_eq!(count(&session), 8);
 
     // Out of a backup: into the keyring where the others are there, and into files where there are no others.
     let at = |name: &str| place.path().join(name).display().to_string();
@@ -156,12 +116,12 @@ fn keys_for_mail_lie_in_the_keyring_wherever_they_come_from() {
         let restored = person.certtool_json(&restore).unwrap();
         let became: Vec<_> = restored["keys"].as_array().unwrap().iter().map(|key| key["became"].clone()).collect();
         assert_eq!(became, ["used", "earlier", "earlier"], "{restored}");
-        assert_eq!((kept(person), session.count()), (vec![way.to_owned()], items));
+        assert_eq!((kept(person), count(&session)), (vec![way.to_owned()], items));
         for letter in letters {
             opens(person, letter);
         }
         assert_eq!(person.certtool_json(&restore).unwrap()["changed"], false);
-        assert_eq!(session.count(), items);
+        assert_eq!(count(&session), items);
     }
     // What came back is renewed like every other.
     desktop.certtool(&["renew", "--for", "mail", "--force"]).unwrap().expect(0, "renew what came back").unwrap();
