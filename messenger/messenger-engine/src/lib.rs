@@ -27,7 +27,7 @@ pub mod wire;
 pub use api::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};
 pub use api::{
     CallId, CertificateState, Command, DeliveryState, Der, Direction, Event, MailCertificate, Missing, NoMail, Peer,
-    Purpose, RoomId,
+    Purpose, Role, RoomChange, RoomId,
 };
 pub use api::{SessionState, Side, TextRef, TransferId, TransferState, Unanswered, WatchVerdict};
 pub use config::{DirectoryAddress, EngineConfig, OfferedAddresses};
@@ -47,6 +47,9 @@ pub const MAX_EMOJI_BYTES: usize = 64;
 
 /// The longest name of a room, in bytes of UTF-8.
 pub const MAX_ROOM_NAME_BYTES: usize = 256;
+
+/// The longest topic of a room, in bytes of UTF-8.
+pub const MAX_ROOM_TOPIC_BYTES: usize = 512;
 
 /// The longest reason that is passed on, in bytes of UTF-8.
 pub const MAX_REASON_BYTES: usize = 256;

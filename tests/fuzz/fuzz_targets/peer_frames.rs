@@ -1,7 +1,8 @@
-//! What one device may send another: frames of talk, of rooms and of files.
+//! What one device may send another: frames of talk, of rooms and of files, and how a room stands.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use messenger_engine::room::Standing;
 use messenger_engine::wire::{self, Channel, FileHead, Mark, Page, RoomFrame, RoomPlaintext, TalkFrame};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -20,6 +21,9 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let _ = wire::decode::<RoomFrame>(bytes);
     let _ = wire::decode::<RoomPlaintext>(bytes);
+    if let Ok(standing) = Standing::from_bytes(bytes) {
+        assert_eq!(standing.to_bytes(), bytes);
+    }
     let _ = wire::decode::<FileHead>(bytes);
     if let Ok(Some(page)) = wire::decode::<Page>(bytes) {
         let _ = page.entries.iter().all(wire::Entry::is_bounded);

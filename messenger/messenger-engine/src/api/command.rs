@@ -3,7 +3,7 @@
 use identity::trust::Fingerprint;
 use serde::{Deserialize, Serialize};
 
-use super::{Audience, CallId, OwnStatus, RoomId, TextRef, TransferId};
+use super::{Audience, CallId, OwnStatus, Role, RoomId, TextRef, TransferId};
 
 /// One request to the engine. As JSON: `{"do":"send","to":"bob@example.org","text":"hi"}`.
 ///
@@ -166,6 +166,43 @@ pub enum Command {
         /// The room.
         room: RoomId,
     },
+    /// Call a room otherwise; for its owners.
+    RoomName {
+        /// The room.
+        room: RoomId,
+        /// As in `room_create`.
+        name: String,
+    },
+    /// Say what a room is about; for owners and moderators.
+    RoomTopic {
+        /// The room.
+        room: RoomId,
+        /// At most [`crate::MAX_ROOM_TOPIC_BYTES`] bytes of UTF-8; empty to say nothing.
+        topic: String,
+    },
+    /// Let nobody new into a room, or open it again; for owners and moderators.
+    RoomLock {
+        /// The room.
+        room: RoomId,
+        /// Whether it is to be locked.
+        locked: bool,
+    },
+    /// Give a member a role; for owners.
+    RoomRole {
+        /// The room.
+        room: RoomId,
+        /// The member.
+        who: String,
+        /// What she is to be from now on.
+        role: Role,
+    },
+    /// Remove a member, who does not come back by herself; for moderators, of members alone, and for owners.
+    RoomRemove {
+        /// The room.
+        room: RoomId,
+        /// The member.
+        who: String,
+    },
     /// Offer a file or a folder to one person: `file_state` tells under which number, and what becomes of it.
     FileOffer {
         /// The person.
@@ -309,6 +346,11 @@ impl Command {
             Self::RoomDecline { .. } => "room_decline",
             Self::RoomSend { .. } => "room_send",
             Self::RoomLeave { .. } => "room_leave",
+            Self::RoomName { .. } => "room_name",
+            Self::RoomTopic { .. } => "room_topic",
+            Self::RoomLock { .. } => "room_lock",
+            Self::RoomRole { .. } => "room_role",
+            Self::RoomRemove { .. } => "room_remove",
             Self::FileOffer { .. } => "file_offer",
             Self::RoomFileOffer { .. } => "room_file_offer",
             Self::FileAccept { .. } => "file_accept",

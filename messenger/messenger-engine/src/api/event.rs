@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CallId, CertificateState, DeliveryState, Direction, MailCertificate, Missing, NoMail, Peer, PresenceSettings,
-    Purpose, RoomId, Seen, SessionState, Side, TextRef, TransferId, TransferState, Unanswered, WatchVerdict,
+    Purpose, RoomChange, RoomId, Seen, SessionState, Side, TextRef, TransferId, TransferState, Unanswered,
+    WatchVerdict,
 };
 use crate::punch::Obstacle;
 
@@ -245,6 +246,28 @@ pub enum Event {
         suite: String,
         /// Short code of the epoch: equal on every member's screen, or somebody lies.
         code: String,
+        /// What it is about, as sent; absent if nothing is said of that.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        topic: String,
+        /// Whether nobody new is let in.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        locked: bool,
+        /// Which members are its owners.
+        #[serde(default)]
+        owners: Vec<Identifier>,
+        /// Which members are its moderators.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        moderators: Vec<Identifier>,
+    },
+    /// A member has changed something of the room, as her role allows; `room` follows.
+    RoomChanged {
+        /// The room.
+        room: RoomId,
+        /// Who: a commit of hers says it, and every member has checked that she may.
+        by: Identifier,
+        /// What.
+        #[serde(flatten)]
+        change: RoomChange,
     },
     /// A text in a room, signed by its sender's device.
     RoomMessage {

@@ -10,6 +10,7 @@ mod id;
 mod mail;
 mod peer;
 mod presence;
+mod room;
 mod state;
 mod talk;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use id::{CallId, IdError, RoomId, TransferId};
 pub use mail::{Der, MailCertificate, NoMail};
 pub use peer::Peer;
 pub use presence::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};
+pub use room::{Role, RoomChange};
 pub use state::{CertificateState, DeliveryState, Missing, Purpose, SessionState, WatchVerdict};
 pub use talk::{Side, TextRef};
 pub use unanswered::Unanswered;

@@ -5,8 +5,8 @@ use identity::trust::Fingerprint;
 use serde_json::{from_str, to_string};
 
 use super::{
-    CallId, Command, DeliveryState, Direction, Event, MailCertificate, Missing, NoMail, Peer, Purpose, RoomId,
-    SessionState, Side, TextRef, TransferId, TransferState, Unanswered,
+    CallId, Command, DeliveryState, Direction, Event, MailCertificate, Missing, NoMail, Peer, Purpose, Role,
+    RoomChange, RoomId, SessionState, Side, TextRef, TransferId, TransferState, Unanswered,
 };
 
 const HEX: &str = "000102030405060708090a0b0c0d0e0f";
@@ -72,6 +72,23 @@ fn commands() {
             format!(r#"{{"do":"room_send","room":"{HEX}","text":"hi"}}"#),
         ),
         (Command::RoomLeave { room }, format!(r#"{{"do":"room_leave","room":"{HEX}"}}"#)),
+        (
+            Command::RoomName { room, name: "tea".into() },
+            format!(r#"{{"do":"room_name","room":"{HEX}","name":"tea"}}"#),
+        ),
+        (
+            Command::RoomTopic { room, topic: "green".into() },
+            format!(r#"{{"do":"room_topic","room":"{HEX}","topic":"green"}}"#),
+        ),
+        (Command::RoomLock { room, locked: true }, format!(r#"{{"do":"room_lock","room":"{HEX}","locked":true}}"#)),
+        (
+            Command::RoomRole { room, who: who(), role: Role::Owner },
+            format!(r#"{{"do":"room_role","room":"{HEX}","who":"bob@example.org","role":"owner"}}"#),
+        ),
+        (
+            Command::RoomRemove { room, who: who() },
+            format!(r#"{{"do":"room_remove","room":"{HEX}","who":"bob@example.org"}}"#),
+        ),
         (
             Command::FileOffer { to: who(), path: "/a".into(), transfer: None, device: None, media_type: None },
             r#"{"do":"file_offer","to":"bob@example.org","path":"/a"}"#.into(),
@@ -305,10 +322,30 @@ fn events() {
                 epoch: 3,
                 suite: "S".into(),
                 code: "C".into(),
+                topic: String::new(),
+                locked: false,
+                owners: vec![bob()],
+                moderators: Vec::new(),
             },
             format!(
-                r#"{{"event":"room","room":"{HEX}","name":"tea","host":"bob@example.org","members":["bob@example.org"],"epoch":3,"suite":"S","code":"C"}}"#
+                r#"{{"event":"room","room":"{HEX}","name":"tea","host":"bob@example.org","members":["bob@example.org"],"epoch":3,"suite":"S","code":"C","owners":["bob@example.org"]}}"#
             ),
+        ),
+        (
+            Event::RoomChanged { room, by: bob(), change: RoomChange::Topic { topic: "green".into() } },
+            format!(
+                r#"{{"event":"room_changed","room":"{HEX}","by":"bob@example.org","what":"topic","topic":"green"}}"#
+            ),
+        ),
+        (
+            Event::RoomChanged { room, by: bob(), change: RoomChange::Role { who: bob(), role: Role::Moderator } },
+            format!(
+                r#"{{"event":"room_changed","room":"{HEX}","by":"bob@example.org","what":"role","who":"bob@example.org","role":"moderator"}}"#
+            ),
+        ),
+        (
+            Event::RoomChanged { room, by: bob(), change: RoomChange::Readmit },
+            format!(r#"{{"event":"room_changed","room":"{HEX}","by":"bob@example.org","what":"readmit"}}"#),
         ),
         (
             Event::RoomMessage { room, id: 7, from: bob(), text: "hi".into() },

@@ -17,8 +17,8 @@ use super::errands::Errand;
 use super::inside::Inside;
 use super::rooms::{Part, Room};
 use super::{Core, SessionId};
-use crate::api::{Event, Purpose, RoomId};
-use crate::room::{DeviceKey, Guest, MAX_MEMBERS, Person, SUITE, Wanted};
+use crate::api::{Event, Purpose, Role, RoomId};
+use crate::room::{DeviceKey, GroupError, Guest, MAX_MEMBERS, Person, ROOM_VERSION, SUITE, Wanted};
 use crate::time::Now;
 use crate::wire::RoomFrame;
 
@@ -51,6 +51,9 @@ impl Core {
         if inside.group.members().count() >= MAX_MEMBERS {
             return self.error("room_invite", format!("expected at most {MAX_MEMBERS} members"), "open another room");
         }
+        if inside.group.standing().is_locked() && !inside.lost.values().any(|(lost, _)| lost.identifier == who) {
+            return self.error("room_invite", "the room is locked", "have an owner or a moderator open it first");
+        }
         if let Some(session) = self.session_with(&who) {
             return self.send_invitation(session, id);
         }
@@ -68,10 +71,13 @@ impl Core {
             let reason = "this device does not host the room any more".into();
             return self.emit(Event::RoomInvitationFailed { room: id, who, reason });
         };
+        if let Err(error) = inside.may_ask_in(device) {
+            return self.emit(Event::RoomInvitationFailed { room: id, who, reason: error.to_string() });
+        }
         inside.hosting.invited.insert(device, who);
         let members = inside.group.members().map(|person| person.identifier.to_string()).collect();
-        let name = inside.group.name().to_owned();
-        let frame = RoomFrame::Invite { room: id.0, name, suite: SUITE.into(), members };
+        let (name, version) = (inside.group.name().to_owned(), Some(ROOM_VERSION));
+        let frame = RoomFrame::Invite { room: id.0, name, suite: SUITE.into(), members, version };
         self.send_room(session, &frame);
     }
 
@@ -101,11 +107,19 @@ impl Core {
             Err(error) => Some(error.to_string()),
         };
         match refusal {
-            None => self.advance(id, now),
+            None => self.readmit_and_go_on(id, person.device, now),
             Some(reason) => {
                 self.send_room(session, &RoomFrame::Decline { room: id.0, reason: crate::clip(&reason) });
                 self.emit(Event::RoomInvitationFailed { room: id, who: person.identifier.clone(), reason });
             }
+        }
+    }
+
+    /// whom somebody had removed, the person at this device has asked in, and may.
+    fn readmit_and_go_on(&mut self, id: RoomId, device: DeviceKey, now: Now) {
+        match self.inside(id).is_some_and(|inside| inside.group.standing().has_removed(device)) {
+            true => self.readmit(id, device, now),
+            false => self.advance(id, now),
         }
     }
 
@@ -142,6 +156,7 @@ impl Core {
         if !remove.is_empty() {
             return self.make_commit(id, Wanted::Remove(remove), now);
         }
+        self.grant_wishes(id, now);
         while let Some(inside) = self.inside(id)
             && inside.is_idle()
             && let Some(guest) = inside.hosting.entering.pop_front()
@@ -174,12 +189,22 @@ impl Core {
             self.say(device, &RoomFrame::Decline { room: id.0, reason: "the room has another host now".into() });
         }
         self.inherit(id, now);
+        self.grant_wishes(id, now);
     }
 }
 
 impl Inside {
+    /// whether this device, which hosts the room, may ask another in.
+    fn may_ask_in(&self, device: DeviceKey) -> Result<(), GroupError> {
+        let (standing, me) = (self.group.standing(), self.me());
+        match standing.has_removed(device) && standing.role(me) >= Role::Moderator {
+            true => Ok(()),
+            false => standing.admits(device),
+        }
+    }
+
     /// Whether a commit may be made in the ballot of record: none of it, or of a later one, is under way.
-    fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         let host = self.order.epoch().host;
         self.order.promised() == host && self.order.first_seen(host).is_none()
     }

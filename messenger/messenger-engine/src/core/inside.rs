@@ -1,6 +1,6 @@
 //! A room one is in: its group, the order of its commits, and what one waits for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use room_order::{Ballot, Claim, Leaf, MAX_AHEAD, Member};
@@ -8,6 +8,7 @@ use room_order::{Ballot, Claim, Leaf, MAX_AHEAD, Member};
 use super::hosting::Hosting;
 use super::proofs::{Leaves, Proofs};
 use super::warnings::Warnings;
+use super::wishes::Wish;
 use crate::room::{DeviceKey, Group, Person};
 use crate::time::Now;
 use crate::wire::RoomFrame;
@@ -69,8 +70,12 @@ pub(super) struct Inside {
     pub(super) linked: BTreeSet<DeviceKey>,
     /// Of whom the person was warned, that she is in another epoch than she says.
     pub(super) warned: BTreeSet<DeviceKey>,
-    /// Whether this device has handed in, in this epoch, that it takes over from a host who leaves.
+    /// Whether this device has handed in a commit in this epoch.
     pub(super) handed_in: bool,
+    /// What its person wants changed.
+    pub(super) wishes: VecDeque<Wish>,
+    /// Who has handed in, in this epoch, what is not hers to change.
+    pub(super) refused: BTreeSet<DeviceKey>,
     /// Until when this device, which leaves, still answers.
     pub(super) leaving: Option<Instant>,
 }
@@ -103,6 +108,8 @@ impl Inside {
             linked: BTreeSet::new(),
             warned: BTreeSet::new(),
             handed_in: false,
+            wishes: VecDeque::new(),
+            refused: BTreeSet::new(),
             leaving: None,
         };
         inside.expect_all(now);

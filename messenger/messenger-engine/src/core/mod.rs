@@ -55,6 +55,7 @@ mod texts;
 mod typing;
 mod untaken;
 mod warnings;
+mod wishes;
 
 #[cfg(test)]
 mod tests;
@@ -254,6 +255,15 @@ impl Core {
             Command::RoomDecline { room } => self.decline_invitation(room),
             Command::RoomSend { room, text, id } => self.send_room_text(room, text, id, now),
             Command::RoomLeave { room } => self.leave_gently(room, now),
+            Command::RoomName { room, name } => self.name_room(room, name, now),
+            Command::RoomTopic { room, topic } => self.set_topic(room, topic, now),
+            Command::RoomLock { room, locked } => self.lock_room(room, locked, now),
+            Command::RoomRole { room, who, role } => {
+                self.with_person("room_role", &who, |core, who| core.give_role(room, &who, role, now));
+            }
+            Command::RoomRemove { room, who } => {
+                self.with_person("room_remove", &who, |core, who| core.remove_from_room(room, &who, now));
+            }
             Command::FileOffer { to, path, transfer, device, media_type } => {
                 let how = (device, media_type);
                 self.with_person("file_offer", &to, |core, to| core.offer_file(to, path, transfer, how));

@@ -30,7 +30,7 @@ impl Core {
             inside.hosting.remove.remove(&device);
         }
         match frame {
-            RoomFrame::Propose { commit, .. } => self.handed_in(id, &commit, now),
+            RoomFrame::Propose { commit, .. } => self.handed_in(id, &commit, person, now),
             RoomFrame::Offer { head, commit, grants } => self.offered(id, (&head, commit, &grants), device, now),
             RoomFrame::Ack { head, ack } => self.acknowledged(id, (&head, &ack), device, now),
             RoomFrame::Go { head, commit, acks } => self.told_to_go(id, (head, commit, acks), device, now),
@@ -40,22 +40,6 @@ impl Core {
             _ => {}
         }
         self.tend_room(id, now);
-    }
-
-    /// A commit to be offered. What members hand in is that one takes over from a host who leaves, and nothing else.
-    fn handed_in(&mut self, id: RoomId, commit: &[u8], now: Now) {
-        let credentials = self.credentials.clone();
-        let Some(inside) = self.inside(id) else { return };
-        if !inside.group.is_host() || inside.leaving.is_none() {
-            return;
-        }
-        match inside.group.stage(commit, &*credentials, now) {
-            Ok(commit) if commit.change.host.is_some() => {
-                self.order(id, Input::Receive(Message::Propose(commit)), None, now);
-            }
-            Ok(_) => {}
-            Err(error) => tracing::debug!(%id, %error, "a commit that was handed in"),
-        }
     }
 
     fn offered(
@@ -249,7 +233,12 @@ impl Core {
 
 impl Inside {
     /// Stages what somebody has the right to offer, or what is decided.
-    fn stage_needed(&mut self, message: &[u8], credentials: &dyn Credentials, now: Now) -> Result<Commit, GroupError> {
+    pub(super) fn stage_needed(
+        &mut self,
+        message: &[u8],
+        credentials: &dyn Credentials,
+        now: Now,
+    ) -> Result<Commit, GroupError> {
         let Self { group, order, proofs, .. } = self;
         if group.staged_message(commit_name(message)).is_none() {
             let staged = order.staged().map(|staged| staged.commit.id);

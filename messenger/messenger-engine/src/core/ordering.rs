@@ -213,6 +213,7 @@ impl Core {
 
     /// A commit is decided: the group follows.
     fn merge(&mut self, id: RoomId, commit: &Commit, now: Now) {
+        let me = self.me.person.device;
         let Some(inside) = self.inside(id) else { return };
         let (leaves, host) = (inside.leaves(), inside.group.host().device);
         if !inside.proofs.has_go(commit.id) {
@@ -229,11 +230,12 @@ impl Core {
         };
         inside.proofs.decided(commit.parent, commit.id, leaves);
         if changed.myself_removed {
-            return self.was_removed(id, now);
+            let by = changed.by.filter(|_| inside.group.standing().has_removed(me));
+            return self.was_removed(id, by.as_ref(), now);
         }
         let said = std::mem::take(&mut inside.gone);
         for person in &changed.removed {
-            if !said.contains(&person.device) {
+            if !said.contains(&person.device) && !inside.group.standing().has_removed(person.device) {
                 inside.note_lost(person, now);
             }
         }
@@ -242,6 +244,10 @@ impl Core {
             inside.lost.remove(&person.device);
         }
         inside.begin_epoch(host, now);
+        inside.wishes_after(commit.id);
+        if let Some(by) = changed.by {
+            self.tell_changes(id, &by, changed.settled);
+        }
         for person in changed.removed {
             self.member_gone(id, &person);
         }
@@ -294,6 +300,7 @@ impl Inside {
         self.acked = None;
         self.seen.clear();
         self.handed_in = false;
+        self.refused.clear();
         if self.group.host().device != host_before {
             self.host_lost = None;
             self.linked.remove(&self.group.host().device);

@@ -12,9 +12,10 @@ use crate::api::Purpose;
 use crate::room::Person;
 use crate::time::Now;
 
-/// Whether this can be done with oneself: whatever goes to another device, and nothing that decides about a person.
+/// Whether this can be done with oneself: whatever goes to another device, stepping down in a room, and nothing that decides
+/// about a person.
 pub(super) fn takes(command: &str) -> bool {
-    matches!(command, "send" | "react" | "edit" | "delete" | "typing" | "read" | "file_offer")
+    matches!(command, "send" | "react" | "edit" | "delete" | "typing" | "read" | "file_offer" | "room_role")
 }
 
 impl Core {

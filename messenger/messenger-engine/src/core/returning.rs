@@ -64,11 +64,14 @@ impl Inside {
 }
 
 impl Core {
-    /// A commit has removed this device.
-    pub(super) fn was_removed(&mut self, id: RoomId, now: Now) {
+    /// A commit has removed this device; if somebody's that was, and not as one who was lost, it does not come back by itself.
+    pub(super) fn was_removed(&mut self, id: RoomId, by: Option<&Person>, now: Now) {
         if self.inside(id).is_some_and(|inside| inside.leaving.is_some()) {
             self.rooms.remove(&id);
             return;
+        }
+        if let Some(by) = by {
+            return self.close_room(id, &format!("{} removed this device from the room", by.identifier), now);
         }
         self.drop_room(id, "the others had lost this device, or the host removed it", now);
     }
@@ -106,7 +109,9 @@ impl Core {
         }
         let Some(inside) = self.inside(id) else { return };
         let known = inside.lost.get(&person.device).is_some_and(|(lost, _)| lost.identifier == person.identifier);
-        if known && inside.group.is_host() && inside.leaving.is_none() {
+        // Nobody asks again and again to come into a room that is locked.
+        let admitted = inside.group.standing().admits(person.device).is_ok();
+        if known && admitted && inside.group.is_host() && inside.leaving.is_none() {
             self.send_invitation(session, id);
         }
     }

@@ -12,8 +12,8 @@ use super::inside::Inside;
 use super::returning::{Dropped, Left};
 use super::{Core, SessionId};
 use crate::MAX_ROOM_NAME_BYTES;
-use crate::api::{Event, RoomId};
-use crate::room::{DeviceKey, Group, Joining, MAX_MEMBERS, Person, SUITE};
+use crate::api::{Event, Role, RoomId};
+use crate::room::{DeviceKey, Group, Joining, MAX_MEMBERS, Person, ROOM_VERSION, SUITE};
 use crate::time::Now;
 use crate::wire::RoomFrame;
 
@@ -218,14 +218,19 @@ impl Core {
     pub(super) fn room_changed(&mut self, id: RoomId) {
         let Some(room) = self.rooms.get(&id).filter(|room| room.is_open()) else { return };
         let Some(group) = room.group() else { return };
+        let with_role = |role| group.members_who_are(role).map(|person| person.identifier.clone()).collect();
         let event = Event::Room {
             room: id,
-            name: room.name.clone(),
+            name: group.name().to_owned(),
             host: group.host().identifier.clone(),
             members: group.members().map(|person| person.identifier.clone()).collect(),
             epoch: group.epoch(),
             suite: group.suite(),
             code: group.code(),
+            topic: group.standing().topic().to_owned(),
+            locked: group.standing().is_locked(),
+            owners: with_role(Role::Owner),
+            moderators: with_role(Role::Moderator),
         };
         self.emit(event);
     }
@@ -234,9 +239,9 @@ impl Core {
     pub(super) fn room_frame_from(&mut self, session: SessionId, person: Person, frame: RoomFrame, now: Now) {
         let id = RoomId(frame.room());
         match frame {
-            RoomFrame::Invite { name, suite, members, .. } => {
+            RoomFrame::Invite { name, suite, members, version, .. } => {
                 if !self.comes_back(id, &person, &members, now) {
-                    self.asked_in(id, person, session, name, suite, &members);
+                    self.asked_in(id, person, session, (name, suite, version), &members);
                 }
             }
             RoomFrame::Enter { key_package, .. } => self.guest_enters(id, &person, session, &key_package, now),
@@ -252,11 +257,22 @@ impl Core {
         }
     }
 
-    fn asked_in(&mut self, id: RoomId, host: Person, session: SessionId, name: String, suite: u16, members: &[String]) {
+    fn asked_in(
+        &mut self,
+        id: RoomId,
+        host: Person,
+        session: SessionId,
+        (name, suite, version): (String, u16, Option<u16>),
+        members: &[String],
+    ) {
         let refusal = if name.len() > MAX_ROOM_NAME_BYTES || members.len() > MAX_MEMBERS {
             Some("the invitation is not within the limits")
         } else if suite != u16::from(SUITE) {
             Some("this device does not speak the room's suite")
+        } else if version.is_none_or(|version| version < ROOM_VERSION) {
+            Some("the room is of a former version of the program, without roles: take a newer one to open it")
+        } else if version != Some(ROOM_VERSION) {
+            Some("the room is of a later version of the program than this device has")
         } else if self.rooms.len() >= MAX_ROOMS {
             Some("this device is in too many rooms")
         } else if self.rooms.values().filter(|room| room.waits_for(host.device)).count() >= MAX_ASKED {

@@ -63,6 +63,7 @@ impl Core {
         }
         self.look_for_quorum(id, now);
         self.look_for_silent(id, now);
+        self.hand_in_again(id);
         self.advance(id, now);
     }
 

@@ -1,6 +1,9 @@
 //! Why an operation on a room is refused.
 
+use identity::Identifier;
+
 use super::credential::RefusedCredential;
+use crate::api::Role;
 
 /// Why an operation on a room was refused. The room is as it was before.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +21,26 @@ pub enum GroupError {
         expected: &'static str,
         /// What came.
         found: String,
+    },
+    /// A member has done what her role does not allow (rule R-19).
+    #[error("{who} is {is} of this room and may not {what}: that takes {needs}")]
+    Role {
+        /// Who.
+        who: Identifier,
+        /// What she has done.
+        what: &'static str,
+        /// The least role that may.
+        needs: Role,
+        /// Hers.
+        is: Role,
+    },
+    /// A member has done what nobody may (rule R-20).
+    #[error("a change by {who} is none that members may make: {what}")]
+    Improper {
+        /// Who.
+        who: Identifier,
+        /// What is wrong with it.
+        what: &'static str,
     },
     /// No room for another commit of this epoch; nothing is said of the commit itself.
     #[error("expected at most {max} commits for one epoch, found more")]

@@ -11,18 +11,19 @@ use openmls::prelude::{
     ProtocolVersion, Sender,
 };
 use openmls_rust_crypto::OpenMlsRustCrypto;
-use room_order::{Ballot, CommitId, Epoch, Leaf};
+use room_order::{CommitId, Epoch, Leaf};
 
 use super::checks::{bytes, parse, protocol_message, verify_leaf, verify_members};
 use super::credential::{Credentials, DeviceKey, Person};
 use super::error::GroupError;
 use super::leaf::MyLeaf;
 use super::past::Past;
-use super::settings::{self, FIRST_HOST, SUITE};
+use super::settings::{self, Context, FIRST_HOST, SUITE};
 use super::signing::first_epoch;
 use super::staging::Staged;
+use super::standing::Standing;
 use super::{code, digest};
-use crate::api::RoomId;
+use crate::api::{Role, RoomChange, RoomId};
 use crate::time::Now;
 use crate::wire::RoomPlaintext;
 
@@ -37,6 +38,10 @@ pub struct Changed {
     pub welcome: Option<(DeviceKey, Vec<u8>)>,
     /// Whether one was removed oneself: the group cannot be used any more.
     pub myself_removed: bool,
+    /// Who made the commit.
+    pub by: Option<Person>,
+    /// What it changed beside who is in.
+    pub settled: Vec<RoomChange>,
 }
 
 /// A text out of an MLS message.
@@ -52,11 +57,10 @@ pub struct Opened {
 pub struct Group {
     pub(super) provider: OpenMlsRustCrypto,
     pub(super) group: MlsGroup,
-    name: String,
     pub(super) members: Vec<(LeafNodeIndex, Person)>,
     pub(super) past: Past,
-    /// The host of record.
-    pub(super) host: Ballot,
+    /// What our extensions of the group's context say in this epoch.
+    pub(super) context: Context,
     /// The name of the commit that began the epoch.
     pub(super) epoch_name: CommitId,
     /// Commits for this epoch that are not decided.
@@ -76,28 +80,36 @@ impl Group {
         now: Now,
     ) -> Result<Self, GroupError> {
         let provider = OpenMlsRustCrypto::default();
-        let config = settings::create(name)?;
+        let standing = Standing::of_creator(leaf.device());
+        let context = Context { name: name.to_owned(), host: FIRST_HOST, standing };
+        let config = settings::create(&context)?;
         let group_id = GroupId::from_slice(&room.0);
         let group = MlsGroup::new_with_group_id(&provider, leaf, &config, group_id, leaf.credential())
             .map_err(GroupError::mls)?;
         let members = verify_members(group.members(), credentials, now)?;
-        Ok(Self::entered(
-            provider,
-            group,
-            Entered { name: name.to_owned(), host: FIRST_HOST, epoch_name: first_epoch(room), members },
-        ))
+        Ok(Self::entered(provider, group, Entered { context, epoch_name: first_epoch(room), members }))
     }
 
     /// The group one has made or a welcome led into, its members verified.
     pub(super) fn entered(provider: OpenMlsRustCrypto, group: MlsGroup, entered: Entered) -> Self {
-        let Entered { name, host, epoch_name, members } = entered;
+        let Entered { context, epoch_name, members } = entered;
         let (past, staged) = (Past::default(), BTreeMap::new());
-        Self { provider, group, name, members, past, host, epoch_name, staged }
+        Self { provider, group, members, past, context, epoch_name, staged }
     }
 
     /// The room's name.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.context.name
+    }
+
+    /// How it stands in this epoch.
+    pub fn standing(&self) -> &Standing {
+        &self.context.standing
+    }
+
+    /// Whose role is this one, in the order of their leaves.
+    pub fn members_who_are(&self, role: Role) -> impl Iterator<Item = &Person> {
+        self.members().filter(move |person| self.standing().role(person.device) == role)
     }
 
     /// The current epoch.
@@ -112,12 +124,12 @@ impl Group {
 
     /// The host of record.
     pub fn host(&self) -> &Person {
-        self.member_at(LeafNodeIndex::new(self.host.leaf.0)).expect("checked on entering, and of every commit")
+        self.member_at(LeafNodeIndex::new(self.context.host.leaf.0)).expect("checked on entering, and of every commit")
     }
 
     /// Whether this device is the host.
     pub fn is_host(&self) -> bool {
-        self.leaf() == self.host.leaf
+        self.leaf() == self.context.host.leaf
     }
 
     /// This device's leaf.
@@ -133,7 +145,7 @@ impl Group {
     /// The epoch as its order is decided.
     pub fn order(&self) -> Epoch {
         let members = self.leaves().into_iter().map(|(leaf, _)| leaf).collect();
-        Epoch { number: self.epoch(), id: self.epoch_name, members, host: self.host }
+        Epoch { number: self.epoch(), id: self.epoch_name, members, host: self.context.host }
     }
 
     /// Whether a device is a member.
@@ -178,6 +190,7 @@ impl Group {
                 settings::suite_name(key_package.ciphersuite()),
             ));
         }
+        settings::check_capabilities(key_package.leaf_node().capabilities())?;
         let person = verify_leaf(key_package.leaf_node(), credentials, now)?;
         if person.device != device {
             return Err(GroupError::rule("the KeyPackage of the device that sent it", "another device's"));
@@ -262,8 +275,7 @@ impl Group {
 
 /// What is known of a group when one comes into it.
 pub(super) struct Entered {
-    pub(super) name: String,
-    pub(super) host: Ballot,
+    pub(super) context: Context,
     pub(super) epoch_name: CommitId,
     pub(super) members: Vec<(LeafNodeIndex, Person)>,
 }

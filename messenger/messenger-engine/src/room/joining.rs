@@ -55,21 +55,20 @@ impl Joining {
         if context.group_id().as_slice() != self.room.0 {
             return Err(GroupError::rule("the room one was invited to", "another group"));
         }
-        let ballot = settings::host(context.extensions())?;
-        let host_leaf = LeafNodeIndex::new(ballot.leaf.0);
+        let context = settings::read(context.extensions())?;
+        let host_leaf = LeafNodeIndex::new(context.host.leaf.0);
         if staged.welcome_sender_index() != host_leaf {
             return Err(GroupError::rule(
                 "a welcome by the host",
                 format!("one by leaf {}", staged.welcome_sender_index().u32()),
             ));
         }
-        let name = settings::name(context.extensions())?;
         let members = verify_members(staged.members(), credentials, now)?;
         expect_host(&members, host_leaf, host)?;
         if !members.iter().any(|(_, person)| person.device == self.me) {
             return Err(GroupError::rule("oneself among the members", "nobody with this device's key"));
         }
         let group = staged.into_group(&self.provider).map_err(GroupError::mls)?;
-        Ok(Group::entered(self.provider, group, Entered { name, host: ballot, epoch_name, members }))
+        Ok(Group::entered(self.provider, group, Entered { context, epoch_name, members }))
     }
 }

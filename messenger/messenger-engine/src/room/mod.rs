@@ -3,10 +3,11 @@
 //!
 //! Which commit ends an epoch is decided by `room_order`, whose rules (R-01 and following) are in docs/spec/rooms.md; here is
 //! what they mean for openmls: a commit is staged and checked first, and merged when it is decided. One member, the host
-//! of record, whom the group's context names, lets in and removes; another takes her place when she is lost or leaves.
+//! of record, whom the group's context names, lets in and removes who is lost; another takes her place when she is lost or
+//! leaves. What else is changed of a room, owners and moderators change, by commits of their own that the host offers.
 //!
 //! It promises: no leaf is accepted whose certificate `identity` did not verify or whose key differs from the
-//! certificate's. It never keeps the keys of an epoch for longer than [`PAST_EPOCH_LIFE`] after its end.
+//! certificate's; no commit is, that its author's role does not allow. It never keeps the keys of an epoch for longer than [`PAST_EPOCH_LIFE`] after its end.
 
 mod checks;
 mod code;
@@ -16,9 +17,11 @@ mod group;
 mod joining;
 mod leaf;
 mod past;
+mod powers;
 mod settings;
 mod signing;
 mod staging;
+mod standing;
 
 pub(crate) use code::characters;
 pub use code::{code, digest};
@@ -29,6 +32,7 @@ pub use error::GroupError;
 pub use group::{Changed, Group, Guest, Opened};
 pub use joining::Joining;
 pub use leaf::MyLeaf;
-pub use settings::{MAX_MEMBERS, PAST_EPOCH_LIFE, SUITE, suite_name};
+pub use settings::{MAX_MEMBERS, PAST_EPOCH_LIFE, ROOM_VERSION, SUITE, suite_name};
 pub use signing::{Statement, commit_name, first_epoch, is_signed, sign};
 pub use staging::Wanted;
+pub use standing::{Deed, MAX_NAMED_DEVICES, Standing};

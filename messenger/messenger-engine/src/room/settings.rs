@@ -10,6 +10,7 @@ use openmls::prelude::{
 use room_order::{Ballot, Leaf};
 
 use super::error::GroupError;
+use super::standing::Standing;
 use crate::MAX_ROOM_NAME_BYTES;
 
 /// The suite of every room: ML-KEM-768 with X25519 against a recorder with a quantum computer, Ed25519 because a leaf's
@@ -33,14 +34,35 @@ const ROOM_EXTENSION: u16 = 0xff01;
 /// the highest first.
 const HOST_EXTENSION: u16 = 0xff02;
 
+/// Our group context extension, as the others: how the room stands beside that, in CBOR (rules ).
+const STANDING_EXTENSION: u16 = 0xff03;
+
+/// The version of rooms that have the three of them: an invitation names it, so that nobody enters a room whose rules her
+/// program does not know.
+pub const ROOM_VERSION: u16 = 2;
+
 /// Who creates a room is its first leaf, and its first host.
 pub(super) const FIRST_HOST: Ballot = Ballot { term: 0, leaf: Leaf(0) };
 
 /// Bytes to which MLS pads a text before sealing it.
 const PADDING_BYTES: usize = 64;
 
-const OUR_EXTENSIONS: [ExtensionType; 2] =
-    [ExtensionType::Unknown(ROOM_EXTENSION), ExtensionType::Unknown(HOST_EXTENSION)];
+const OUR_EXTENSIONS: [ExtensionType; 3] = [
+    ExtensionType::Unknown(ROOM_EXTENSION),
+    ExtensionType::Unknown(HOST_EXTENSION),
+    ExtensionType::Unknown(STANDING_EXTENSION),
+];
+
+/// What our extensions of a group's context say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Context {
+    /// What the room is called.
+    pub(super) name: String,
+    /// The host of record.
+    pub(super) host: Ballot,
+    /// How it stands beside that.
+    pub(super) standing: Standing,
+}
 
 /// The suite's registered name.
 pub fn suite_name(suite: Ciphersuite) -> String {
@@ -56,20 +78,20 @@ pub(super) fn capabilities() -> Capabilities {
     Capabilities::new(None, Some(&[SUITE]), Some(&OUR_EXTENSIONS), None, Some(&[CredentialType::X509]))
 }
 
-pub(super) fn create(name: &str) -> Result<MlsGroupCreateConfig, GroupError> {
-    if name.len() > MAX_ROOM_NAME_BYTES {
-        return Err(GroupError::Name { found: name.len() });
+/// Whether a leaf's program knows all that our rooms ask of it.
+///
+/// # Errors
+/// [`GroupError::Rule`].
+pub(super) fn check_capabilities(capabilities: &Capabilities) -> Result<(), GroupError> {
+    match OUR_EXTENSIONS.iter().all(|extension| capabilities.extensions().contains(extension)) {
+        true => Ok(()),
+        false => Err(GroupError::rule("a program that knows roles in rooms", "a former version, or another program")),
     }
-    let extensions: Extensions<GroupContext> = Extensions::from_vec(vec![
-        Extension::RequiredCapabilities(RequiredCapabilitiesExtension::new(
-            &OUR_EXTENSIONS,
-            &[],
-            &[CredentialType::X509],
-        )),
-        Extension::Unknown(ROOM_EXTENSION, UnknownExtension(name.as_bytes().to_vec())),
-        host_extension(FIRST_HOST),
-    ])
-    .map_err(GroupError::mls)?;
+}
+
+pub(super) fn create(context: &Context) -> Result<MlsGroupCreateConfig, GroupError> {
+    let required = RequiredCapabilitiesExtension::new(&OUR_EXTENSIONS, &[], &[CredentialType::X509]);
+    let extensions = with(std::iter::once(&Extension::RequiredCapabilities(required)), context)?;
     Ok(MlsGroupCreateConfig::builder()
         .ciphersuite(SUITE)
         .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
@@ -92,48 +114,101 @@ pub(super) fn join() -> MlsGroupJoinConfig {
         .build()
 }
 
-/// The room's name as the group context has it.
-pub(super) fn name(extensions: &Extensions<GroupContext>) -> Result<String, GroupError> {
-    let UnknownExtension(bytes) = extensions.unknown(ROOM_EXTENSION).ok_or(GroupError::Name { found: 0 })?;
+/// What a group's context says.
+///
+/// # Errors
+/// [`GroupError`], also for a room of a former version of the program.
+pub(super) fn read(extensions: &Extensions<GroupContext>) -> Result<Context, GroupError> {
+    let required = extensions.required_capabilities();
+    if !required.is_some_and(|required| OUR_EXTENSIONS.iter().all(|ours| required.extension_types().contains(ours))) {
+        return Err(GroupError::rule("a room with roles", "one of a former version of the program"));
+    }
+    let ours = |number| extensions.unknown(number).map_or(&[][..], |UnknownExtension(bytes)| bytes);
+    let standing = Standing::from_bytes(ours(STANDING_EXTENSION))?;
+    Ok(Context { name: name(ours(ROOM_EXTENSION))?, host: host(ours(HOST_EXTENSION))?, standing })
+}
+
+/// What it says after a change, which changes nothing else.
+///
+/// # Errors
+/// [`GroupError`].
+pub(super) fn next(now: &Extensions<GroupContext>, next: &Extensions<GroupContext>) -> Result<Context, GroupError> {
+    match others(now.iter()).eq(others(next.iter())) {
+        true => read(next),
+        false => Err(GroupError::rule("a change of the room's own extensions alone", "one of others")),
+    }
+}
+
+/// The same extensions with another context of ours.
+///
+/// # Errors
+/// [`GroupError::Name`].
+pub(super) fn with<'a>(
+    extensions: impl Iterator<Item = &'a Extension>,
+    context: &Context,
+) -> Result<Extensions<GroupContext>, GroupError> {
+    let Context { name: called, host: Ballot { term, leaf }, standing } = context;
+    name(called.as_bytes())?;
+    let ours = [
+        (ROOM_EXTENSION, called.as_bytes().to_vec()),
+        (HOST_EXTENSION, [term.to_be_bytes(), leaf.0.to_be_bytes()].concat()),
+        (STANDING_EXTENSION, standing.to_bytes()),
+    ];
+    let ours = ours.map(|(number, bytes)| Extension::Unknown(number, UnknownExtension(bytes)));
+    Extensions::from_vec(others(extensions).cloned().chain(ours).collect()).map_err(GroupError::mls)
+}
+
+fn others<'a>(extensions: impl Iterator<Item = &'a Extension>) -> impl Iterator<Item = &'a Extension> {
+    extensions.filter(|extension| !OUR_EXTENSIONS.contains(&extension.extension_type()))
+}
+
+fn name(bytes: &[u8]) -> Result<String, GroupError> {
     match std::str::from_utf8(bytes) {
         Ok(name) if name.len() <= MAX_ROOM_NAME_BYTES => Ok(name.to_owned()),
         _ => Err(GroupError::Name { found: bytes.len() }),
     }
 }
 
-fn host_extension(Ballot { term, leaf }: Ballot) -> Extension {
-    Extension::Unknown(HOST_EXTENSION, UnknownExtension([term.to_be_bytes(), leaf.0.to_be_bytes()].concat()))
-}
-
-/// The host of record as the group context has her.
-pub(super) fn host(extensions: &Extensions<GroupContext>) -> Result<Ballot, GroupError> {
-    let found = extensions.unknown(HOST_EXTENSION).map_or(&[][..], |UnknownExtension(bytes)| bytes);
-    match found.split_first_chunk::<4>().map(|(term, leaf)| (*term, <[u8; 4]>::try_from(leaf))) {
+/// The term and her leaf.
+fn host(bytes: &[u8]) -> Result<Ballot, GroupError> {
+    match bytes.split_first_chunk::<4>().map(|(term, leaf)| (*term, <[u8; 4]>::try_from(leaf))) {
         Some((term, Ok(leaf))) => Ok(Ballot { term: u32::from_be_bytes(term), leaf: Leaf(u32::from_be_bytes(leaf)) }),
-        _ => Err(GroupError::rule("a host of record in 8 bytes", format!("{} bytes", found.len()))),
+        _ => Err(GroupError::rule("a host of record in 8 bytes", format!("{} bytes", bytes.len()))),
     }
 }
 
-/// The same extensions with another host of record.
-pub(super) fn with_host(
-    extensions: &Extensions<GroupContext>,
-    ballot: Ballot,
-) -> Result<Extensions<GroupContext>, GroupError> {
-    let others = extensions.iter().filter(|extension| !is_host_extension(extension)).cloned();
-    Extensions::from_vec(others.chain([host_extension(ballot)]).collect()).map_err(GroupError::mls)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::room::DeviceKey;
 
-/// The host of record after a change of extensions, which changes nothing else.
-pub(super) fn next_host(now: &Extensions<GroupContext>, next: &Extensions<GroupContext>) -> Result<Ballot, GroupError> {
-    let others = |extensions: &Extensions<GroupContext>| -> Vec<Extension> {
-        extensions.iter().filter(|extension| !is_host_extension(extension)).cloned().collect()
-    };
-    if others(now) != others(next) {
-        return Err(GroupError::rule("a change of the host alone", "one of other extensions"));
+    fn context() -> Context {
+        Context { name: "tea".into(), host: FIRST_HOST, standing: Standing::of_creator(DeviceKey([7; 32])) }
     }
-    host(next)
-}
 
-fn is_host_extension(extension: &Extension) -> bool {
-    extension.extension_type() == ExtensionType::Unknown(HOST_EXTENSION)
+    fn extensions(required: &[ExtensionType]) -> Extensions<GroupContext> {
+        let required = RequiredCapabilitiesExtension::new(required, &[], &[CredentialType::X509]);
+        with(std::iter::once(&Extension::RequiredCapabilities(required)), &context()).unwrap()
+    }
+
+    #[test]
+    fn a_context_says_what_was_put_into_it_and_a_change_of_others_is_refused() {
+        let now = extensions(&OUR_EXTENSIONS);
+        assert_eq!(read(&now), Ok(context()));
+        let later = Context { name: "coffee".into(), ..context() };
+        assert_eq!(next(&now, &with(now.iter(), &later).unwrap()), Ok(later));
+        let others = next(&now, &extensions(&OUR_EXTENSIONS[..2])).unwrap_err();
+        assert!(others.to_string().contains("a change of the room's own extensions alone"), "{others}");
+    }
+
+    /// Rooms and programs of former versions know two extensions.
+    #[test]
+    fn former_versions_are_refused_by_their_capabilities() {
+        let former = read(&extensions(&OUR_EXTENSIONS[..2])).unwrap_err();
+        assert!(former.to_string().contains("found one of a former version"), "{former}");
+        let of = |extensions| Capabilities::new(None, Some(&[SUITE]), Some(extensions), None, None);
+        let former = check_capabilities(&of(&OUR_EXTENSIONS[..2])).unwrap_err();
+        assert!(former.to_string().contains("expected a program that knows roles"), "{former}");
+        assert_eq!(check_capabilities(&capabilities()), Ok(()));
+    }
 }

@@ -1,8 +1,6 @@
 //! Commits on their way: made here or by somebody else, checked, and kept beside the group until they are decided. The
 //! group itself changes by [`Group::merge`] alone; what is not decided is dropped with its epoch, and nothing is rolled back.
 
-use std::collections::BTreeSet;
-
 use openmls::prelude::{LeafNodeIndex, OpenMlsProvider as _, ProcessedMessageContent, Proposal, Sender, StagedCommit};
 use room_order::{Ballot, Change, Commit, CommitId, Leaf};
 
@@ -11,8 +9,9 @@ use super::credential::{Credentials, DeviceKey, Person};
 use super::error::GroupError;
 use super::group::{Changed, Group, Guest};
 use super::leaf::MyLeaf;
-use super::settings::{self, MAX_MEMBERS};
+use super::settings::{self, Context, MAX_MEMBERS};
 use super::signing::commit_name;
+use super::standing::Deed;
 use crate::time::Now;
 
 /// How many commits of one epoch are kept.
@@ -26,6 +25,8 @@ pub enum Wanted {
     Remove(Vec<DeviceKey>),
     /// A member takes the host's place, who is removed.
     Host(Ballot),
+    /// A member changes something of the room. If it is that the host is removed, she takes her place.
+    Settle(Deed),
 }
 
 /// A commit that may be merged once it is decided.
@@ -33,6 +34,8 @@ pub(super) struct Staged {
     commit: Commit,
     message: Vec<u8>,
     added: Vec<Person>,
+    /// What our extensions of the context say afterwards.
+    context: Context,
     made: Made,
 }
 
@@ -50,28 +53,25 @@ impl Group {
     /// # Errors
     /// [`GroupError`]; nothing has changed.
     pub fn make(&mut self, wanted: Wanted, leaf: &MyLeaf) -> Result<Commit, GroupError> {
-        let (adds, removes, host) = match &wanted {
-            Wanted::Enter(_) if self.members.len() >= MAX_MEMBERS => {
-                return Err(GroupError::rule("a room of at most 32 devices", "a full one"));
-            }
-            Wanted::Enter(_) => (self.free_leaves(1), BTreeSet::new(), None),
-            Wanted::Remove(devices) => {
-                let theirs = |person: &Person| devices.contains(&person.device);
-                let leaves = self.members.iter().filter(|(_, person)| theirs(person));
-                (BTreeSet::new(), leaves.map(|(index, _)| Leaf(index.u32())).collect(), None)
-            }
-            Wanted::Host(ballot) => (BTreeSet::new(), [self.host.leaf].into(), Some(*ballot)),
+        let (change, context) = self.plan(&wanted)?;
+        let guests: &[Person] = match &wanted {
+            Wanted::Enter(guest) => std::slice::from_ref(guest.person()),
+            _ => &[],
         };
+        self.check_power(&change, guests, &context, self.leaf())?;
+        self.build(wanted, change, context, leaf)
+    }
+
+    fn build(&mut self, wanted: Wanted, change: Change, context: Context, leaf: &MyLeaf) -> Result<Commit, GroupError> {
         self.forget_own()?;
-        let change = Change { adds, removes, host, invited: None };
-        let (message, welcome) = self.commit(&wanted, &change, leaf)?;
+        let (message, welcome) = self.commit(&wanted, &change, &context, leaf)?;
         let (added, guest) = match wanted {
             Wanted::Enter(guest) => (vec![guest.person().clone()], Some(guest.person().device)),
             _ => (Vec::new(), None),
         };
         let commit = Commit { id: commit_name(&message), parent: self.epoch_name, committer: self.leaf(), change };
         let made = Made::Here { welcome: guest.zip(welcome) };
-        self.staged.insert(commit.id, Staged { commit: commit.clone(), message, added, made });
+        self.staged.insert(commit.id, Staged { commit: commit.clone(), message, added, context, made });
         Ok(commit)
     }
 
@@ -79,11 +79,12 @@ impl Group {
         &mut self,
         wanted: &Wanted,
         change: &Change,
+        context: &Context,
         leaf: &MyLeaf,
     ) -> Result<(Vec<u8>, Option<Vec<u8>>), GroupError> {
-        let extensions = match change.host {
-            Some(ballot) => Some(settings::with_host(self.group.extensions(), ballot)?),
-            None => None,
+        let extensions = match *context == self.context {
+            true => None,
+            false => Some(settings::with(self.group.extensions().iter(), context)?),
         };
         let mut builder = self.group.commit_builder();
         if let Wanted::Enter(guest) = wanted {
@@ -132,10 +133,10 @@ impl Group {
         let ProcessedMessageContent::StagedCommitMessage(mls) = processed.into_content() else {
             return Err(GroupError::rule("a commit", "another MLS message"));
         };
-        let (change, added) = self.check_commit(&mls, committer, credentials, now)?;
+        let (change, added, context) = self.check_commit(&mls, committer, credentials, now)?;
         let commit = Commit { id, parent: self.epoch_name, committer: Leaf(committer.u32()), change };
-        let staged = Staged { commit: commit.clone(), message: message.to_vec(), added, made: Made::There(mls) };
-        self.staged.insert(id, staged);
+        let (message, made) = (message.to_vec(), Made::There(mls));
+        self.staged.insert(id, Staged { commit: commit.clone(), message, added, context, made });
         Ok(commit)
     }
 
@@ -157,6 +158,18 @@ impl Group {
         own.find(|staged| staged.commit.change.host == Some(ballot)).map(|staged| staged.commit.clone())
     }
 
+    /// The same, whether one may or not: what a member makes who is not to be trusted.
+    #[cfg(test)]
+    pub(crate) fn make_regardless(&mut self, wanted: Wanted, leaf: &MyLeaf) -> Result<Commit, GroupError> {
+        let (change, context) = self.plan(&wanted)?;
+        self.build(wanted, change, context, leaf)
+    }
+
+    /// Whether a staged commit changes more of the room than who is in it and who hosts it.
+    pub fn settles(&self, id: CommitId) -> bool {
+        self.staged.get(&id).is_some_and(|staged| self.is_settled_by(&staged.context))
+    }
+
     /// A staged commit as it was sent.
     pub fn staged_message(&self, id: CommitId) -> Option<&[u8]> {
         self.staged.get(&id).map(|staged| &staged.message[..])
@@ -168,7 +181,7 @@ impl Group {
     /// [`GroupError`]: it is not staged. The epoch is unchanged.
     pub fn merge(&mut self, id: CommitId, now: Now) -> Result<Changed, GroupError> {
         let staged = self.staged.remove(&id).ok_or_else(|| GroupError::rule("a commit that was staged", "another"))?;
-        let Staged { commit, added, made, .. } = staged;
+        let Staged { commit, added, context, made, .. } = staged;
         let myself_removed = commit.change.removes.contains(&self.leaf());
         let welcome = match made {
             Made::Here { welcome } => {
@@ -183,14 +196,15 @@ impl Group {
         self.staged.clear();
         self.past.ended(now.instant);
         self.epoch_name = commit.id;
-        self.host = commit.change.host.unwrap_or(self.host);
+        let (by, settled) = (self.member_at(LeafNodeIndex::new(commit.committer.0)).cloned(), self.told(&context));
+        self.context = context;
         let gone: Vec<_> = commit.change.removes.iter().map(|leaf| LeafNodeIndex::new(leaf.0)).collect();
         let removed = self.take_out(&gone);
         for (leaf, person) in commit.change.adds.iter().zip(&added) {
             self.members.push((LeafNodeIndex::new(leaf.0), person.clone()));
         }
         self.members.sort_by_key(|(index, _)| index.u32());
-        Ok(Changed { added, removed, welcome, myself_removed })
+        Ok(Changed { added, removed, welcome, myself_removed, by, settled })
     }
 
     fn check_commit(
@@ -199,27 +213,33 @@ impl Group {
         committer: LeafNodeIndex,
         credentials: &dyn Credentials,
         now: Now,
-    ) -> Result<(Change, Vec<Person>), GroupError> {
+    ) -> Result<(Change, Vec<Person>, Context), GroupError> {
+        let mut context = self.context.clone();
         let (mut added, mut change) = (Vec::new(), Change::default());
         for queued in staged.queued_proposals() {
             match queued.proposal() {
-                Proposal::Add(add) => added.push(verify_leaf(add.key_package().leaf_node(), credentials, now)?),
+                Proposal::Add(add) => {
+                    let leaf = add.key_package().leaf_node();
+                    settings::check_capabilities(leaf.capabilities())?;
+                    added.push(verify_leaf(leaf, credentials, now)?);
+                }
                 Proposal::Remove(remove) => {
                     change.removes.insert(Leaf(remove.removed().u32()));
                 }
                 Proposal::GroupContextExtensions(next) => {
-                    change.host = Some(settings::next_host(self.group.extensions(), next.extensions())?);
+                    context = settings::next(self.group.extensions(), next.extensions())?;
                 }
                 other => {
                     return Err(GroupError::rule(
-                        "a commit that adds, removes or changes the host",
+                        "a commit that adds, removes or changes the room",
                         format!("{:?}", other.proposal_type()),
                     ));
                 }
             }
         }
         change.adds = self.free_leaves(added.len());
-        self.check_power(&change, Leaf(committer.u32()))?;
+        change.host = (context.host != self.context.host).then_some(context.host);
+        self.check_power(&change, &added, &context, Leaf(committer.u32()))?;
         if let Some(leaf) = staged.update_path_leaf_node() {
             let (person, known) = (verify_leaf(leaf, credentials, now)?, self.member_at(committer));
             if !known.is_some_and(|known| known.device == person.device && known.identifier == person.identifier) {
@@ -235,31 +255,6 @@ impl Group {
         if self.members.len() + added.len() > MAX_MEMBERS {
             return Err(GroupError::rule("a room of at most 32 devices", "more"));
         }
-        Ok((change, added))
-    }
-
-    /// Who may commit what: the host lets in or removes; another member takes the host's place, and does nothing else.
-    fn check_power(&self, change: &Change, committer: Leaf) -> Result<(), GroupError> {
-        let host = self.host.leaf;
-        match change.host {
-            None if committer != host => Err(GroupError::rule("a commit by the host", format!("leaf {}", committer.0))),
-            None if !change.adds.is_empty() && !change.removes.is_empty() => {
-                Err(GroupError::rule("a commit that adds or removes", "both"))
-            }
-            None => Ok(()),
-            Some(next) => {
-                let takes_over = next.leaf == committer && committer != host && next.term > self.host.term;
-                match takes_over && change.adds.is_empty() && change.removes == [host].into() {
-                    true => Ok(()),
-                    false => Err(GroupError::rule("a commit by who takes the host's place", "something else with it")),
-                }
-            }
-        }
-    }
-
-    /// Where the next ones enter (RFC 9420 section 12.1.1): the leftmost empty leaves.
-    fn free_leaves(&self, count: usize) -> BTreeSet<Leaf> {
-        let taken: BTreeSet<u32> = self.members.iter().map(|(index, _)| index.u32()).collect();
-        (0..).filter(|index| !taken.contains(index)).take(count).map(Leaf).collect()
+        Ok((change, added, context))
     }
 }

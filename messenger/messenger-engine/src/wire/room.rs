@@ -25,6 +25,9 @@ pub enum RoomFrame {
         /// Who is in it, by the host's word.
         #[n(3)]
         members: Vec<String>,
+        /// The version of rooms (see [`crate::room::ROOM_VERSION`]); a former version of the program does not send it.
+        #[n(4)]
+        version: Option<u16>,
     },
     /// Guest to host: yes, with an MLSMessage holding a KeyPackage for the room's suite.
     #[n(1)]

@@ -9,7 +9,7 @@ use super::alarms::Alarm;
 use super::conversation::{Line, State};
 use super::list::MAX_WAITING;
 use super::remarks::About;
-use super::{App, Connection, Effect, Entry, Notice, Person, Room, Waiting};
+use super::{App, Connection, Effect, Entry, Notice, Person, Room, Waiting, rooms};
 
 impl App {
     /// Takes in one event that happened at `now`, local time.
@@ -79,8 +79,13 @@ impl App {
                 self.conversation_mut(&Entry::Room(room))
                     .progress(id, State::Room { delivered: delivered.len(), missing, others });
             }
-            Event::Room { room, name, host, members, epoch, code, .. } => {
-                return self.hear_room(room, Room { name, host, members, epoch, code, closed: None }, now);
+            Event::Room { room, name, host, members, epoch, suite: _, code, topic, locked, owners, moderators } => {
+                let about = Room { members, epoch, code, topic, locked, owners, moderators, ..Room::new(name, host) };
+                return self.hear_room(room, about, now);
+            }
+            Event::RoomChanged { room, by, change } => {
+                let words = rooms::change(self.or_you(&by, "You"), &change, |who| self.or_you(who, "you").to_owned());
+                self.room_note(room, words, now);
             }
             Event::Ringing { who } => self.said(format!("Calling {who} …")),
             Event::Unanswered { who, message, remedy, .. } => {

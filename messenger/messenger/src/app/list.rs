@@ -46,8 +46,31 @@ pub(crate) struct Room {
     pub(crate) members: Vec<Identifier>,
     pub(crate) epoch: u64,
     pub(crate) code: String,
+    /// What it is about; empty if nothing is said of that.
+    pub(crate) topic: String,
+    pub(crate) locked: bool,
+    pub(crate) owners: Vec<Identifier>,
+    pub(crate) moderators: Vec<Identifier>,
     /// Why it is no more.
     pub(crate) closed: Option<String>,
+}
+
+impl Room {
+    /// One of which no more is known.
+    pub(crate) fn new(name: String, host: Identifier) -> Self {
+        let (members, owners, moderators) = (Vec::new(), Vec::new(), Vec::new());
+        let (code, topic) = (String::new(), String::new());
+        Self { name, host, members, epoch: 0, code, topic, locked: false, owners, moderators, closed: None }
+    }
+
+    /// What somebody may do in it, if it is more than others may.
+    pub(crate) fn role(&self, who: &Identifier) -> Option<&'static str> {
+        match (self.owners.contains(who), self.moderators.contains(who)) {
+            (true, _) => Some("owner"),
+            (_, true) => Some("moderator"),
+            _ => None,
+        }
+    }
 }
 
 /// What waits behind the curtain for a yes or no.

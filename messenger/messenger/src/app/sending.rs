@@ -163,6 +163,15 @@ impl App {
                 let room = self.room().ok_or_else(not_a_room)?;
                 self.invite(room, &who)
             }
+            Slash::Roles => {
+                let room = self.room().ok_or_else(not_a_room)?;
+                self.tell_roles(room);
+                Vec::new()
+            }
+            Slash::Room(wish) => {
+                let room = self.room().ok_or_else(not_a_room)?;
+                self.wish_for_room(room, wish)
+            }
             Slash::Leave => {
                 let room = self.room().ok_or_else(not_a_room)?;
                 self.remove(Entry::Room(room))

@@ -14,6 +14,7 @@ use super::devices::{self, DevicesWish};
 use super::files::Deed;
 use super::keeping::{self, HistoryWish};
 use super::remarks::{self, Remark};
+use super::rooms::{self, RoomWish};
 use crate::contacts::about::{Alert, OwnName};
 use crate::settings::Notify;
 
@@ -36,6 +37,10 @@ pub(crate) enum Slash {
     Remove(Option<Identifier>),
     CreateRoom(String),
     Invite(Identifier),
+    /// A change of the room that is open.
+    Room(RoomWish),
+    /// Who may do what in the room that is open.
+    Roles,
     Leave,
     Accept,
     Decline,
@@ -141,6 +146,11 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("/invite bob@example.org", "ask somebody who is online into this room"),
     ("/leave", "leave this room; it goes on without you"),
     ("/accept, /decline", "answer the first who knocks or invites"),
+    rooms::COMMANDS[0],
+    rooms::COMMANDS[1],
+    rooms::COMMANDS[2],
+    rooms::COMMANDS[3],
+    rooms::COMMANDS[4],
     ("/again", "send again what was not delivered"),
     ("/knock", "send it as a stranger would: they are asked whether to accept"),
     remarks::COMMANDS[0],

@@ -92,6 +92,10 @@ pub(crate) fn room(host: &str, members: &[&str]) -> Event {
         epoch: 1,
         suite: String::new(),
         code: "12".to_owned(),
+        topic: String::new(),
+        locked: false,
+        owners: vec![who("alice")],
+        moderators: Vec::new(),
     }
 }
 

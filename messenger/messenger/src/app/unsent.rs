@@ -65,7 +65,7 @@ impl App {
 
     fn closed_room(&mut self, id: RoomId, name: String, host: identity::Identifier) {
         let closed = Some("it ended with the program".to_owned());
-        let room = Room { name, host, members: Vec::new(), epoch: 0, code: String::new(), closed };
+        let room = Room { closed, ..Room::new(name, host) };
         self.rooms.entry(id).or_insert(room);
     }
 }

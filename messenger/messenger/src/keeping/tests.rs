@@ -118,6 +118,10 @@ fn a_room_that_is_kept_hears_of_it_and_so_does_whoever_comes() {
         epoch: 1,
         suite: String::new(),
         code: String::new(),
+        topic: String::new(),
+        locked: false,
+        owners: vec![bob()],
+        moderators: Vec::new(),
     };
     let said = || Some(Command::RoomSend { room: ROOM, text: SAID_IN_ROOMS.to_owned(), id: None });
     assert_eq!(keeper.to_say(&place, true), None, "she is not in it");

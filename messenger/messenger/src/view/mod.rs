@@ -225,10 +225,19 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
         }
         Some(Entry::Room(id)) => match app.rooms.get(id) {
             Some(room) => {
-                vec![Span::styled(
-                    format!(" # {} ", fit(&bidi::line(&harmless_line(&room.name)), width / 2)),
-                    theme.strong(),
-                )]
+                let name = fit(&bidi::line(&harmless_line(&room.name)), width / 2);
+                let mut spans = vec![Span::styled(format!(" # {name} "), theme.strong())];
+                if room.locked {
+                    spans.push(Span::styled("locked ", theme.open()));
+                }
+                // Beside the code, which is what one compares.
+                let taken = text::width(&name) + text::width(&room.code) + if room.locked { 24 } else { 17 };
+                let columns = width.saturating_sub(taken);
+                if !room.topic.is_empty() && columns > 8 {
+                    let topic = fit(&bidi::line(&harmless_line(&room.topic)), columns);
+                    spans.push(Span::styled(format!("· {topic} "), theme.quiet()));
+                }
+                spans
             }
             None => Vec::new(),
         },
@@ -250,7 +259,10 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
     {
         let code = format!(" code {} ", harmless_line(&room.code));
         block = block.title_top(Line::styled(fit(&code, width / 2), theme.quiet()).right_aligned());
-        block = block.title_bottom(Line::styled(fit(&format!(" {} ", members(app, room)), below), theme.quiet()));
+        // Where there is no room for both, how often it changed counts more: `/role` tells the roles.
+        let all = format!(" {} ", members(app, room, true));
+        let fitting = if text::width(&all) <= below { all } else { format!(" {} ", members(app, room, false)) };
+        block = block.title_bottom(Line::styled(fit(&fitting, below), theme.quiet()));
     }
     let below = app.selected.as_ref().and_then(|entry| app.conversation(entry)).filter(|one| one.scroll > 0);
     if let Some(conversation) = below {
@@ -264,11 +276,13 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
     block
 }
 
-/// Who is in a room, who hosts it, and how often it changed.
-fn members(app: &App, room: &crate::app::Room) -> String {
+/// Who is in a room, who may do what there and hosts it, and how often it changed.
+fn members(app: &App, room: &crate::app::Room, roles: bool) -> String {
     let names = room.members.iter().map(|who| {
         let name = if *who == app.me.identifier { "you" } else { who.as_str() };
-        if *who == room.host { format!("{name} (host)") } else { name.to_owned() }
+        let host = (*who == room.host).then_some("host");
+        let is: Vec<_> = host.into_iter().chain(room.role(who).filter(|_| roles)).collect();
+        if is.is_empty() { name.to_owned() } else { format!("{name} ({})", is.join(", ")) }
     });
     let names: Vec<_> = names.collect();
     format!("{} · epoch {}", names.join(", "), room.epoch)

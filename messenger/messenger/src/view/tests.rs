@@ -95,6 +95,10 @@ fn room(members: &[&str], epoch: u64) -> Event {
         epoch,
         suite: "MLS_256".to_owned(),
         code: "1234 5678 9012".to_owned(),
+        topic: String::new(),
+        locked: false,
+        owners: vec![who("alice")],
+        moderators: Vec::new(),
     }
 }
 

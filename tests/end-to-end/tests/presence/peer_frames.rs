@@ -151,6 +151,7 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
             name: "tea".to_owned(),
             suite: 0x4e,
             members: vec!["a@example.org".to_owned(); 32],
+            version: Some(2),
         },
         RoomFrame::Enter { room: ROOM, key_package: vec![1; 2_000] },
         RoomFrame::Decline { room: ROOM, reason: reason() },

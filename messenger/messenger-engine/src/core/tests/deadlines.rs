@@ -75,8 +75,9 @@ fn said(channel: Channel, bytes: &[u8]) -> String {
 /// An event, but for the code of a room.
 fn told(event: Event) -> String {
     let event = match event {
-        Event::Room { room, name, host, members, epoch, suite, .. } => {
-            Event::Room { room, name, host, members, epoch, suite, code: String::new() }
+        Event::Room { room, name, host, members, epoch, suite, topic, locked, owners, moderators, .. } => {
+            let code = String::new();
+            Event::Room { room, name, host, members, epoch, suite, code, topic, locked, owners, moderators }
         }
         event => event,
     };

@@ -21,6 +21,7 @@ mod one_to_one;
 mod own_devices;
 mod renewal;
 mod resumption;
+mod roles;
 mod rooms;
 mod succession;
 mod typing;

@@ -257,7 +257,8 @@ fn one_device_cannot_fill_the_rooms_of_another() {
     world.forget_events();
     let suite = crate::room::SUITE.into();
     for room in 0..100 {
-        let invite = RoomFrame::Invite { room: [room; 16], name: "spam".into(), suite, members: vec![] };
+        let invite =
+            RoomFrame::Invite { room: [room; 16], name: "spam".into(), suite, members: vec![], version: Some(2) };
         world.inject("mallory", "alice", invite);
     }
     let asked = world.events("alice").iter().filter(|e| matches!(e, Event::RoomInvitation { .. })).count();

@@ -9,7 +9,7 @@ use messenger_engine::{Audience, OwnStatus};
 
 use super::{LockWish, Newcomer, Slash, Wish};
 use crate::app::files::{self, Deed};
-use crate::app::{devices, keeping, remarks};
+use crate::app::{devices, keeping, remarks, rooms};
 use crate::contacts::about::{Alert, OwnName};
 use crate::picture;
 use crate::settings::Notify;
@@ -30,6 +30,9 @@ pub(crate) fn parse(line: &str) -> Result<Slash, String> {
         "/remove" => person(rest, "/remove").map(|who| Slash::Remove(Some(who))),
         "/invite" => person(rest, "/invite").map(Slash::Invite),
         "/room" => room(rest),
+        "/topic" => rooms::topic(rest).map(Slash::Room),
+        "/role" if rest.is_empty() => Ok(Slash::Roles),
+        "/role" => rooms::role(rest).map(Slash::Room),
         "/leave" => alone(name, rest, Slash::Leave),
         "/accept" => alone(name, rest, Slash::Accept),
         "/decline" => alone(name, rest, Slash::Decline),
@@ -242,9 +245,12 @@ fn change(people: &str) -> Result<Wish, String> {
 }
 
 fn room(rest: &str) -> Result<Slash, String> {
-    match rest.split_once(char::is_whitespace) {
-        Some(("create", name)) => room_name(name).map(Slash::CreateRoom),
-        _ => Err("/room create NAME opens a room; /invite bob@example.org asks somebody in; /leave leaves.".to_owned()),
+    let (word, more) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let wrong =
+        || "/room create NAME opens a room; /room lock, unlock, name NAME and remove bob@example.org change it.";
+    match word {
+        "create" if !more.trim().is_empty() => room_name(more).map(Slash::CreateRoom),
+        _ => rooms::parse(word, more.trim()).unwrap_or_else(|| Err(wrong().to_owned())).map(Slash::Room),
     }
 }
 
@@ -307,6 +313,7 @@ mod tests {
                     .replace(['[', ']'], "")
                     .replace("NAME", "picnic")
                     .replace("FILE", "contacts.toml")
+                    .replace("WHO", "bob@example.org")
                     .replace('N', "2");
                 assert!(parse(&typed).is_ok(), "{typed}");
             }

@@ -5,7 +5,7 @@ use messenger_engine::{DeliveryState, Event, Missing, Purpose, SessionState, Sid
 
 use super::files;
 use crate::app::conversation::{Conversation, Line};
-use crate::app::{App, Entry, Person};
+use crate::app::{App, Entry, Person, rooms};
 use crate::text::{harmless, harmless_line};
 use crate::view;
 
@@ -80,6 +80,10 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
                 SessionState::Resumed => format!("Connected with {who} again."),
                 SessionState::Lost => format!("The connection to {who} was lost{reason}."),
             })
+        }
+        Event::RoomChanged { by, change, .. } => {
+            let words = rooms::change(by.as_str(), change, ToString::to_string);
+            one(format!("{}.", harmless_line(&words)))
         }
         Event::Room { room, name, host, members, code, .. } => {
             let names: Vec<_> = members.iter().map(ToString::to_string).collect();
