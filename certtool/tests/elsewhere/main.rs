@@ -1,4 +1,4 @@
-//! What other people's programs make of our certificates and files, and we of theirs.
+//! What other people's programs make of our certificates and files, and we of theirs; and of what is none of them.
 //!
 //! They are the real ones: OpenSSL, NSS (Firefox, Thunderbird, Chromium), gpgsm, OpenSSH, nginx and Caddy with curl,
 //! PostgreSQL; and with `./test --all` the browsers themselves. `./test` installs them.
@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod backup;
+mod bad_input;
 mod dated;
 mod encrypt;
 mod export;

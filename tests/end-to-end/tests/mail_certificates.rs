@@ -91,10 +91,24 @@ fn a_certificate_for_mail_comes_from_its_owners_device_and_from_nowhere_else() {
     let file = place.path().join("bob.pem").display().to_string();
     let done = certificate(&alice, &["--json", "--output", &file]).expect(0, "fetching it").unwrap();
     let said: Value = serde_json::from_str(done.stdout.trim()).unwrap();
-    assert_eq!((&said["who"], &said["file"]), (&json!(BOB), &json!(file)), "{said}");
+    assert_eq!((&said["who"], &said["file"], &said["kept"]), (&json!(BOB), &json!(file), &json!(true)), "{said}");
     assert_eq!(kept(&alice).len(), 1);
     there_and_back(place.path(), &file, &bob);
     alice.certtool(&["verify", &file, "--for", "mail"]).unwrap().expect(0, "certtool verify").unwrap();
+
+    // It is written where it was wanted also if it cannot be kept.
+    let (others, aside) = (alice.home().join("mail/.others"), place.path().join("others"));
+    std::fs::rename(&others, &aside).unwrap();
+    std::fs::write(&others, "no folder").unwrap();
+    let done = certificate(&alice, &[]).expect(1, "it cannot be kept").unwrap();
+    assert!(done.text().contains("is not kept"), "{}", done.text());
+    std::fs::remove_file(&file).unwrap();
+    let done = certificate(&alice, &["--json", "--output", &file]).expect(0, "it is written").unwrap();
+    let said: Value = serde_json::from_str(done.stdout.trim()).unwrap();
+    assert!(said["kept"] == false && done.text().contains("is not kept"), "{}", done.text());
+    there_and_back(place.path(), &file, &bob);
+    std::fs::remove_file(&others).unwrap();
+    std::fs::rename(&aside, &others).unwrap();
 
     // ...or came meanwhile: who talks with him has it without asking.
     std::fs::remove_file(&kept(&alice)[0]).unwrap();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use story::guard;
 use story::homeserver::Homeserver;
 use story::person::Person;
 use story::process;
@@ -56,6 +57,48 @@ fn the_doctor_tells_by_both_programs_what_stands_between() {
     assert_eq!(mends(&readable, "permissions"), [format!("chmod 600 {}", key.display())], "{readable}");
     permit(0o600);
 
+    // What proves that a log shows two histories.
+    let evidence = alice.home().join("evidence/1-fork.json");
+    std::fs::create_dir_all(evidence.parent().unwrap()).unwrap();
+    std::fs::write(&evidence, "{}").unwrap();
+    let misbehaved = doctor(&alice, 3);
+    assert_eq!(mends(&misbehaved, "log"), [format!("certtool verify --evidence {}", evidence.display())]);
+    std::fs::remove_file(&evidence).unwrap();
+
+    // Another program of that name comes first.
+    let theirs = folder.path().join("theirs");
+    std::fs::create_dir(&theirs).unwrap();
+    std::fs::write(theirs.join("certtool"), "").unwrap();
+    let mut clashing = alice.command("certtool", &["--json", "doctor"]).unwrap();
+    clashing.env("PATH", format!("{}:{}", theirs.display(), std::env::var("PATH").unwrap()));
+    let clashing = process::run("certtool", clashing, SOON).unwrap().expect(0, "a note").unwrap();
+    let mend = mends(&read(&clashing.stdout), "name").remove(0);
+    assert!(mend.starts_with("export PATH="), "{mend}");
+
+    // Without a messenger the rest is told all the same.
+    let alone = theirs.join("alone");
+    std::fs::copy(guard::program("certtool").unwrap(), &alone).unwrap();
+    let mut alone = guard::guarded(&alone).unwrap();
+    alone.args(["--json", "doctor"]).env("INPERSON_HOME", alice.home()).env("PATH", "/usr/bin:/bin");
+    let alone = process::run("certtool", alone, SOON).unwrap().expect(1, "no messenger").unwrap();
+    let told = read(&alone.stdout);
+    assert!(told["error"]["what"].as_str().unwrap().contains("the program messenger"), "{told}");
+    assert!(!mends(&told, "watch").is_empty(), "{told}");
+
+    // Nobody has looked for days, so that no list says any more that it counts; and then it has ended.
+    for (ahead, state, mend) in [
+        ("+12d", "refused by REV-02", "certtool watch alice@example.org --once"),
+        ("+15d", "refused by CHAIN-07", "certtool renew alice@example.org"),
+    ] {
+        let late = alice.under(&["faketime", "-f", ahead]).certtool(&["--json", "doctor"]).unwrap();
+        let late = read(&late.stdout);
+        let certificate = late["findings"].as_array().unwrap().iter().find(|finding| finding["about"] == "certificate");
+        let certificate = certificate.unwrap();
+        assert!(certificate["what"].as_str().unwrap().contains(state) && certificate["wrong"] == true, "{late}");
+        assert!(mends(&late, "certificate")[0].contains(mend), "{late}");
+        assert!(mends(&late, "watch").contains(&"certtool watch alice@example.org --once".to_owned()), "{late}");
+    }
+
     homeserver.stop().unwrap();
     let gone = doctor(&alice, 4);
     assert_eq!(gone["error"]["exit"], 4, "{gone}");
@@ -63,13 +106,19 @@ fn the_doctor_tells_by_both_programs_what_stands_between() {
     // A proxy is to blame where nobody answers through it.
     let mut through = alice.command("certtool", &["--json", "doctor"]).unwrap();
     through.env("https_proxy", "http://alice:secret@192.0.2.1:1").env("no_proxy", "");
-    let through = process::run("certtool", through, SOON).unwrap().text();
-    assert!(!through.contains("secret"), "{through}");
+    let through = process::run("certtool", through, SOON).unwrap();
+    assert!(!through.text().contains("secret"), "{}", through.text());
+    let mend = mends(&read(&through.stdout), "proxy").remove(0);
+    assert!(mend.starts_with("unset https_proxy"), "{mend}");
 }
 
 fn doctor(person: &Person, exit: i32) -> Value {
     let done = person.certtool(&["--json", "doctor"]).unwrap().expect(exit, "certtool doctor").unwrap();
-    serde_json::from_str(&done.stdout).unwrap()
+    read(&done.stdout)
+}
+
+fn read(found: &str) -> Value {
+    serde_json::from_str(found).unwrap_or_else(|error| panic!("{error}: {found}"))
 }
 
 /// What mends whatever is about this.
