@@ -190,7 +190,7 @@ fuzz() {
 fuzz_one() {
     local log="${CARGO_TARGET_DIR:-target}/fuzz-$1.log"
     say "fuzzing $1 for $2 s"
-    cargo_fuzz run "$1" -- -max_total_time="$2" -rss_limit_mb=4096 -timeout=10 -print_final_stats=1 > "$log" 2>&1 \
+    cargo_fuzz run "$1" -- -max_total_time="$2" -rss_limit_mb=4096 -timeout=30 -print_final_stats=1 > "$log" 2>&1 \
         || { tail -40 "$log"; return 255; }
     say "$1: $(sed -n 's/.*number_of_executed_units: */executions /p' "$log")"
 }
