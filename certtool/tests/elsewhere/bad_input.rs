@@ -1,4 +1,5 @@
-//! What nobody should hand to a program: files that are none of the known kinds, one without end, and no HOME.
+//! What nobody should hand to a program: files that are none of the known kinds, one without end, no HOME, and one that is
+//! read-only.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use device::MailKeyType;
 use serde_json::Value;
 
-use crate::place::{ALICE, Done, P256, PASSPHRASE, Place, other};
+use crate::place::{ALICE, Done, P256, PASSPHRASE, Place, other, skipped};
 
 /// Where the file stands in a command.
 const FILE: &str = "FILE";
@@ -148,4 +149,67 @@ fn without_a_home_it_is_said_how_to_name_one() {
     let file = place.write("file", b"");
     let said = bare(&place, &["status"], &[("HOME", &file)]).bad(1);
     assert!(said.contains("/file/.local/share/inperson cannot be written") && said.contains("--home"), "{said}");
+}
+
+/// Makes the folder $1 read-only, for the program alone that it then becomes; ends with 99 if that is not permitted.
+const READ_ONLY: &str = r#"
+mount --bind -o ro "$1" "$1" 2>/dev/null || exit 99
+touch "$1/probe" 2>/dev/null && exit 99
+shift
+exec "$@"
+"#;
+
+/// A command of a shell's that finds the home read-only, also if it is root's.
+fn read_only(place: &Place, arguments: &[&str]) -> Command {
+    let wrapper = ["--user", "--map-root-user", "--mount", "sh", "-c", READ_ONLY, "sh"];
+    let home = place.at("home");
+    let mut command = other("unshare", [&wrapper[..], &[&home], arguments].concat());
+    let set = place.command(&[]);
+    command.envs(set.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(place.path());
+    command
+}
+
+#[test]
+fn a_home_that_is_read_only_is_read_and_whoever_wants_to_write_into_it_hears_so() {
+    let place = Place::new();
+    place.enrolled();
+    place.mailbox(MailKeyType::P256);
+    place.listed();
+    place.write("letter", b"Dear Bob,\n");
+    let (certificate, key) = place.mail("mail", P256);
+    if !Done::of(read_only(&place, &["true"])).either().0 {
+        return skipped("no read-only file systems can be made here");
+    }
+    let certtool =
+        |arguments: &[&str]| Done::of(read_only(&place, &[&[env!("CARGO_BIN_EXE_certtool")], arguments].concat()));
+    let pass = format!("file:{}", place.at("passphrase"));
+    let before = contents(&place.path().join("home"));
+    let (backup, words) = (place.at("backup.p12"), place.at("words"));
+    for arguments in [
+        &["inspect", &certificate][..],
+        &["key", "list"],
+        &["sign", "letter", "--dated", "no"],
+        &["verify", "letter", "--signer", ALICE],
+        &["encrypt", "letter", "--to", &certificate],
+        &["decrypt", "letter.p7m", "--by", &certificate, "--key", &key, "--out", "clear"],
+        &["export", "--for", "openssl", ALICE, "--new-passphrase", &pass, "--out", "exported"],
+        &["key", "backup", "--out", &backup, "--phrase-to", &words],
+    ] {
+        certtool(arguments).good();
+    }
+    assert_eq!(fs::read(place.at("clear")).unwrap(), b"Dear Bob,\n");
+    let phrase = format!("file:{words}");
+    let policy = place.fingerprint();
+    for arguments in [
+        &["trust", "remove", &policy][..],
+        &["import", &certificate, "--key", &key],
+        &["key", "seal", "--new-passphrase", &pass],
+        &["key", "restore", &backup, "--phrase", &phrase],
+        &["install", "--for", "git", ALICE, "--local"],
+    ] {
+        let said = certtool(arguments).bad(1);
+        assert!(said.to_lowercase().contains("read-only"), "{arguments:?}: {said}");
+        assert!(!said.contains("PRIVATE KEY") && !said.contains(PASSPHRASE), "{arguments:?}: {said}");
+    }
+    assert_eq!(contents(&place.path().join("home")), before, "nothing is half written");
 }
