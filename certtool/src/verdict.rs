@@ -66,9 +66,15 @@ fn window(subject: &Subject) -> Option<String> {
     Some(format!("from {} to {}", text::time(leaf.tbs().not_before()), text::time(leaf.tbs().not_after())))
 }
 
-/// The revocation list itself is refused.
+/// The revocation list itself is refused, and says nothing of any certificate.
 pub(crate) fn list_refused(error: VerifyError, list: &Path) -> Failure {
+    let rule = error.rule;
     let mut failure = Failure::from(error);
     failure.what = format!("{} is refused by {}", list.display(), failure.what);
+    if rule != Rule::ChainPath {
+        let look = format!("certtool inspect {}", list.display());
+        failure.remedy =
+            format!("Nothing was judged by it; {look} says what it is. certtool watch --once fetches the newest list.");
+    }
     failure
 }

@@ -30,8 +30,8 @@ impl SafeName {
     pub fn from_offered(offered: &str) -> Self {
         let last = offered.rsplit(['/', '\\']).find(|part| !part.trim_matches(['.', ' ']).is_empty());
         let name = visible(last.unwrap_or_default().nfc());
-        // Windows drops spaces and points at the end, so that two names become one; at the beginning a point hides.
-        let name = name.trim_matches(|c: char| c.is_whitespace()).trim_end_matches(['.', ' ']);
+        // At the beginning a point hides.
+        let name = ended(name.trim_start());
         let mut name = match name.strip_prefix('.') {
             Some(hidden) => format!("{PLACEHOLDER}{hidden}"),
             None => name.to_owned(),
@@ -143,6 +143,11 @@ fn split(name: &str) -> (&str, &str) {
     }
 }
 
+/// Without spaces and points at the end: Windows drops them, so that two names become one, and people see no space of any kind.
+fn ended(name: &str) -> &str {
+    name.trim_end_matches(|c: char| c == '.' || c.is_whitespace())
+}
+
 /// At most so many bytes, with the extension, which says what it is.
 fn clipped(name: &str, most: usize) -> String {
     if name.len() <= most {
@@ -153,7 +158,7 @@ fn clipped(name: &str, most: usize) -> String {
     while !stem.is_char_boundary(end) {
         end -= 1;
     }
-    format!("{}{extension}", stem[..end].trim_end_matches(['.', ' ']))
+    format!("{}{extension}", ended(&stem[..end]))
 }
 
 #[cfg(test)]
@@ -171,6 +176,16 @@ mod tests {
         assert!(corpus.len() > 80);
         for (offered, expected) in corpus {
             assert_eq!(SafeName::from_offered(&offered).as_str(), expected, "{offered:?}");
+        }
+        // Cut at a space of any kind, or ending in several.
+        for spaces in ["\u{2003}", "\u{a0}.\u{3000}.", " ."] {
+            for length in MAX_SAFE_NAME_BYTES - 10..=MAX_SAFE_NAME_BYTES {
+                for rest in ["", "and what is behind it"] {
+                    let safe = SafeName::from_offered(&[&"x".repeat(length), spaces, rest].concat());
+                    assert!(!safe.as_str().ends_with(|c: char| c == '.' || c.is_whitespace()), "{safe}");
+                    assert_eq!(SafeName::from_offered(safe.as_str()), safe, "harmless once is harmless twice");
+                }
+            }
         }
         let long = format!("{}.tar.gz", "é".repeat(200));
         let safe = SafeName::from_offered(&long);
