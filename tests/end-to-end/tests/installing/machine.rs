@@ -123,7 +123,9 @@ impl Machine {
     pub(crate) fn terminal(&self, who: &str, line: &str, folder: &Path) -> Terminal {
         let command = self.command(who, &format!("export TERM=xterm-256color\n{line}"));
         let arguments: Vec<&str> = command.get_args().map(|argument| argument.to_str().unwrap()).collect();
-        Terminal::start_any(folder, (100, 30), &[], (Path::new(command.get_program()), &arguments)).unwrap()
+        // Without the guard, whose parent is this process: tmux starts it, and ends it when it is ended itself.
+        let [_, _, program, arguments @ ..] = &arguments[..] else { panic!("a guarded command: {arguments:?}") };
+        Terminal::start_any(folder, (100, 30), &[], (Path::new(program), arguments)).unwrap()
     }
 
     /// Somebody's own systemd, as if she had logged in; gives the line by which her commands find it.
