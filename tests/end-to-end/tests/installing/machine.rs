@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use story::guard;
 use story::install;
 use story::process::{self, Finished, Running};
@@ -20,6 +21,17 @@ pub(crate) struct Machine {
     leader: u32,
     container: Running,
     folder: tempfile::TempDir,
+}
+
+impl Drop for Machine {
+    /// Whoever keeps a container does not take it along when it is killed; with its first process everything in it ends.
+    fn drop(&mut self) {
+        let first = first_process(self.container.id()).and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        if let Some(first) = first {
+            let _ = kill_process(first, Signal::KILL);
+            let _ = self.container.wait(SOON);
+        }
+    }
 }
 
 /// The release of Debian that this machine runs: programs are linked against its libraries.
