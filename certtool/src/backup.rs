@@ -21,7 +21,6 @@ use p12_keystore::{
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::commands::export::bundle::friendly;
 use crate::explained::{self, Closed};
 use crate::text;
 
@@ -118,7 +117,7 @@ impl Backup {
                 let chain: Result<Vec<_>, _> = chain.iter().map(|der| Certificate::from_der(der)).collect();
                 let entry = PrivateKeyChain::new(&id[..], key, chain.map_err(failed)?);
                 // The number tells keys of one name apart.
-                let name = format!("{} ({name} {number})", friendly(kept.identifier.as_str()));
+                let name = format!("{} ({name} {number})", text::friendly(kept.identifier.as_str()));
                 store.add_entry(&name, KeyStoreEntry::PrivateKeyChain(entry));
                 Ok(hex::encode(id))
             };

@@ -17,10 +17,9 @@ use message_syntax::Algorithm;
 use zeroize::Zeroizing;
 
 use crate::clock;
-use crate::commands::key::PASSPHRASE;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::handed::of_elsewhere;
+use crate::explained::key_algorithm_of;
+use crate::failure::{Failure, PASSPHRASE};
 use crate::subject::{self, Source, Subject, for_mail};
 use crate::verdict::{certified, refusal};
 
@@ -209,7 +208,7 @@ impl PrivateKey {
         name: &str,
     ) -> Result<Self, Failure> {
         let leaf = chain.first().and_then(|der| Certificate::parse(der).ok());
-        let algorithm = leaf.and_then(|leaf| key_algorithm(leaf.tbs().spki()).ok().or_else(|| of_elsewhere(&leaf)));
+        let algorithm = leaf.and_then(|leaf| key_algorithm_of(&leaf));
         let algorithm = algorithm
             .ok_or_else(|| Failure::failed(format!("{name} has no key of a kind known here"), "Check the file."))?;
         let key = Self::read(context, path, algorithm)?;

@@ -21,7 +21,7 @@ use crate::output::{Page, Report};
 use crate::text;
 
 pub(crate) use kind::{MAX_BYTES, Part, has_mac, is_pkcs12, link, parts};
-pub(crate) use names::{object, rsa_bits};
+pub(crate) use names::{key_algorithm_of, object, rsa_bits};
 pub(crate) use opened::{Closed, archive, opened};
 
 /// One thing, explained.

@@ -50,6 +50,10 @@ pub(crate) struct Failure {
     pub(crate) remedy: String,
 }
 
+/// What to try when there is no passphrase.
+pub(crate) const PASSPHRASE: &str =
+    "Say where it comes from: --passphrase ask, file:PATH, fd:NUMBER or credential:NAME (systemd).";
+
 impl Failure {
     pub(crate) fn new(exit: Exit, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { exit, what: what.into(), remedy: remedy.into() }
@@ -83,7 +87,7 @@ impl From<HomeError> for Failure {
             HomeError::Permissions { path, .. } => {
                 format!("If nobody else had it: chmod 600 {}. Otherwise enroll with --new.", path.display())
             }
-            HomeError::Sealed { .. } => crate::commands::key::PASSPHRASE.to_owned(),
+            HomeError::Sealed { .. } => PASSPHRASE.to_owned(),
             HomeError::Keyring { .. } => {
                 "Is a keyring running in this session (GNOME Keyring, KWallet, KeePassXC), and open? Otherwise enroll with --new --key file.".to_owned()
             }
@@ -247,7 +251,7 @@ impl From<VerifyError> for Failure {
                     .to_owned()
             }
             Rule::RevocationFresh => {
-                "A newer list is fetched by certtool watch --once, with each renewal, and while the messenger runs."
+                "Of your own certificate certtool watch --once fetches a newer list; of others' the messenger does while it runs."
                     .to_owned()
             }
             _ => "Do not rely on this certificate. policies/rules.md explains the rule.".to_owned(),
@@ -318,7 +322,9 @@ impl From<EnrolError> for Failure {
                 let option = if for_mail { " --for mail" } else { "" };
                 Self::failed(
                     what,
-                    format!("Make a new key and certificate: certtool enroll {identifier}{option} --new"),
+                    format!(
+                        "Make a new key and certificate: certtool enroll {identifier}{option} --new (in a token by another name: --key pkcs11:…)"
+                    ),
                 )
             }
             EnrolError::NoMail { .. } => Self::failed(what, "Give a mail address, or leave out --for mail."),

@@ -4,14 +4,14 @@
 use std::path::Path;
 
 use device::EarlierMailbox;
-use identity::certificate::{Certificate, key_algorithm};
+use identity::certificate::Certificate;
 use identity::profile::KeyAlgorithm;
 use identity::{CertificateDer, Identifier, UnixTime};
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::credential::{Credential, Named, PrivateKey};
-use crate::explained::rsa_bits;
+use crate::explained::{key_algorithm_of, rsa_bits};
 use crate::failure::Failure;
 use crate::subject;
 use crate::text;
@@ -45,7 +45,7 @@ impl Leaf {
     /// Of the first certificate of a chain; none if it is of no kind that is known here.
     pub(crate) fn of(chain: &[CertificateDer]) -> Option<Self> {
         let leaf = Certificate::parse(chain.first()?).ok()?;
-        let algorithm = key_algorithm(leaf.tbs().spki()).ok().or_else(|| of_elsewhere(&leaf))?;
+        let algorithm = key_algorithm_of(&leaf)?;
         let bits = rsa_bits(leaf.tbs().spki()).filter(|_| algorithm == KeyAlgorithm::Rsa);
         Some(Self {
             fingerprint: hex::encode(leaf.fingerprint()),
@@ -126,11 +126,6 @@ impl Named {
             _ => Ok(None),
         }
     }
-}
-
-/// RSA of fewer bits than a certificate of ours may have: how many, was looked at when the key was taken.
-pub(crate) fn of_elsewhere(leaf: &Certificate) -> Option<KeyAlgorithm> {
-    (leaf.tbs().spki().algorithm.oid == identity::oid::RSA_ENCRYPTION).then_some(KeyAlgorithm::Rsa)
 }
 
 /// The root above it, by name, of those that are pinned.

@@ -76,6 +76,11 @@ fn timestamp(at: UnixTime) -> Timestamp {
     i64::try_from(at.as_secs()).ok().and_then(|seconds| Timestamp::from_second(seconds).ok()).unwrap_or(Timestamp::MAX)
 }
 
+/// friendlyName is a BMPString (RFC 2985 section 5.5.1), which has no characters beyond the first plane.
+pub(crate) fn friendly(name: &str) -> String {
+    name.chars().map(|c| if u32::from(c) > 0xffff { '?' } else { c }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -71,10 +71,15 @@ pub(crate) fn list_refused(error: VerifyError, list: &Path) -> Failure {
     let rule = error.rule;
     let mut failure = Failure::from(error);
     failure.what = format!("{} is refused by {}", list.display(), failure.what);
-    if rule != Rule::ChainPath {
-        let look = format!("certtool inspect {}", list.display());
-        failure.remedy =
-            format!("Nothing was judged by it; {look} says what it is. certtool watch --once fetches the newest list.");
-    }
+    let look = format!("certtool inspect {} says what it is", text::quoted(&list.display().to_string()));
+    let remedy = match rule {
+        Rule::RevocationIssuer => {
+            format!("{look}. If its authority is another one, and you trust it, pin its policy: certtool trust add.")
+        }
+        Rule::RevocationOrder => format!("A newer one is known here, or it is from the future. {}", clock::says()),
+        Rule::RevocationFresh => "Fetch a newer one from where this one came from.".to_owned(),
+        _ => format!("{look}."),
+    };
+    failure.remedy = format!("Nothing was judged by it. {remedy}");
     failure
 }

@@ -24,7 +24,7 @@ pub use signer::{DeviceSigner, DeviceSignerError, certified, device_fingerprint}
 
 use crate::{CertificateDer, rules::Rule, verify::VerifyError};
 
-/// The cryptography of every connection: aws-lc-rs with the cipher suites of TLS 1.3, and X25519MLKEM768 before X25519
+/// The cryptography of every connection but log-ins in the wide web: aws-lc-rs with the cipher suites of TLS 1.3, and X25519MLKEM768 before X25519
 /// for the key exchange.
 pub fn provider() -> Arc<CryptoProvider> {
     let mut provider = aws_lc_rs::default_provider();

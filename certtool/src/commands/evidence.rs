@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use device::{evidence, is_same_file};
+use device::{evidence, is_same_file, keep_file};
 use identity::evidence::{Claim, Evidence as Document, Judgement, MAX_EVIDENCE_BYTES, Purpose, Refusal};
 use identity::trust::{Trust, TrustPolicy};
 use identity::verify::{VerifyError, verify_mail, verify_person};
@@ -65,9 +65,7 @@ impl Evidence {
                 "Choose another: --output FILE.",
             ));
         }
-        std::fs::write(&self.output, document.to_bytes()).map_err(|error| {
-            Failure::failed(format!("{} cannot be written: {error}", self.output.display()), "Choose another place.")
-        })?;
+        keep_file(&self.output, &document.to_bytes())?;
         let judgement = document.judge().map_err(|error| proves_nothing(&self.output, &error))?;
         context.output.report(&Judged::new(&judgement, &document, None, Some(&self.output)));
         Ok(Exit::Ok)

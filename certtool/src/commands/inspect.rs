@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::clock;
 use crate::context::Context;
-use crate::explained::{self, Closed, Explained, MAX_BYTES, Part};
+use crate::explained::{self, Explained, MAX_BYTES, Part};
 use crate::failure::{Exit, Failure};
 use crate::subject::{self, Subject};
 
@@ -83,7 +83,7 @@ impl Inspect {
         }
         let mut exit = each(context, path, parts)?;
         if opens && let Some(passphrase) = self.passphrase(context, path)? {
-            let inside = explained::opened(&bytes, passphrase.as_str()).map_err(|closed| stays_closed(path, closed))?;
+            let inside = explained::opened(&bytes, passphrase.as_str()).map_err(|closed| closed.told(path))?;
             exit = worse(exit, each(context, path, inside)?);
         }
         Ok(exit)
@@ -128,23 +128,6 @@ fn worse(one: Exit, other: Exit) -> Exit {
 fn told(context: &Context, explained: &Explained) -> Exit {
     context.output.report(explained);
     if explained.faults.is_empty() { Exit::Ok } else { Exit::Refused }
-}
-
-pub(super) fn stays_closed(path: &Path, closed: Closed) -> Failure {
-    match closed {
-        Closed::Wrong => Failure::failed(
-            format!("the passphrase is not the one of {}, or the file is damaged", path.display()),
-            "Try the passphrase again: --file-passphrase ask.",
-        ),
-        Closed::Unreadable(found) => Failure::failed(
-            format!("{} does not open: {found}", path.display()),
-            "Is it whole? openssl pkcs12 -in FILE -nokeys -info may know more of it.",
-        ),
-        Closed::TooMuch => Failure::failed(
-            format!("{} takes longer to open than any honest file", path.display()),
-            "Do not trust it: ask whoever made it for another one.",
-        ),
-    }
 }
 
 fn unknown(path: &Path, found: &str) -> Failure {

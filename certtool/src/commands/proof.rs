@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use device::keep_file;
 use device::proof::{self, Place, PlaceError};
 use identity::certificate::Certificate;
 use identity::transparency::TransparencyExtension;
@@ -97,10 +98,10 @@ impl Export {
         let (name, place) = place(context, self.what.as_deref(), &policies(context)?)?;
         let (text, entry) = (place.proof().to_string(), place.entry.encode());
         if let Some(path) = &self.entry {
-            write(path, &entry)?;
+            keep_file(path, &entry)?;
         }
         match &self.output {
-            Some(path) => write(path, text.as_bytes())?,
+            Some(path) => keep_file(path, text.as_bytes())?,
             None if !context.output.json() => {
                 command_line::print(format_args!("{text}"));
                 return Ok(Exit::Ok);
@@ -146,7 +147,7 @@ impl Import {
         let extension =
             TransparencyExtension::from_proof(&text).map_err(|error| refused(&self.text, &PlaceError::from(error)))?;
         let der = extension.to_der();
-        write(&self.output, &der)?;
+        keep_file(&self.output, &der)?;
         context.output.report(&Imported { written_to: self.output, bytes: der.len() });
         Ok(Exit::Ok)
     }
@@ -200,12 +201,6 @@ fn refused(path: &Path, error: &PlaceError) -> Failure {
         format!("{} does not hold: {error}", path.display()),
         "Export it again from the certificate: certtool proof export.",
     )
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    std::fs::write(path, bytes).map_err(|error| {
-        Failure::failed(format!("{} cannot be written: {error}", path.display()), "Choose another place.")
-    })
 }
 
 #[derive(Debug, Serialize)]

@@ -6,8 +6,9 @@ use const_oid::ObjectIdentifier;
 use der::Decode;
 use der::asn1::{UintRef, Utf8StringRef};
 use identity::UnixTime;
-use identity::certificate::key_id;
+use identity::certificate::{Certificate, key_algorithm, key_id};
 use identity::oid;
+use identity::profile::KeyAlgorithm;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::time::Time;
@@ -56,6 +57,14 @@ pub(super) fn key(spki: &SubjectPublicKeyInfoOwned) -> String {
 
 pub(super) fn curve(algorithm: &AlgorithmIdentifierOwned) -> Option<ObjectIdentifier> {
     algorithm.parameters.as_ref()?.decode_as().ok()
+}
+
+/// The kind of a certificate's key; also RSA of fewer bits than a certificate of ours may have: how many, was looked at when
+/// the key was taken.
+pub(crate) fn key_algorithm_of(leaf: &Certificate) -> Option<KeyAlgorithm> {
+    let spki = leaf.tbs().spki();
+    let of_elsewhere = || (spki.algorithm.oid == oid::RSA_ENCRYPTION).then_some(KeyAlgorithm::Rsa);
+    key_algorithm(spki).ok().or_else(of_elsewhere)
 }
 
 /// How many bits the modulus of an RSA key has.

@@ -1,5 +1,6 @@
 //! What is in PKCS#12, once its passphrase is known: certificates, and of keys what kind they are.
 
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::kind::Part;
 use super::{Explained, key};
+use crate::failure::Failure;
 
 /// Why it stays closed.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,6 +22,26 @@ pub(crate) enum Closed {
     Unreadable(String),
     /// It asks for more work than any honest file.
     TooMuch,
+}
+
+impl Closed {
+    /// The same for people.
+    pub(crate) fn told(self, path: &Path) -> Failure {
+        match self {
+            Self::Wrong => Failure::failed(
+                format!("the passphrase is not the one of {}, or the file is damaged", path.display()),
+                "Try the passphrase again: --file-passphrase ask.",
+            ),
+            Self::Unreadable(found) => Failure::failed(
+                format!("{} does not open: {found}", path.display()),
+                "Is it whole? openssl pkcs12 -in FILE -nokeys -info may know more of it.",
+            ),
+            Self::TooMuch => Failure::failed(
+                format!("{} takes longer to open than any honest file", path.display()),
+                "Do not trust it: ask whoever made it for another one.",
+            ),
+        }
+    }
 }
 
 /// Each part may stretch the passphrase anew, those inside of others as well: no honest file takes so long.

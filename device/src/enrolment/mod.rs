@@ -129,6 +129,14 @@ async fn enroll_as<K: OwnKey>(
     }
     let choice = choose_authority(&home.trust_policies()?, request.identifier, request.authority)?;
     let mut pending = pending::<K>(home, &request, kind, &choice, now())?;
+    if home.has::<K>(request.identifier)? {
+        let before = home.locked::<K>(request.identifier)?;
+        // A token has given the same key once more.
+        if before.enrolment.revoked && before.public_key().is_some_and(|key| key == pending.key.public_bits()) {
+            home.drop_pending::<K>(request.identifier)?;
+            return Err(EnrolError::Revoked { identifier: request.identifier.clone(), for_mail: K::FOR_MAIL });
+        }
+    }
     let trust = Arc::new(home.trust_at(now())?);
     owner.step(Step::Asking { authority: choice.authority.clone(), url: choice.acme.clone() });
     let mut client =

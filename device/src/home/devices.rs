@@ -118,13 +118,14 @@ impl Home {
             return Err(HomeError::EnrolledAnew { identifier: device.identifier.clone() });
         }
         files::write_atomic(&folder.join(CHAIN), chain_to_pem(&device.chain).as_bytes())?;
-        write_enrolment(&folder, &device.enrolment)
+        write_renewing(&folder, &device.enrolment)
     }
 
     /// Writes the record of an enrolled device, or the one for mail.
     pub(crate) fn store_record<K: OwnKey>(&self, enrolment: &Enrolment) -> Result<(), HomeError> {
+        let folder = self.own_folder::<K>(&enrolment.identifier);
         let _lock = self.lock()?;
-        write_enrolment(&self.own_folder::<K>(&enrolment.identifier), enrolment)
+        write_renewing(&folder, enrolment)
     }
 
     /// Notes that its owner has revoked what a device, or what is for mail, has: its key gets no other.
@@ -163,7 +164,7 @@ impl Home {
             Some(place) => place.clone(),
             None if self.has::<K>(identifier)? => self.place_like(&self.own_folder::<K>(identifier), identifier)?,
             // The first of its kind lies as the others here do.
-            None => self.place_of_accounts()?,
+            None => self.place_of_others()?,
         };
         self.drop_pending::<K>(identifier)?;
         let folder = self.pending_folder::<K>(identifier);
@@ -285,6 +286,12 @@ fn read_enrolment(folder: &Path) -> Result<Enrolment, HomeError> {
         return Err(corrupt(format!("one for {}, in the folder {named}", enrolment.identifier)));
     }
     Ok(enrolment)
+}
+
+/// A renewal that had begun when its owner revoked does not take that back.
+fn write_renewing(folder: &Path, enrolment: &Enrolment) -> Result<(), HomeError> {
+    let revoked = enrolment.revoked || read_enrolment(folder)?.revoked;
+    write_enrolment(folder, &Enrolment { revoked, ..enrolment.clone() })
 }
 
 fn write_enrolment(folder: &Path, enrolment: &Enrolment) -> Result<(), HomeError> {

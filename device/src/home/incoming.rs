@@ -52,7 +52,7 @@ impl Home {
         if folders.is_empty() {
             return Ok(());
         }
-        if self.place_of_accounts()? == KeyPlace::Keyring {
+        if self.place_of_others()? == KeyPlace::Keyring {
             return self.keep_in_keyring(folders);
         }
         for _ in 0..RESEALED_MEANWHILE {

@@ -212,8 +212,8 @@ impl Home {
         }
     }
 
-    /// Where the account for a watch goes: into the keyring, if an enrolment's keys are there.
-    pub(super) fn place_of_accounts(&self) -> Result<KeyPlace, HomeError> {
+    /// Where what is new here goes if nobody says it: into the keyring, if an enrolment's keys are there.
+    pub(super) fn place_of_others(&self) -> Result<KeyPlace, HomeError> {
         let mut folders = files::subfolders(&self.folder.join(DeviceKey::FOLDER))?;
         folders.extend(files::subfolders(&self.folder.join(MailKey::FOLDER))?);
         for folder in folders {

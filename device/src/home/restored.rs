@@ -64,10 +64,12 @@ impl Home {
         Ok(became)
     }
 
-    /// The folder of one that is to be used again; none of one that cannot be renewed.
+    /// The folder of one that is to be used again; none of one that cannot be renewed, nor of one that is revoked, which opens
+    /// old letters alone.
     fn used_folder_for(&self, saved: &SavedKey) -> Option<NewFolder> {
         let KeptKey { identifier, chain, key, enrolment } = &saved.kept;
-        let record = toml::to_string(enrolment.as_ref()?).expect("strings always serialise");
+        let record = enrolment.as_ref().filter(|record| !record.revoked)?;
+        let record = toml::to_string(record).expect("strings always serialise");
         let new = |stem, pem, what: &str| NewKey { stem, pem, label: label(what, identifier) };
         Some(NewFolder {
             place: self.own_folder::<MailKey>(identifier),

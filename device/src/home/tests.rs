@@ -451,3 +451,16 @@ fn a_file_that_says_where_a_key_lies_is_read_strictly() {
         assert!(text.parse::<KeyPlace>().is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_renewal_that_had_begun_takes_no_revocation_back() {
+    let place = Place::new();
+    place.enrol();
+    let under_way = place.home.device(&place.alice).unwrap();
+    place.home.store_revoked(&under_way).unwrap();
+    let is_revoked = || place.home.locked_device(&place.alice).unwrap().enrolment.revoked;
+    place.home.store_record::<DeviceKey>(&under_way.enrolment).unwrap();
+    assert!(is_revoked());
+    place.home.store_renewed(&under_way).unwrap();
+    assert!(is_revoked());
+}

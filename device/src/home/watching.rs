@@ -71,7 +71,7 @@ impl Home {
             let lock = self.lock()?;
             remove_folder(&folder, RECORD)?;
             drop(lock);
-            self.store_account(&folder, &self.place_of_accounts()?, &watching.account, &watching.identifier)?;
+            self.store_account(&folder, &self.place_of_others()?, &watching.account, &watching.identifier)?;
         }
         let _lock = self.lock()?;
         let text = toml::to_string(&record).expect("strings always serialise");

@@ -10,6 +10,7 @@ use p12_keystore::{
 use super::gpgsm;
 use crate::failure::Failure;
 use crate::handed::Handed;
+use crate::text;
 
 /// Rounds of both key derivations. Whoever guesses passphrases takes the cheaper one.
 const ROUNDS: u32 = 100_000;
@@ -52,16 +53,11 @@ pub(super) fn write(
     let id = digest(&SHA256, handed.certificate());
     let entry = PrivateKeyChain::new(id.as_ref(), key, chain.map_err(failed)?);
     let mut store = KeyStore::new();
-    store.add_entry(&friendly(handed.identifier.as_str()), KeyStoreEntry::PrivateKeyChain(entry));
+    store.add_entry(&text::friendly(handed.identifier.as_str()), KeyStoreEntry::PrivateKeyChain(entry));
     let (encryption, mac) = match protection {
         Protection::Modern => (EncryptionAlgorithm::PbeWithHmacSha256AndAes256, MacAlgorithm::HmacSha256),
         Protection::Old => (EncryptionAlgorithm::PbeWithShaAnd3KeyTripleDesCbc, MacAlgorithm::HmacSha1),
     };
     let writer = store.writer(passphrase).encryption_algorithm(encryption).encryption_iterations(rounds);
     writer.mac_algorithm(mac).mac_iterations(rounds).write().map_err(failed)
-}
-
-/// friendlyName is a BMPString (RFC 2985 section 5.5.1), which has no characters beyond the first plane.
-pub(crate) fn friendly(name: &str) -> String {
-    name.chars().map(|c| if u32::from(c) > 0xffff { '?' } else { c }).collect()
 }

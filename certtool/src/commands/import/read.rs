@@ -14,7 +14,6 @@ use key_store::{Passphrase, PassphraseError, PassphraseSource};
 use p12_keystore::PrivateKey;
 use zeroize::Zeroizing;
 
-use crate::commands::inspect::stays_closed;
 use crate::context::Context;
 use crate::explained::{self, Closed, foreign};
 use crate::failure::Failure;
@@ -88,11 +87,11 @@ impl Reader<'_> {
         // Some have none, which is an empty one.
         let archive = match explained::archive(bytes, "") {
             Ok(archive) => archive,
-            Err(Closed::TooMuch) => return Err(stays_closed(path, Closed::TooMuch)),
+            Err(closed @ Closed::TooMuch) => return Err(closed.told(path)),
             Err(_) => {
                 let passphrase = self.passphrase(path).map_err(|error| no_passphrase(path, &error.into()))?;
                 let passphrase = passphrase.ok_or_else(|| no_passphrase(path, &SealError::NoPassphrase))?;
-                explained::archive(bytes, passphrase.as_str()).map_err(|closed| stays_closed(path, closed))?
+                explained::archive(bytes, passphrase.as_str()).map_err(|closed| closed.told(path))?
             }
         };
         for bag in archive.keys.iter().take(MAX_PARTS + 1) {

@@ -12,7 +12,7 @@ use key_store::PassphraseSource;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, PASSPHRASE};
 use crate::handed::Leaf;
 use crate::output::{Page, Report};
 use crate::subject::for_earlier;
@@ -79,10 +79,6 @@ impl Key {
         }
     }
 }
-
-/// What to try when there is no passphrase.
-pub(crate) const PASSPHRASE: &str =
-    "Say where it comes from: --passphrase ask, file:PATH, fd:NUMBER or credential:NAME (systemd).";
 
 fn list(context: &Context) -> Result<Exit, Failure> {
     let home = context.home.folder();

@@ -89,6 +89,11 @@ fn keys_in_a_token_open_for_every_program() {
     // A new key needs a name of its own.
     refused(&alice, &["enroll", "alice@example.org", "--new"], "a name of its own");
     alice.enroll_with(&["--new", "--key", &card.uri("alice-2")], &server.outbox()).unwrap();
+    // What she has revoked stays so, also if the token gives the same key once more.
+    alice.certtool(&["revoke", "alice@example.org"]).unwrap().expect(0, "revoke").unwrap();
+    let again = ["enroll", "alice@example.org", "--new", "--key", &card.uri("alice-2")];
+    refused(&alice, &again, "its key is not certified again");
+    alice.enroll_with(&["--new", "--key", &card.uri("alice-3")], &server.outbox()).unwrap();
     // Without the token nobody speaks for her, and she is told why.
     card.is_taken_out();
     refused(&alice, &["renew", "--force"], "expected the token");
