@@ -35,10 +35,16 @@ fn script(line: &[&str]) -> Command {
     command
 }
 
-/// The packages of the programs that the tests have built, made once.
+/// Where packages lie that are to be tested in place of those that are made of what the tests have built: a release's.
+const GIVEN: &str = "INPERSON_PACKAGES";
+
+/// The packages that were given, or those of the programs that the tests have built, made once.
 fn packages() -> &'static Path {
     static MADE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
     MADE.get_or_init(|| {
+        if let Some(given) = std::env::var_os(GIVEN) {
+            return top().join(&given).canonicalize().unwrap_or_else(|error| panic!("{GIVEN} is {given:?}: {error}"));
+        }
         let folder = guard::programs().unwrap().join("package/debian");
         let _ = std::fs::remove_dir_all(&folder);
         let line = ["tools/packages.sh", "--built", "--out", folder.to_str().unwrap()];
