@@ -8,7 +8,7 @@ use crate::api::Event;
 use crate::core::Receipt;
 
 /// As many events come together at most.
-pub(crate) const TOGETHER: usize = 64;
+pub(crate) const TOGETHER: usize = 512;
 
 /// An event on its way to the client.
 #[derive(Debug)]

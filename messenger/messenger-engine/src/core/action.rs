@@ -6,8 +6,8 @@ use std::time::Duration;
 use directory_protocol::Role;
 use identity::Identifier;
 
-use super::{FileTask, Presenting, Receipt};
-use crate::api::{CallId, Event, Purpose};
+use super::{FileTask, Presenting};
+use crate::api::{CallId, Purpose};
 use crate::punch::{Obstacle, ProbeKey};
 use crate::room::Person;
 use crate::wire::{Channel, Close};
@@ -31,15 +31,6 @@ pub enum Loss {
 
 /// One thing to do. The driver does them in order.
 pub enum Action {
-    /// Tell the client.
-    Emit(Event),
-    /// Tell the client, and say with [`super::Core::taken`] that it has taken it: another device waits for that.
-    Show {
-        /// What to tell.
-        event: Event,
-        /// What to say then.
-        receipt: Receipt,
-    },
     /// Connect to the directory and stay connected.
     GoOnline,
     /// Leave the directory.
@@ -64,14 +55,16 @@ pub enum Action {
         /// The call.
         call: CallId,
     },
-    /// Put a frame on a channel.
+    /// Put frames on a channel.
     Send {
         /// The connection.
         connection: ConnectionId,
         /// The channel.
         channel: Channel,
-        /// The frame, encoded and padded.
+        /// The frames, encoded and padded, one after another.
         bytes: Vec<u8>,
+        /// How many.
+        frames: usize,
     },
     /// Do something about a file.
     File(FileTask),

@@ -6,10 +6,10 @@ use super::{Action, ConnectionId, Core, SessionId};
 use crate::api::DeliveryState;
 use crate::session::{Arrival, Content, Verdict};
 use crate::time::Now;
-use crate::wire::{Channel, Close, RoomFrame, TalkFrame, capability, encode};
+use crate::wire::{Channel, Close, RoomFrame, SMALLEST_FRAME_BYTES, TalkFrame, capability, encode};
 
 impl Core {
-    /// Sends numbered content.
+    /// Sends numbered content, with whatever else this session has to send then, once everything that happened is dealt with.
     ///
     /// # Errors
     /// Why it was not taken, for people.
@@ -20,7 +20,7 @@ impl Core {
             link.answers_due_since = now.instant;
         }
         link.session.send(content, token).map_err(|full| full.to_string())?;
-        self.flush(session);
+        self.send_later(session);
         Ok(())
     }
 
@@ -35,14 +35,40 @@ impl Core {
         }
     }
 
-    /// Puts whatever the session may send now on the wire.
+    /// This session has something to send.
+    pub(super) fn send_later(&mut self, session: SessionId) {
+        if self.unsent.last() != Some(&session) {
+            self.unsent.push(session);
+        }
+    }
+
+    /// Puts on the wire what sessions have to send.
+    pub(super) fn send_unsent(&mut self) {
+        while let Some(session) = self.unsent.pop() {
+            self.flush(session);
+        }
+    }
+
+    /// Puts whatever the session may send now on the wire, all of it together.
     pub(super) fn flush(&mut self, session: SessionId) {
-        while let Some(frame) = self.links.get_mut(&session).and_then(|link| link.session.next_frame()) {
-            self.send_talk(session, &frame);
+        let Some(link) = self.links.get_mut(&session) else { return };
+        let (mut bytes, mut frames) = (Vec::new(), 0);
+        let expected = link.session.frames_to_go() * SMALLEST_FRAME_BYTES;
+        while let Some(frame) = link.session.next_frame() {
+            bytes.reserve(if frames == 0 { expected } else { 0 });
+            frame.encode_onto(&mut bytes);
+            frames += 1;
+        }
+        if let Some(connection) = link.connection.filter(|_| frames > 0) {
+            self.actions.push_back(Action::Send { connection, channel: Channel::Talk, bytes, frames });
         }
     }
 
     pub(super) fn send_talk(&mut self, session: SessionId, frame: &TalkFrame) {
+        // What was said before goes out before.
+        if self.unsent.contains(&session) {
+            self.flush(session);
+        }
         let Some(connection) = self.links.get(&session).and_then(|link| link.connection) else { return };
         self.send_talk_on(connection, frame);
     }
@@ -50,7 +76,7 @@ impl Core {
     pub(super) fn send_talk_on(&mut self, connection: ConnectionId, frame: &TalkFrame) {
         let bytes = encode(frame, Channel::Talk)
             .expect("texts and views are within their limits, which leave room for the rest of a frame");
-        self.actions.push_back(Action::Send { connection, channel: Channel::Talk, bytes });
+        self.actions.push_back(Action::Send { connection, channel: Channel::Talk, bytes, frames: 1 });
     }
 
     /// Sends a room frame, now or once another connection carries the session; one that is too long is an error of the
@@ -61,7 +87,7 @@ impl Core {
             Ok(bytes) => {
                 link.keeps_up &= link.session.room_frame_sent(&bytes);
                 if let Some(connection) = link.connection {
-                    self.actions.push_back(Action::Send { connection, channel: Channel::Rooms, bytes });
+                    self.actions.push_back(Action::Send { connection, channel: Channel::Rooms, bytes, frames: 1 });
                 }
             }
             Err(error) => self.error(frame.name(), error.to_string(), "the room is too large for this version"),
@@ -80,13 +106,17 @@ impl Core {
             return self.close_link(session, Close::NOT_ITS_SESSION, "it named a session that is not its own", now);
         }
         let Some(link) = self.links.get_mut(&session) else { return };
-        match link.session.receive(frame) {
-            Ok(arrivals) => {
-                let opened = matches!(*arrivals, [Arrival::Open { .. }]);
-                for arrival in arrivals {
-                    self.arrived(session, arrival, now);
-                }
-                self.flush(session);
+        let mut arrivals = std::mem::take(&mut self.arrivals);
+        let received = link.session.receive(frame, &mut arrivals);
+        let opened = matches!(*arrivals, [Arrival::Open { .. }]);
+        for arrival in arrivals.drain(..) {
+            self.arrived(session, arrival, now);
+        }
+        // Its memory serves the next frame.
+        self.arrivals = arrivals;
+        match received {
+            Ok(()) => {
+                self.send_later(session);
                 if opened {
                     self.tell_views(session);
                     self.mail_opened(session);

@@ -4,6 +4,7 @@
 //! Ids are unique for one run of one device. The client knows people, so a text whose id another text of the same person
 //! has already gets another number here.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 use identity::Identifier;
@@ -58,10 +59,15 @@ impl Heard {
     pub(super) fn add(&mut self, who: &Identifier, place: Place, mut draw: impl FnMut() -> u64) -> u64 {
         let theirs = self.people.get_or_insert_mut(who.clone(), Theirs::default);
         let mut number = place.id;
-        while number > MAX_ID || theirs.places.contains_key(&number) {
+        loop {
+            if number <= MAX_ID
+                && let Entry::Vacant(free) = theirs.places.entry(number)
+            {
+                free.insert(place);
+                break;
+            }
             number = draw();
         }
-        theirs.places.insert(number, place);
         if number != place.id {
             theirs.numbers.insert(place, number);
         }

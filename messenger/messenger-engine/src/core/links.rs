@@ -282,6 +282,8 @@ impl Core {
 
     /// Ends a session from this side.
     pub(super) fn close_link(&mut self, session: SessionId, code: Close, reason: &str, now: Now) {
+        // What was said, and what was taken, goes out before.
+        self.flush(session);
         if let Some(connection) = self.links.get(&session).and_then(|link| link.connection) {
             self.actions.push_back(Action::Close { connection, code });
         }

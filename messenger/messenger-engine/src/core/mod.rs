@@ -1,5 +1,5 @@
 //! The whole engine without I/O: commands, the directory's words and peers' frames go in with the time they came;
-//! [`Action`]s come out.
+//! [`Action`]s come out, and what the client is to be told.
 //!
 //! ```text
 //! command ─┐                        ┌─► events for the client
@@ -69,8 +69,10 @@ use identity::Identifier;
 use identity::endorsement::Endorsement;
 
 use crate::api::{CallId, Command, Event, PresenceSettings, RoomId};
+use crate::events::Told;
 use crate::gossip::Gossip;
 use crate::room::{Credentials, MyLeaf, Person};
+use crate::session::Arrival;
 use crate::time::Now;
 use action::SessionId;
 
@@ -152,6 +154,12 @@ pub struct Core {
     mail: mail::OwnMail,
     reintroduction: renewal::Reintroduction,
     actions: VecDeque<Action>,
+    /// Sessions that have something to send.
+    unsent: Vec<SessionId>,
+    /// What the client is to be told.
+    told: Vec<Told>,
+    /// What a frame brings; empty in between.
+    arrivals: Vec<Arrival<links::Token>>,
 }
 
 impl Core {
@@ -199,6 +207,9 @@ impl Core {
             mail: mail::OwnMail::default(),
             reintroduction: renewal::Reintroduction::default(),
             actions: VecDeque::new(),
+            unsent: Vec::new(),
+            told: Vec::new(),
+            arrivals: Vec::new(),
         };
         core.announce();
         core.actions.push_back(Action::GoOnline);
@@ -207,7 +218,18 @@ impl Core {
 
     /// What is to be done next; to be asked for until there is none.
     pub fn next_action(&mut self) -> Option<Action> {
+        if self.actions.is_empty() {
+            self.send_unsent();
+        }
         self.actions.pop_front()
+    }
+
+    /// What the client is to be told, in order. Of what has a receipt it has to be said with [`Self::taken`] that the client has
+    /// taken it: another device waits for that.
+    pub(crate) fn take_told(&mut self) -> Vec<Told> {
+        // As much as now may come the next time.
+        let room = Vec::with_capacity(self.told.len());
+        std::mem::replace(&mut self.told, room)
     }
 
     /// Carries out a command.
@@ -387,7 +409,7 @@ impl Core {
     }
 
     fn emit(&mut self, event: Event) {
-        self.actions.push_back(Action::Emit(event));
+        self.told.push(Told::plain(event));
     }
 
     fn error(&mut self, about: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) {

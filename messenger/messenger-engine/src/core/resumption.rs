@@ -190,7 +190,7 @@ impl Core {
             self.send_talk_on(connection, &hello);
         }
         for bytes in room_frames {
-            self.actions.push_back(Action::Send { connection, channel: Channel::Rooms, bytes });
+            self.actions.push_back(Action::Send { connection, channel: Channel::Rooms, bytes, frames: 1 });
         }
         self.flush(session);
         if let Some(before) = before {

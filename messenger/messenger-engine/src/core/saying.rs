@@ -67,7 +67,10 @@ impl Core {
                 return None;
             }
             Some(id) => id,
-            None => self.draw_id(),
+            None => {
+                let draw = &mut self.draw;
+                self.used_ids.draw(to, || drawn_id(draw))
+            }
         };
         if !self.used_ids.admit(to, id, what) {
             self.error(

@@ -4,8 +4,9 @@
 use std::collections::VecDeque;
 
 use super::seen::Key;
-use super::{Action, Core, SessionId};
+use super::{Core, SessionId};
 use crate::api::{Event, RoomId};
+use crate::events::Told;
 use crate::room::DeviceKey;
 
 /// Names one thing that was handed out to the client, until the client says that it has taken it.
@@ -79,7 +80,7 @@ impl Core {
             Ok(event) => {
                 self.seen.add(device, key);
                 let receipt = self.untaken.hand_out((device, key), (session, number));
-                self.actions.push_back(Action::Show { event, receipt });
+                self.told.push(Told { event, receipt: Some(receipt) });
             }
             Err(reason) => {
                 if let Some(link) = self.links.get_mut(&session) {
@@ -91,19 +92,13 @@ impl Core {
 
     /// The client has taken what it was handed out.
     pub fn taken(&mut self, receipts: impl IntoIterator<Item = Receipt>) {
-        let mut sessions = Vec::new();
         for receipt in receipts {
             for (session, number) in self.untaken.take(receipt) {
                 if let Some(link) = self.links.get_mut(&session) {
                     link.session.acknowledge(number);
-                    if sessions.last() != Some(&session) {
-                        sessions.push(session);
-                    }
+                    self.send_later(session);
                 }
             }
-        }
-        for session in sessions {
-            self.flush(session);
         }
     }
 }

@@ -8,14 +8,12 @@ use crate::time::Now;
 use crate::wire::{Channel, Close};
 
 impl Driver {
-    /// Does what the core asks for; returns whether it asked for anything.
+    /// Does what the core asks for, and takes what it has to tell; returns whether there was anything.
     pub(super) fn act(&mut self) -> bool {
         let mut acted = false;
         while let Some(action) = self.next_action() {
             acted = true;
             match action {
-                Action::Emit(event) => self.telling.emit(event),
-                Action::Show { event, receipt } => self.telling.show(event, receipt),
                 Action::GoOnline => {
                     self.directories.come_back();
                     self.turn(true);
@@ -29,7 +27,9 @@ impl Driver {
                 Action::Settled { call } => self.meetings.settle(call),
                 Action::FollowNetwork => self.directories.follow(&mut self.core, Now::read()),
                 Action::Reintroduce => self.directories.reintroduce(),
-                Action::Send { connection, channel, bytes } => self.put(connection, channel, &bytes),
+                Action::Send { connection, channel, bytes, frames } => {
+                    self.put(connection, channel, (bytes, frames));
+                }
                 Action::File(task) => {
                     let peer = task.connection().and_then(|connection| self.peers.get(&connection));
                     self.files.begin(task, peer.map(Peer::connection));
@@ -43,6 +43,9 @@ impl Driver {
                 Action::End => self.ended = true,
             }
         }
+        let told = self.core.take_told();
+        acted |= !told.is_empty();
+        self.telling.take(told);
         acted
     }
 
@@ -69,9 +72,9 @@ impl Driver {
         })
     }
 
-    fn put(&mut self, connection: ConnectionId, channel: Channel, frame: &[u8]) {
+    fn put(&mut self, connection: ConnectionId, channel: Channel, frames: (Vec<u8>, usize)) {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
-        peer.put(channel, frame);
+        peer.put(channel, frames);
         if self.put_on.last() != Some(&connection) {
             self.put_on.push(connection);
         }

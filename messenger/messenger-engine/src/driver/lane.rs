@@ -1,6 +1,6 @@
 //! The writing side of one channel: a stream, and a queue for what QUIC does not take at once.
 //!
-//! Frames are put together and sent together. What nothing waits before goes straight into QUIC's own buffer, at once and
+//! Frames are put together and sent together, and copied nowhere before QUIC puts them into packets. What nothing waits before goes straight into QUIC's own buffer, at once and
 //! without waking another task; that is the ordinary case. What does not fit there waits in the queue, and everything after it
 //! waits behind it, so that frames arrive in the order in which they were put.
 
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use quinn::{Connection, SendStream};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
@@ -17,9 +18,6 @@ use crate::wire::Channel;
 
 /// Frames that may wait for a peer that reads slowly; one more, and it counts as stalled.
 const MAX_WAITING_FRAMES: usize = 4096;
-
-/// The memory that is kept for what will be put next: a busy moment's short texts.
-const KEPT_BYTES: usize = 16 * 1024;
 
 /// The peer does not take what is sent.
 #[derive(Debug)]
@@ -40,7 +38,7 @@ pub(super) struct Lane {
 /// Frames that are written together.
 #[derive(Default)]
 struct Frames {
-    bytes: Vec<u8>,
+    bytes: Vec<Bytes>,
     count: usize,
 }
 
@@ -54,26 +52,21 @@ impl Lane {
         Self { stream, waiting, queue, writer, put: Frames::default() }
     }
 
-    /// Adds a frame to those that are to be sent.
-    pub(super) fn put(&mut self, frame: &[u8]) {
-        self.put.bytes.extend_from_slice(frame);
-        self.put.count += 1;
+    /// Adds so many frames to those that are to be sent.
+    pub(super) fn put(&mut self, (bytes, count): (Vec<u8>, usize)) {
+        self.put.bytes.push(bytes.into());
+        self.put.count += count;
     }
 
     /// Sends what was put, now or after what waits.
     pub(super) fn send(&mut self) -> Result<(), Stalled> {
-        let taken = match self.waiting.load(Ordering::Acquire) {
-            0 => self.send_now(&self.put.bytes),
-            _ => 0,
-        };
-        if taken == self.put.bytes.len() {
-            self.put.bytes.clear();
-            self.put.bytes.shrink_to(KEPT_BYTES);
-            self.put.count = 0;
+        let mut rest = std::mem::take(&mut self.put);
+        if self.waiting.load(Ordering::Acquire) == 0 {
+            self.send_now(&mut rest.bytes);
+        }
+        if rest.bytes.is_empty() {
             return Ok(());
         }
-        let mut rest = std::mem::take(&mut self.put);
-        rest.bytes.drain(..taken);
         if self.waiting.fetch_add(rest.count, Ordering::AcqRel) + rest.count > MAX_WAITING_FRAMES {
             return Err(Stalled);
         }
@@ -82,20 +75,21 @@ impl Lane {
         Ok(())
     }
 
-    /// How many of these bytes QUIC takes at once. Nothing waits, so the writer does not touch the stream.
-    fn send_now(&self, bytes: &[u8]) -> usize {
-        let Ok(mut stream) = self.stream.try_lock() else { return 0 };
-        let Some(stream) = stream.as_mut() else { return 0 };
-        let mut taken = 0;
-        while taken < bytes.len() {
-            let write = pin!(stream.write(&bytes[taken..]));
-            match write.poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(Ok(more)) => taken += more,
+    /// Sends what QUIC takes at once, and leaves the rest. Nothing waits, so the writer does not touch the stream.
+    fn send_now(&self, bytes: &mut Vec<Bytes>) {
+        let Ok(mut stream) = self.stream.try_lock() else { return };
+        let Some(stream) = stream.as_mut() else { return };
+        while !bytes.is_empty() {
+            let polled = {
+                let write = pin!(stream.write_chunks(bytes));
+                write.poll(&mut Context::from_waker(Waker::noop()))
+            };
+            match polled {
+                Poll::Ready(Ok(written)) => drop(bytes.drain(..written.chunks)),
                 // A failure is a lost connection, which the reader reports with its reason.
                 Poll::Pending | Poll::Ready(Err(_)) => break,
             }
         }
-        taken
     }
 
     /// Lets what was put and what waits be written; ends when the other side has it all, or the connection is lost.
@@ -120,8 +114,8 @@ async fn write(
         let mut stream = connection.open_uni().await.ok()?;
         stream.write_all(&[channel.byte()]).await.ok()?;
         *shared.lock().await = Some(stream);
-        while let Some(Frames { bytes, count }) = frames.recv().await {
-            shared.lock().await.as_mut()?.write_all(&bytes).await.ok()?;
+        while let Some(Frames { mut bytes, count }) = frames.recv().await {
+            shared.lock().await.as_mut()?.write_all_chunks(&mut bytes).await.ok()?;
             waiting.fetch_sub(count, Ordering::AcqRel);
         }
         let mut stream = shared.lock().await.take()?;
@@ -149,7 +143,7 @@ mod tests {
             stream.read_to_end(1 << 20).await.unwrap()
         });
         for number in 0..FRAMES {
-            lane.put(&number.to_be_bytes().repeat(5));
+            lane.put((number.to_be_bytes().repeat(5), 1));
             // One by one, and many together.
             if number % 3 != 0 || number > FRAMES / 2 && number % 50 != 0 {
                 continue;
@@ -172,7 +166,7 @@ mod tests {
         let (_dialling, dialled, _accepting, _accepted) = connected(100).await;
         let mut lane = Lane::open(dialled, Channel::Talk);
         let mut sends = |frames: usize| {
-            (0..frames).for_each(|_| lane.put(&[7; 100]));
+            (0..frames).for_each(|_| lane.put((vec![7; 100], 1)));
             lane.send().is_ok()
         };
         assert!(sends(MAX_WAITING_FRAMES / 2), "together");

@@ -33,15 +33,15 @@ impl Peer {
         &self.connection
     }
 
-    /// Puts a frame on its channel, opening the stream with the first; [`Self::send`] sends it.
-    pub(super) fn put(&mut self, channel: Channel, frame: &[u8]) {
+    /// Puts so many frames on their channel, opening the stream with the first; [`Self::send`] sends them.
+    pub(super) fn put(&mut self, channel: Channel, frames: (Vec<u8>, usize)) {
         let slot = match channel {
             Channel::Talk => &mut self.talk,
             Channel::Rooms => &mut self.rooms,
             // Each transfer has a stream of its own.
             Channel::Files => return,
         };
-        slot.get_or_insert_with(|| Lane::open(self.connection.clone(), channel)).put(frame);
+        slot.get_or_insert_with(|| Lane::open(self.connection.clone(), channel)).put(frames);
     }
 
     /// Sends what was put on both channels.

@@ -7,7 +7,6 @@ use tokio::sync::mpsc;
 
 use super::FAREWELL;
 use crate::api::{DeliveryState, Event};
-use crate::core::Receipt;
 use crate::events::{TOGETHER, Told};
 
 /// Events that may wait for a slow client before peers are made to wait too.
@@ -20,13 +19,13 @@ pub(super) struct Telling {
     events: mpsc::Sender<Vec<Told>>,
     /// To be told, in order.
     pub(super) pending: VecDeque<Told>,
-    /// Told with the next event, or at the next tick.
-    held: Vec<Event>,
+    /// Something of it is to be told now; everything else is told with it, or at the next tick.
+    due: bool,
 }
 
 impl Telling {
     pub(super) fn new(events: mpsc::Sender<Vec<Told>>) -> Self {
-        Self { events, pending: VecDeque::new(), held: Vec::new() }
+        Self { events, pending: VecDeque::new(), due: false }
     }
 
     /// On which to wait for room, as long as an event [waits](Self::waits).
@@ -35,7 +34,7 @@ impl Telling {
     }
 
     pub(super) fn waits(&self) -> bool {
-        !self.pending.is_empty()
+        self.due && !self.pending.is_empty()
     }
 
     /// Whether the client is so slow that peers have to wait too.
@@ -60,27 +59,28 @@ impl Telling {
 
     /// What is told together.
     fn next(&mut self) -> Vec<Told> {
-        self.pending.drain(..self.pending.len().min(TOGETHER)).collect()
-    }
-
-    /// This is to be told. That a text is being sent is told together with its fate, which on a standing connection is
-    /// known a moment later, or at the next tick: nobody is woken twice for one text.
-    pub(super) fn emit(&mut self, event: Event) {
-        if matches!(event, Event::MessageState { state: DeliveryState::Sending, .. }) && self.held.len() < MAX_HELD {
-            return self.held.push(event);
+        if self.pending.len() <= TOGETHER {
+            self.due = false;
+            return std::mem::take(&mut self.pending).into();
         }
-        self.tell_held();
-        self.pending.push_back(Told::plain(event));
+        self.pending.drain(..TOGETHER).collect()
     }
 
-    /// This, too; another device waits until the client has taken it.
-    pub(super) fn show(&mut self, event: Event, receipt: Receipt) {
-        self.tell_held();
-        self.pending.push_back(Told { event, receipt: Some(receipt) });
+    /// These are to be told. That a text is being sent is told together with its fate, which on a standing connection is
+    /// known a moment later, or at the next tick: nobody is woken twice for one text.
+    pub(super) fn take(&mut self, told: Vec<Told>) {
+        let can_wait = |told: &Told| matches!(told.event, Event::MessageState { state: DeliveryState::Sending, .. });
+        self.due |= !told.iter().all(can_wait);
+        match self.pending.is_empty() {
+            true => self.pending = told.into(),
+            false => self.pending.extend(told),
+        }
+        self.due |= self.pending.len() >= MAX_HELD;
     }
 
+    /// What waits for something else is told now.
     pub(super) fn tell_held(&mut self) {
-        self.pending.extend(self.held.drain(..).map(Told::plain));
+        self.due |= !self.pending.is_empty();
     }
 
     /// Tells what is left to tell, unless the client takes nothing any more.
@@ -104,6 +104,10 @@ mod tests {
         Event::MessageState { id, to: "bob@example.org".parse().unwrap(), state, reason: None }
     }
 
+    fn take(telling: &mut Telling, event: Event) {
+        telling.take(vec![Told::plain(event)]);
+    }
+
     fn ids(told: &[Told]) -> Vec<u64> {
         let id = |told: &Told| if let Event::MessageState { id, .. } = told.event { id } else { unreachable!() };
         told.iter().map(id).collect()
@@ -115,7 +119,7 @@ mod tests {
         let mut telling = Telling::new(events);
         let count = 5 * TOGETHER as u64;
         for id in 0..count {
-            telling.emit(state(id, DeliveryState::Delivered));
+            take(&mut telling, state(id, DeliveryState::Delivered));
             assert!(told.try_recv().is_err(), "nobody is woken for one of many");
         }
         telling.tell();
@@ -126,7 +130,7 @@ mod tests {
             came.extend(ids(&together));
             // What comes later is behind what waits.
             if came.len() < count as usize {
-                telling.emit(state(count + came.len() as u64, DeliveryState::Delivered));
+                take(&mut telling, state(count + came.len() as u64, DeliveryState::Delivered));
             }
             telling.tell();
         }
@@ -139,14 +143,14 @@ mod tests {
     async fn that_a_text_is_being_sent_is_told_before_its_fate_and_with_it() {
         let (events, mut told) = mpsc::channel(2);
         let mut telling = Telling::new(events);
-        telling.emit(state(1, DeliveryState::Sending));
-        telling.emit(state(2, DeliveryState::Sending));
+        take(&mut telling, state(1, DeliveryState::Sending));
+        take(&mut telling, state(2, DeliveryState::Sending));
         telling.tell();
         assert!(told.try_recv().is_err(), "that it is sent wakes nobody");
-        telling.emit(state(1, DeliveryState::Delivered));
+        take(&mut telling, state(1, DeliveryState::Delivered));
         telling.tell();
         assert_eq!(ids(&told.try_recv().unwrap()), [1, 2, 1]);
-        telling.emit(state(3, DeliveryState::Sending));
+        take(&mut telling, state(3, DeliveryState::Sending));
         telling.tell_held();
         telling.tell();
         assert_eq!(ids(&told.try_recv().unwrap()), [3], "or at the next tick");

@@ -1,6 +1,6 @@
 //! What the other side sends under numbers, and the answers it gets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{MAX_ACKS, SPAN, Violation, WINDOW};
 use crate::wire::{Ack, TalkFrame};
@@ -11,8 +11,8 @@ pub(super) struct Incoming {
     last: u64,
     /// The last one on this connection: less than `last` while what came before on another one comes again.
     last_here: u64,
-    /// Not answered yet by the application.
-    open: BTreeSet<u64>,
+    /// Not answered yet by the application, in order, which is much that of the answers.
+    open: VecDeque<u64>,
     /// The refusals among the last [`SPAN`] answers; the others were acknowledgements.
     refused: BTreeMap<u64, String>,
     /// To go out.
@@ -32,7 +32,7 @@ impl Incoming {
         }
         if number == expected {
             (self.last, self.last_here) = (number, number);
-            self.open.insert(number);
+            self.open.push_back(number);
             return Ok(true);
         }
         if number > self.last_here && number < expected {
@@ -44,14 +44,18 @@ impl Incoming {
 
     /// The application has answered; `keep` remembers a refusal for another connection.
     pub(super) fn answer(&mut self, number: u64, refused: Option<String>, keep: bool) {
-        if !self.open.remove(&number) {
-            return;
-        }
+        let Ok(at) = self.open.binary_search(&number) else { return };
+        self.open.remove(at);
         if let Some(reason) = refused.clone().filter(|_| keep) {
             self.refused.retain(|number, _| number + SPAN > self.last);
             self.refused.insert(number, reason);
         }
         self.answers.push(Ack { number, refused });
+    }
+
+    /// How many answers are to be put on the wire.
+    pub(super) fn answers_to_go(&self) -> usize {
+        self.answers.len()
     }
 
     /// Answers to put on the wire, as many as one frame takes.
@@ -74,7 +78,7 @@ impl Incoming {
         self.last_here = told;
         // It sends nothing while a number that is SPAN smaller has no answer: the answers before these have arrived.
         let first = unanswered.max((self.last + 1).saturating_sub(SPAN)).max(1);
-        let answered = (first..=self.last).filter(|number| !self.open.contains(number));
+        let answered = (first..=self.last).filter(|number| self.open.binary_search(number).is_err());
         self.answers = answered.map(|number| Ack { number, refused: self.refused.get(&number).cloned() }).collect();
     }
 }

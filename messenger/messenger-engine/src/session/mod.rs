@@ -17,6 +17,7 @@
 mod exported;
 mod incoming;
 mod key;
+mod next;
 mod outgoing;
 mod room_frames;
 #[cfg(test)]
@@ -32,6 +33,7 @@ use room_frames::RoomFrames;
 
 pub use exported::{Exported, RESUMPTION_LABEL, SESSION_LABEL};
 pub use key::SessionKey;
+pub use next::NextFrame;
 pub use violation::Violation;
 
 /// How many numbered frames may be without an answer; more wait, and more than [`MAX_WAITING`] waiting are refused.
@@ -199,17 +201,17 @@ impl<T> Session<T> {
     }
 
     /// The next frame to put on the wire now, until there is none: answers first, then texts as the window allows.
-    pub fn next_frame(&mut self) -> Option<TalkFrame> {
+    pub fn next_frame(&mut self) -> Option<NextFrame<'_>> {
         if self.paused {
             return None;
         }
         if let Some(answers) = self.incoming.next_frame() {
-            return Some(answers);
+            return Some(NextFrame::Other(answers));
         }
         let received = self.room_frames.received();
         if self.resumable && received > self.room_frames_told && !self.moving {
             self.room_frames_told = received;
-            return Some(TalkFrame::RoomFrames { count: received });
+            return Some(NextFrame::Other(TalkFrame::RoomFrames { count: received }));
         }
         let keep = self.resumable || !self.heard_hello;
         (self.heard_hello || self.begins).then(|| self.outgoing.next_frame(keep)).flatten()
@@ -218,48 +220,55 @@ impl<T> Session<T> {
     /// All of them.
     #[cfg(test)]
     fn frames(&mut self) -> Vec<TalkFrame> {
-        std::iter::from_fn(|| self.next_frame()).collect()
+        std::iter::from_fn(|| self.next_frame().map(|frame| frame.read())).collect()
     }
 
-    /// Takes a frame from the other side.
+    /// How many frames [`Self::next_frame`] may have, at most.
+    pub fn frames_to_go(&self) -> usize {
+        2 + self.incoming.answers_to_go() / MAX_ACKS + self.outgoing.frames_to_go()
+    }
+
+    /// Takes a frame from the other side; what it brings is put behind `arrivals`.
     ///
     /// # Errors
-    /// A [`Violation`]; the connection must be closed.
-    pub fn receive(&mut self, frame: TalkFrame) -> Result<Vec<Arrival<T>>, Violation> {
-        match frame {
+    /// A [`Violation`]; the connection must be closed. Nothing has arrived.
+    pub fn receive(&mut self, frame: TalkFrame, arrivals: &mut Vec<Arrival<T>>) -> Result<(), Violation> {
+        let arrival = match frame {
             TalkFrame::Hello { endorsements: Some(vouchers), .. } if !vouchers.is_bounded() => {
-                Err(Violation::Endorsements)
+                return Err(Violation::Endorsements);
             }
             TalkFrame::Hello { version, run, capabilities, endorsements, .. } => {
                 self.hello(version, capabilities)?;
-                Ok(vec![Arrival::Open { run, capabilities, endorsements }])
+                Arrival::Open { run, capabilities, endorsements }
             }
-            _ if !self.heard_hello => Err(Violation::Order { expected: "Hello", found: "another frame" }),
+            _ if !self.heard_hello => return Err(Violation::Order { expected: "Hello", found: "another frame" }),
             TalkFrame::Text { number, id, text, reply } => {
                 if text.len() > crate::MAX_TEXT_BYTES {
                     return Err(Violation::TextTooLong { found: text.len() });
                 }
-                self.content(number, Content::Text { id, text, reply })
+                return self.content(number, Content::Text { id, text, reply }, arrivals);
             }
             TalkFrame::Mark { number, id, mark } if mark.is_bounded() => {
-                self.content(number, Content::Mark { id, mark })
+                return self.content(number, Content::Mark { id, mark }, arrivals);
             }
-            TalkFrame::Mark { mark, .. } => Err(Violation::Mark { kind: mark.name() }),
-            TalkFrame::Typing { typing } => Ok(vec![Arrival::Typing(typing)]),
+            TalkFrame::Mark { mark, .. } => return Err(Violation::Mark { kind: mark.name() }),
+            TalkFrame::Typing { typing } => Arrival::Typing(typing),
             TalkFrame::RoomText { number, room, message } => {
-                self.content(number, Content::Room { room: RoomId(room), message })
+                return self.content(number, Content::Room { room: RoomId(room), message }, arrivals);
             }
-            TalkFrame::Ack { acks } => self.outgoing.answers(acks),
-            TalkFrame::Views { views } if views.is_bounded() => Ok(vec![Arrival::Views(views)]),
-            TalkFrame::Views { .. } => Err(Violation::Views),
-            TalkFrame::MailCertificate { chain } if chain.is_bounded() => Ok(vec![Arrival::MailCertificate(chain)]),
-            TalkFrame::MailCertificate { .. } => Err(Violation::MailCertificate),
+            TalkFrame::Ack { acks } => return self.outgoing.answers(acks, arrivals),
+            TalkFrame::Views { views } if views.is_bounded() => Arrival::Views(views),
+            TalkFrame::Views { .. } => return Err(Violation::Views),
+            TalkFrame::MailCertificate { chain } if chain.is_bounded() => Arrival::MailCertificate(chain),
+            TalkFrame::MailCertificate { .. } => return Err(Violation::MailCertificate),
             TalkFrame::RoomFrames { count } => {
                 self.room_frames.check(count)?;
                 self.room_frames.taken(count);
-                Ok(Vec::new())
+                return Ok(());
             }
-        }
+        };
+        arrivals.push(arrival);
+        Ok(())
     }
 
     fn hello(&mut self, version: u16, capabilities: u64) -> Result<(), Violation> {
@@ -279,9 +288,11 @@ impl<T> Session<T> {
         Ok(())
     }
 
-    fn content(&mut self, number: u64, content: Content) -> Result<Vec<Arrival<T>>, Violation> {
-        let new = self.incoming.is_new(number)?;
-        Ok(if new { vec![Arrival::Content { number, content }] } else { Vec::new() })
+    fn content(&mut self, number: u64, content: Content, arrivals: &mut Vec<Arrival<T>>) -> Result<(), Violation> {
+        if self.incoming.is_new(number)? {
+            arrivals.push(Arrival::Content { number, content });
+        }
+        Ok(())
     }
 
     /// Says that the content under this number was shown.

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::next::{NextFrame, gone, numbered};
 use super::unanswered::Unanswered;
 use super::{Arrival, Content, MAX_ACKS, MAX_WAITING, NotTaken, SPAN, Verdict, Violation, WINDOW};
-use crate::wire::{Ack, TalkFrame};
+use crate::wire::Ack;
 
 /// Numbered contents of one direction. `T` names them for whoever sent them.
 pub(super) struct Outgoing<T> {
@@ -46,24 +47,36 @@ impl<T> Outgoing<T> {
     }
 
     /// What may go out now; `keep` remembers it for another connection.
-    pub(super) fn next_frame(&mut self, keep: bool) -> Option<TalkFrame> {
-        while let Some(number) = self.again.pop_front() {
-            // It may have been answered since.
-            if let Some(Sent { content: Some(content), .. }) = self.unanswered.get(number) {
-                return Some(frame(number, content.clone()));
-            }
+    pub(super) fn next_frame(&mut self, keep: bool) -> Option<NextFrame<'_>> {
+        // Some of it may have been answered since.
+        let is_kept = |number: &u64| self.unanswered.get(*number).is_some_and(|sent| sent.content.is_some());
+        if let Some(number) = std::iter::from_fn(|| self.again.pop_front()).find(is_kept) {
+            return self.kept(number);
         }
         if self.unanswered.len() >= WINDOW || self.unanswered.next() - self.unanswered.first() >= SPAN {
             return None;
         }
         let (content, token) = self.waiting.pop_front()?;
         let number = self.unanswered.next();
-        let kept = keep.then(|| content.clone());
-        self.unanswered.push(Sent { token, content: kept });
-        Some(frame(number, content))
+        if !keep {
+            self.unanswered.push(Sent { token, content: None });
+            return Some(NextFrame::Other(gone(number, content)));
+        }
+        self.unanswered.push(Sent { token, content: Some(content) });
+        self.kept(number)
     }
 
-    pub(super) fn answers(&mut self, acks: Vec<Ack>) -> Result<Vec<Arrival<T>>, Violation> {
+    /// How many frames may go out now, at most.
+    pub(super) fn frames_to_go(&self) -> usize {
+        self.again.len() + self.waiting.len().min(WINDOW - self.unanswered.len().min(WINDOW))
+    }
+
+    fn kept(&self, number: u64) -> Option<NextFrame<'_>> {
+        let content = self.unanswered.get(number)?.content.as_ref()?;
+        Some(NextFrame::Kept(numbered(number, content)))
+    }
+
+    pub(super) fn answers(&mut self, acks: Vec<Ack>, arrivals: &mut Vec<Arrival<T>>) -> Result<(), Violation> {
         if acks.len() > MAX_ACKS {
             return Err(Violation::TooManyAcks { found: acks.len() });
         }
@@ -83,7 +96,8 @@ impl<T> Outgoing<T> {
                 Some(reason) => Arrival::Refused(token, crate::clip(&reason)),
             })
         };
-        Ok(acks.into_iter().filter_map(answer).collect())
+        arrivals.extend(acks.into_iter().filter_map(answer));
+        Ok(())
     }
 
     /// Whether the other side can have received up to `received`.
@@ -120,13 +134,5 @@ impl<T> Outgoing<T> {
     pub(super) fn lost(mut self) -> Vec<(T, Verdict)> {
         let unanswered = self.unanswered.drain().map(|sent| (sent.token, Verdict::Unanswered));
         unanswered.chain(self.waiting.into_iter().map(|(_, token)| (token, Verdict::NotSent))).collect()
-    }
-}
-
-fn frame(number: u64, content: Content) -> TalkFrame {
-    match content {
-        Content::Text { id, text, reply } => TalkFrame::Text { number, id, text, reply },
-        Content::Mark { id, mark } => TalkFrame::Mark { number, id, mark },
-        Content::Room { room, message } => TalkFrame::RoomText { number, room: room.0, message },
     }
 }

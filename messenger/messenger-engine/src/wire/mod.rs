@@ -23,7 +23,7 @@ pub use mail::{MAX_MAIL_CHAIN, MailChain};
 pub use mark::{Author, MAX_READ, Mark, Target, is_emoji};
 pub use order::{Acknowledged, Claimed, Granted, Head, QuotedAck, Signature, SignedGrant, SignedHead, Whereabouts};
 pub use room::{RoomFrame, RoomPlaintext};
-pub use talk::{Ack, Progress, Resume, TalkFrame, capability};
+pub use talk::{Ack, NumberedFrame, Progress, Resume, TalkFrame, capability};
 pub use views::{Contradiction, MAX_CHECKPOINT_BYTES, MAX_CONTRADICTIONS, MAX_PROOF, MAX_VIEWS, PolicyView, Views};
 pub use vouchers::{MAX_VOUCHERS, Vouchers};
 
@@ -41,6 +41,9 @@ pub const SMALLEST_BUCKET_BYTES: usize = 256;
 
 /// A frame begins with the length of its body.
 const PREFIX_BYTES: usize = 4;
+
+/// As long as a frame is at least.
+pub(crate) const SMALLEST_FRAME_BYTES: usize = PREFIX_BYTES + SMALLEST_BUCKET_BYTES;
 
 /// What a stream carries; its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -137,17 +140,29 @@ pub enum FrameError {
 /// # Errors
 /// [`FrameError::TooLong`] if it does not fit.
 pub fn encode<T: Encode<()>>(frame: &T, channel: Channel) -> Result<Vec<u8>, FrameError> {
-    let mut bytes = Vec::with_capacity(PREFIX_BYTES + SMALLEST_BUCKET_BYTES);
+    let mut bytes = Vec::with_capacity(SMALLEST_FRAME_BYTES);
+    encode_onto(frame, channel, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// As [`encode`], behind what is there already.
+///
+/// # Errors
+/// [`FrameError::TooLong`] if it does not fit; then nothing was added.
+pub fn encode_onto<T: Encode<()>>(frame: &T, channel: Channel, bytes: &mut Vec<u8>) -> Result<(), FrameError> {
+    let start = bytes.len();
+    let body = start + PREFIX_BYTES;
     bytes.extend_from_slice(&[0; PREFIX_BYTES]);
-    minicbor::encode(frame, &mut bytes).expect("writing to a vector cannot fail");
-    let (max, found) = (channel.max_body_bytes(), bytes.len() - PREFIX_BYTES);
+    minicbor::encode(frame, &mut *bytes).expect("writing to a vector cannot fail");
+    let (max, found) = (channel.max_body_bytes(), bytes.len() - body);
     if found > max {
+        bytes.truncate(start);
         return Err(FrameError::TooLong { max, found });
     }
     let padded = bucket(found);
-    bytes[..PREFIX_BYTES].copy_from_slice(&u32::try_from(padded).expect("at most 1 MiB").to_be_bytes());
-    bytes.resize(PREFIX_BYTES + padded, 0);
-    Ok(bytes)
+    bytes[start..body].copy_from_slice(&u32::try_from(padded).expect("at most 1 MiB").to_be_bytes());
+    bytes.resize(body + padded, 0);
+    Ok(())
 }
 
 /// The body length that a prefix announces, if the channel allows it. Checked before a byte of the body is read or

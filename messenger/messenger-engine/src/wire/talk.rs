@@ -137,6 +137,54 @@ pub enum TalkFrame {
     },
 }
 
+/// The frames of [`TalkFrame`] that have a number, of what stays where it is until it is answered.
+#[derive(Encode)]
+#[cbor(flat)]
+pub enum NumberedFrame<'a> {
+    /// [`TalkFrame::Text`].
+    #[n(1)]
+    Text {
+        /// As there.
+        #[n(0)]
+        number: u64,
+        /// As there.
+        #[n(1)]
+        id: u64,
+        /// As there.
+        #[n(2)]
+        text: &'a str,
+        /// As there.
+        #[n(3)]
+        reply: Option<Target>,
+    },
+    /// [`TalkFrame::RoomText`].
+    #[n(2)]
+    RoomText {
+        /// As there.
+        #[n(0)]
+        number: u64,
+        /// As there.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        room: [u8; 16],
+        /// As there.
+        #[cbor(n(2), with = "minicbor::bytes")]
+        message: &'a [u8],
+    },
+    /// [`TalkFrame::Mark`].
+    #[n(6)]
+    Mark {
+        /// As there.
+        #[n(0)]
+        number: u64,
+        /// As there.
+        #[n(1)]
+        id: u64,
+        /// As there.
+        #[n(2)]
+        mark: &'a Mark,
+    },
+}
+
 impl TalkFrame {
     /// Says in a Hello what other devices say of this one.
     pub(crate) fn endorse(&mut self, vouchers: Option<Vouchers>) {
@@ -202,5 +250,32 @@ impl std::fmt::Debug for TalkFrame {
             Self::MailCertificate { chain } => write!(f, "MailCertificate {{ {} }}", chain.0.len()),
             Self::RoomFrames { count } => write!(f, "RoomFrames {{ {count} }}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Author, Channel, encode};
+
+    #[test]
+    fn what_stays_where_it_is_goes_out_as_the_same_bytes() {
+        let target = Target { author: Author::Receiver, id: 9 };
+        let same = |frame: &TalkFrame, kept: &NumberedFrame<'_>| {
+            assert_eq!(encode(frame, Channel::Talk), encode(kept, Channel::Talk), "{frame:?}");
+        };
+        for reply in [None, Some(target)] {
+            let (number, id, text) = (300, 1 << 40, "at seven");
+            same(
+                &TalkFrame::Text { number, id, text: text.into(), reply },
+                &NumberedFrame::Text { number, id, text, reply },
+            );
+        }
+        let (number, id, room, message) = (1, 7, [3; 16], vec![5; 300]);
+        let kept = NumberedFrame::RoomText { number, room, message: &message };
+        same(&TalkFrame::RoomText { number, room, message: message.clone() }, &kept);
+        let mark = Mark::Nudge;
+        let kept = NumberedFrame::Mark { number, id, mark: &mark };
+        same(&TalkFrame::Mark { number, id, mark: mark.clone() }, &kept);
     }
 }

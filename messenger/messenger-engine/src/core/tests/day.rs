@@ -58,13 +58,17 @@ impl Held {
             gossip: _,
             reintroduction: _,
             actions,
+            unsent,
+            told,
+            arrivals,
             histories,
         } = core;
         let sessions = calls.len() + links.len() + carried.len() + candidates.len();
         let others = at.len() + untaken.len() + rooms.len() + mesh.len() + files.len() + actions.len();
+        let going_out = unsent.len() + told.len() + arrivals.len();
         let named = settings.blocked.len() + settings.ask_first.len() + refusals.len();
         Self {
-            under_way: sessions + others,
+            under_way: sessions + others + going_out,
             people: contacts.len() + nudged.len() + said_elsewhere.len() + named + histories.len(),
             remembered: [seen.len(), heard.len(), used_ids.len()],
         }

@@ -24,6 +24,7 @@ mod resumption;
 mod roles;
 mod rooms;
 mod succession;
+mod together;
 mod typing;
 mod unanswered;
 mod world;

@@ -17,6 +17,7 @@ use identity::{Identifier, UnixTime};
 
 use crate::api::{CallId, Command, Event, PresenceSettings, RoomId};
 use crate::core::{Action, Alarm, ConnectionId, Core, Loss, Me, Meeting, NotReached, Presenting, Receipt};
+use crate::events::Told;
 use crate::punch::Obstacle;
 use crate::room::{AnotherAuthority, Credentials, DeviceKey, MyLeaf, Person};
 use crate::session::Exported;
@@ -182,6 +183,15 @@ impl World {
         self.settle();
     }
 
+    /// All of it before anything of it goes out.
+    pub(super) fn at_once(&mut self, name: &str, commands: Vec<Command>) {
+        let now = self.now();
+        for command in commands {
+            self.core(name).command(command, now);
+        }
+        self.settle();
+    }
+
     pub(super) fn send(&mut self, from: &str, to: &str, text: &str, id: u64) {
         self.command(from, Command::Send { to: address(to), text: text.into(), id: Some(id), reply_to: None });
     }
@@ -336,7 +346,8 @@ impl World {
                 }
                 todo.extend(actions.into_iter().map(|action| (name.clone(), action)));
             }
-            if todo.is_empty() {
+            let told = self.tell();
+            if todo.is_empty() && !told {
                 return;
             }
             for (name, action) in todo {
@@ -345,18 +356,30 @@ impl World {
         }
     }
 
+    /// Tells clients what they are to be told; returns whether there was anything.
+    pub(super) fn tell(&mut self) -> bool {
+        let (now, mut any) = (self.now().instant, false);
+        for (name, node) in &mut self.nodes {
+            let told = node.core.take_told();
+            if !told.is_empty() {
+                node.alarm.happened(now);
+                any = true;
+            }
+            let takes = !self.takes_nothing.contains(name);
+            for Told { event, receipt } in told {
+                node.events.push(event);
+                match takes {
+                    true => node.core.taken(receipt),
+                    false => node.untaken.extend(receipt),
+                }
+            }
+        }
+        any
+    }
+
     fn carry_out(&mut self, name: &str, action: Action) {
         let now = self.now();
         match action {
-            Action::Emit(event) => self.node(name).events.push(event),
-            Action::Show { event, receipt } => {
-                let takes = !self.takes_nothing.contains(name);
-                self.node(name).events.push(event);
-                match takes {
-                    true => self.core(name).taken([receipt]),
-                    false => self.node(name).untaken.push(receipt),
-                }
-            }
             Action::Reintroduce => self.reintroduced.push(name.to_owned()),
             Action::GoOnline | Action::FollowNetwork | Action::End => {}
             Action::GoOffline => {
@@ -386,7 +409,7 @@ impl World {
                     None => self.core(name).not_reached(call, &NotReached::Obstacle(Obstacle::Firewall), now),
                 }
             }
-            Action::Send { connection, channel, bytes } => self.transmit(name, connection, channel, &bytes),
+            Action::Send { connection, channel, bytes, .. } => self.transmit(name, connection, channel, &bytes),
             Action::File(task) => self.file_task(name, task),
             Action::Close { connection, code } => {
                 self.closed.push((name.to_owned(), code));

@@ -15,7 +15,6 @@ use identity::trust::Trust;
 
 use super::*;
 use crate::api::{Command, DeliveryState, Event, Purpose};
-use crate::core::Action;
 use crate::driver::Driver;
 use crate::driver::testing::driver_of;
 use crate::whereabouts::{NotFound, Search, Whereabouts};
@@ -156,9 +155,9 @@ impl Driver {
 
     /// What was said to the person since the last time: about what, and the remedy.
     fn told(&mut self) -> Vec<(String, String)> {
-        let actions = std::iter::from_fn(|| self.core.next_action());
-        let told = actions.filter_map(|action| match action {
-            Action::Emit(Event::Error { about, remedy, .. }) => Some((about, remedy)),
+        while self.core.next_action().is_some() {}
+        let told = self.core.take_told().into_iter().filter_map(|told| match told.event {
+            Event::Error { about, remedy, .. } => Some((about, remedy)),
             _ => None,
         });
         told.collect()

@@ -18,9 +18,15 @@ fn pair() -> (Session<u64>, Session<u64>) {
 fn pair_of(capabilities: u64) -> (Session<u64>, Session<u64>) {
     let (mut a, hello_a) = Session::new([1; 8], capabilities, false);
     let (mut b, hello_b) = Session::new([2; 8], capabilities, false);
-    a.receive(hello_b).unwrap();
-    b.receive(hello_a).unwrap();
+    receive(&mut a, hello_b).unwrap();
+    receive(&mut b, hello_a).unwrap();
     (a, b)
+}
+
+/// What a frame brings.
+fn receive(session: &mut Session<u64>, frame: TalkFrame) -> Result<Vec<Arrival<u64>>, Violation> {
+    let mut arrivals = Vec::new();
+    session.receive(frame, &mut arrivals).map(|()| arrivals)
 }
 
 /// Carries everything from one side to the other; the receiver shows all content. Returns how many contents
@@ -28,7 +34,7 @@ fn pair_of(capabilities: u64) -> (Session<u64>, Session<u64>) {
 fn carry(from: &mut Session<u64>, to: &mut Session<u64>) -> Vec<Arrival<u64>> {
     let mut arrivals = Vec::new();
     for frame in from.frames() {
-        for arrival in to.receive(frame).unwrap() {
+        for arrival in receive(to, frame).unwrap() {
             if let Arrival::Content { number, .. } = &arrival {
                 to.acknowledge(*number);
             }
@@ -53,7 +59,7 @@ fn a_refusal_carries_its_reason() {
     let (mut a, mut b) = pair();
     a.send(text(7), 7).unwrap();
     for frame in a.frames() {
-        b.receive(frame).unwrap();
+        receive(&mut b, frame).unwrap();
     }
     b.refuse(1, "no such room");
     assert!(carry(&mut b, &mut a) == [Arrival::Refused(7, "no such room".into())]);
@@ -66,7 +72,7 @@ fn nothing_is_forgotten_over_an_answer_that_breaks_the_protocol() {
         a.send(text(7), 7).unwrap();
         a.frames();
         let acks = [1, stray].map(|number| Ack { number, refused: None }).to_vec();
-        assert!(a.receive(TalkFrame::Ack { acks }) == Err(Violation::StrayAck { found: stray }));
+        assert!(receive(&mut a, TalkFrame::Ack { acks }) == Err(Violation::StrayAck { found: stray }));
         assert_eq!(a.lost(), [(7, Verdict::Unanswered)]);
     }
 }
@@ -100,7 +106,7 @@ fn whoever_dialled_begins_behind_her_own_hello() {
         endorsements: None,
     };
     let mut heard = begun();
-    heard.receive(hello).unwrap();
+    receive(&mut heard, hello).unwrap();
     heard.was_not_read();
     // And it is there for another connection.
     heard.pause();
@@ -148,7 +154,7 @@ fn too_much_waiting_is_refused() {
 #[test]
 fn violations() {
     fn refused(session: &mut Session<u64>, frame: TalkFrame) -> Violation {
-        session.receive(frame).err().unwrap()
+        receive(session, frame).err().unwrap()
     }
     let (mut fresh, _) = Session::<u64>::new([1; 8], 3, false);
     let first = TalkFrame::Text { number: 1, id: 1, text: "x".into(), reply: None };
@@ -167,7 +173,7 @@ fn violations() {
     assert_eq!(refused(&mut a, stray), Violation::StrayAck { found: 1 });
     let mut flooded = pair().0;
     for number in 1..=WINDOW as u64 {
-        flooded.receive(TalkFrame::Text { number, id: number, text: "x".into(), reply: None }).unwrap();
+        receive(&mut flooded, TalkFrame::Text { number, id: number, text: "x".into(), reply: None }).unwrap();
     }
     let beyond = TalkFrame::Text { number: WINDOW as u64 + 1, id: 1, text: "x".into(), reply: None };
     assert_eq!(refused(&mut flooded, beyond), Violation::TooManyUnanswered { found: WINDOW + 1 });

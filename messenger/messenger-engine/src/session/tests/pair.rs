@@ -176,7 +176,7 @@ impl Pair {
 
     fn take(&mut self, to: usize, frame: TalkFrame) {
         let side = &mut self.sides[to];
-        for arrival in side.session.receive(frame).unwrap() {
+        for arrival in receive(&mut side.session, frame).unwrap() {
             match arrival {
                 Arrival::Content { number, content: Content::Text { id, .. } | Content::Mark { id, .. } } => {
                     side.heard.push(id);

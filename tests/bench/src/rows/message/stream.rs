@@ -2,8 +2,8 @@
 //!
 //! Both sides put the same number of frames of the same length on one stream, and have as many without an answer at a time as
 //! the protocol lets be. Both answer on a stream of their own, in one frame for all that came together, as long as the engine's
-//! acknowledgement is. The bare side makes, reads and checks nothing of what is in its frames, shows nobody a text, keeps none
-//! to be sent again: that is what the row compares.
+//! acknowledgement is. The bare side finds its frames by their lengths, makes, reads and checks nothing of what is in them, shows
+//! nobody a text, keeps none to be sent again: that is what the row compares.
 
 use std::time::Instant;
 
@@ -102,7 +102,7 @@ impl OneWay {
         // The stream is there for the other end with its first byte.
         let mut send = dialled.open_uni().await.expect("streams are free");
         send.write_all(&[Channel::Talk.byte()]).await.expect("the stream is open");
-        tokio::spawn(answer(accepted, frame.len()));
+        tokio::spawn(answer(accepted));
         let mut answers = dialled.accept_uni().await.expect("bob answers");
         answers.read_exact(&mut [0]).await.expect("bob answers");
         Self { frame, send, answers, _ends: ends, _connection: dialled }
@@ -134,18 +134,25 @@ impl OneWay {
     }
 }
 
-/// Says of all frames that came together how many they were.
-async fn answer(connection: Connection, frame: usize) {
+/// Says of all frames that came together how many they were. They are found in what came by the length that precedes each.
+async fn answer(connection: Connection) {
     let mut frames = connection.accept_uni().await.expect("alice opens a stream");
     frames.read_exact(&mut [0]).await.expect("alice opens a stream");
     let mut answers = connection.open_uni().await.expect("streams are free");
     answers.write_all(&[Channel::Talk.byte()]).await.expect("the stream is open");
     let acknowledgements: Vec<Vec<u8>> = (0..=UNDER_WAY).map(acknowledgement).collect();
-    let (mut pieces, mut bytes): ([_; PIECES], usize) = Default::default();
+    let (mut pieces, mut unread): ([_; PIECES], Vec<u8>) = Default::default();
     while let Ok(Some(count)) = frames.read_chunks(&mut pieces).await {
-        bytes += pieces[..count].iter().map(|piece| piece.len()).sum::<usize>();
-        let whole = bytes / frame;
-        bytes %= frame;
+        pieces[..count].iter().for_each(|piece| unread.extend_from_slice(piece));
+        let (mut whole, mut done) = (0, 0);
+        while let Some(prefix) = unread[done..].first_chunk::<PREFIX>() {
+            let end = done + PREFIX + u32::from_be_bytes(*prefix) as usize;
+            if end > unread.len() {
+                break;
+            }
+            (whole, done) = (whole + 1, end);
+        }
+        unread.drain(..done);
         if whole > 0 && answers.write_all(&acknowledgements[whole]).await.is_err() {
             return;
         }

@@ -112,6 +112,7 @@ impl World {
                 other => self.carry_out(at, other),
             }
         }
+        self.tell();
         asks
     }
 

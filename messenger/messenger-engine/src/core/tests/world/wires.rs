@@ -6,7 +6,7 @@ use crate::api::CallId;
 use crate::core::{ConnectionId, Core, Loss};
 use crate::session::Exported;
 use crate::time::Now;
-use crate::wire::{Channel, RoomFrame, TalkFrame, decode};
+use crate::wire::{Channel, RoomFrame, TalkFrame, body_length, decode};
 
 use super::World;
 
@@ -187,7 +187,16 @@ impl World {
         self.core(from).connected(dialler, callee, exported, Some(call), now);
     }
 
-    pub(super) fn transmit(&mut self, name: &str, connection: ConnectionId, channel: Channel, bytes: &[u8]) {
+    /// Frames go out, one after another.
+    pub(super) fn transmit(&mut self, name: &str, connection: ConnectionId, channel: Channel, mut bytes: &[u8]) {
+        while let Some(prefix) = bytes.first_chunk::<4>() {
+            let (frame, rest) = bytes.split_at(4 + body_length(*prefix, channel).unwrap());
+            self.transmit_one(name, connection, channel, frame);
+            bytes = rest;
+        }
+    }
+
+    fn transmit_one(&mut self, name: &str, connection: ConnectionId, channel: Channel, bytes: &[u8]) {
         let now = self.now();
         self.tapped.push((name.to_owned(), channel, bytes.to_vec()));
         let end = (name.to_owned(), connection);
