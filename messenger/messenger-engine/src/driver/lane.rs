@@ -1,8 +1,8 @@
 //! The writing side of one channel: a stream, and a queue for what QUIC does not take at once.
 //!
-//! Frames are put together and sent together, and copied nowhere before QUIC puts them into packets. What nothing waits before goes straight into QUIC's own buffer, at once and
-//! without waking another task; that is the ordinary case. What does not fit there waits in the queue, and everything after it
-//! waits behind it, so that frames arrive in the order in which they were put.
+//! Frames are put together and sent together, and copied nowhere before QUIC puts them into packets. What nothing waits before
+//! goes straight into QUIC's own buffer, at once and without waking another task; that is the ordinary case. What does not fit
+//! there waits in the queue, and everything after it waits behind it, so that frames arrive in the order in which they were put.
 
 use std::pin::pin;
 use std::sync::Arc;
