@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use directory_protocol::client::{client_config, transport};
 use directory_protocol::frame::{FrameBuffer, decode_response, encode};
@@ -25,6 +26,7 @@ pub(crate) struct Network {
     /// Ways of earlier generations carry nothing any more.
     generation: AtomicU64,
     closed: AtomicBool,
+    slow: AtomicBool,
     /// How often the far ends have moved to other addresses.
     moves: AtomicU64,
 }
@@ -44,12 +46,20 @@ impl Network {
         self.closed.store(closed, Ordering::Relaxed);
     }
 
+    /// While it is slow, each way carries a packet in a millisecond: some megabyte in a second, however fast the machine is.
+    pub(crate) fn slow(&self, slow: bool) {
+        self.slow.store(slow, Ordering::Relaxed);
+    }
+
     /// Whoever dialled comes from another address from now on, as behind a NAT that has forgotten her.
     pub(crate) fn move_diallers(&self) {
         self.moves.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn carries(&self, generation: u64) -> bool {
+    async fn carries(&self, generation: u64) -> bool {
+        if self.slow.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         generation == self.generation.load(Ordering::Relaxed) && !self.closed.load(Ordering::Relaxed)
     }
 
@@ -74,11 +84,11 @@ impl Network {
                         moved = moves;
                         far = UdpSocket::bind(LOOPBACK).await.unwrap();
                     }
-                    if self.carries(generation) {
+                    if self.carries(generation).await {
                         let _ = far.send_to(&up[..count], target).await;
                     }
                 }
-                Ok((count, _)) = far.recv_from(&mut down) => if let Some(peer) = peer && self.carries(generation) {
+                Ok((count, _)) = far.recv_from(&mut down) => if let Some(peer) = peer && self.carries(generation).await {
                     let _ = near.send_to(&down[..count], peer).await;
                 },
                 else => return,
