@@ -49,7 +49,8 @@ has_compiler() {
             [ -e /usr/aarch64-linux-gnu/include/stdio.h ] || packages+=(no-headers:libc6-dev-arm64-cross)
             (need_packages "${packages[@]}")
             ;;
-        x86_64-pc-windows-gnu) (need_packages x86_64-w64-mingw32-gcc:gcc-mingw-w64-x86-64) ;;
+        # NASM: AWS-LC has its assembly for Windows in its language.
+        x86_64-pc-windows-gnu) (need_packages x86_64-w64-mingw32-gcc:gcc-mingw-w64-x86-64 nasm:nasm) ;;
         # Apple's comes with Apple's machines alone.
         *-apple-*) [ "$(uname -s)" = Darwin ] ;;
         *) true ;;
