@@ -182,14 +182,14 @@ fn certificate(content: &[u8]) -> Result<&[u8], &'static str> {
     }
 }
 
-fn with_length(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn with_length(bytes: &[u8]) -> Vec<u8> {
     let mut vector = length_prefix(bytes.len());
     vector.extend_from_slice(bytes);
     vector
 }
 
 /// A variable-size vector's length (RFC 9420 section 2.1.2, from RFC 9000 section 16), minimal.
-fn length_prefix(length: usize) -> Vec<u8> {
+pub(super) fn length_prefix(length: usize) -> Vec<u8> {
     match length {
         0..=63 => vec![length as u8],
         64..=16_383 => (0x4000 | length as u16).to_be_bytes().to_vec(),
@@ -198,7 +198,7 @@ fn length_prefix(length: usize) -> Vec<u8> {
 }
 
 /// The first vector and what follows it.
-fn vector(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn vector(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let first = *bytes.first()?;
     let (prefix, length) = match first >> 6 {
         0 => (1, usize::from(first)),

@@ -35,6 +35,12 @@ impl Joining {
         Ok((Self { provider, room, me: leaf.device() }, message))
     }
 
+    /// With keys that were not made here.
+    #[cfg(test)]
+    pub(super) fn with(provider: OpenMlsRustCrypto, room: RoomId, me: DeviceKey) -> Self {
+        Self { provider, room, me }
+    }
+
     /// Enters the epoch of this name with the host's welcome, after verifying every member's certificate.
     ///
     /// # Errors

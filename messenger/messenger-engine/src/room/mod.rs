@@ -22,6 +22,8 @@ mod settings;
 mod signing;
 mod staging;
 mod standing;
+#[cfg(test)]
+mod vectors;
 
 pub(crate) use code::characters;
 pub use code::{code, digest};

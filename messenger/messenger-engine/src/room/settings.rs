@@ -5,7 +5,7 @@ use std::time::Duration;
 use openmls::prelude::{
     Capabilities, Ciphersuite, CredentialType, Extension, ExtensionType, Extensions, GroupContext,
     MlsGroupCreateConfig, MlsGroupJoinConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, RequiredCapabilitiesExtension,
-    SenderRatchetConfiguration, UnknownExtension,
+    SenderRatchetConfiguration, UnknownExtension, WireFormatPolicy,
 };
 use room_order::{Ballot, Leaf};
 
@@ -105,8 +105,13 @@ pub(super) fn create(context: &Context) -> Result<MlsGroupCreateConfig, GroupErr
 }
 
 pub(super) fn join() -> MlsGroupJoinConfig {
+    join_with(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
+}
+
+/// The same for messages in another form: official vectors have commits in the clear.
+pub(super) fn join_with(wire_format: WireFormatPolicy) -> MlsGroupJoinConfig {
     MlsGroupJoinConfig::builder()
-        .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
+        .wire_format_policy(wire_format)
         .use_ratchet_tree_extension(true)
         .padding_size(PADDING_BYTES)
         .max_past_epochs(MAX_PAST_EPOCHS)

@@ -207,7 +207,8 @@ impl Group {
         Ok(Changed { added, removed, welcome, myself_removed, by, settled })
     }
 
-    fn check_commit(
+    /// Whether somebody's commit is right (rules ), and what it comes to.
+    pub(super) fn check_commit(
         &self,
         staged: &StagedCommit,
         committer: LeafNodeIndex,
