@@ -11,6 +11,7 @@ mod history;
 pub(crate) mod log;
 mod message;
 mod prosody;
+mod room;
 mod ui;
 mod verify;
 
@@ -35,6 +36,18 @@ pub(crate) const ALL: &[Row] = &[
     Row { name: "message.echo", unit: "µs p50", aim: "≤ 1.25", run: message::echo },
     Row { name: "message.stream", unit: "messages/s", aim: "≥ 0.8", run: message::stream },
     Row { name: "file.bulk", unit: "MB/s", aim: "≥ 0.9", run: file::bulk },
+    Row { name: "room.add.10", unit: "µs CPU", aim: "≤ 1.15", run: room::add_10 },
+    Row { name: "room.add.32", unit: "µs CPU", aim: "≤ 1.15", run: room::add_32 },
+    Row { name: "room.remove.10", unit: "µs CPU", aim: "≤ 1.15", run: room::remove_10 },
+    Row { name: "room.remove.32", unit: "µs CPU", aim: "≤ 1.15", run: room::remove_32 },
+    Row { name: "room.join.10", unit: "µs CPU", aim: "≤ 1.15", run: room::join_10 },
+    Row { name: "room.join.32", unit: "µs CPU", aim: "≤ 1.15", run: room::join_32 },
+    Row { name: "room.join.live", unit: "ms p50", aim: "figure ≤ 1000", run: room::join_live },
+    Row { name: "room.message.10", unit: "µs CPU", aim: "≤ 1.15", run: room::message_10 },
+    Row { name: "room.message.32", unit: "µs CPU", aim: "≤ 1.15", run: room::message_32 },
+    Row { name: "room.message.live", unit: "µs p50", aim: "≤ 1.5", run: room::message_live },
+    Row { name: "room.failover", unit: "ms p50", aim: "figure ≤ 7000", run: room::failover },
+    Row { name: "room.failover.end", unit: "ms p50", aim: "figure ≤ 500", run: room::failover_end },
     Row { name: "directory.presence", unit: "µs p50", aim: "figure ≤ 1000", run: directory::presence },
     Row { name: "directory.watch", unit: "µs p50", aim: "figure ≤ 50000", run: directory::watch },
     Row { name: "directory.lookup", unit: "µs p50", aim: "≤ 1.25, /s ≥ 0.8", run: directory::look_up },

@@ -26,7 +26,7 @@ use crate::{
 
 const ROUNDS: usize = 15;
 const MESSAGES: usize = 200;
-const TEXT: &str =
+pub(super) const TEXT: &str =
     "Shall we meet at the old harbour at seven? I bring the maps, you bring the bread and something to drink.";
 /// What a short text weighs on the wire, with its padding.
 const FRAME: usize = 256;
@@ -112,26 +112,8 @@ impl Two {
         let directory = serve_directory(&authority, now, stop.clone());
         let (alice, bob) = (person("alice@example.org"), person("bob@example.org"));
         let start = |me: &Identifier, contact: &Identifier| {
-            let (chain, key) = authority.issue_person(me, now);
-            Engine::start(EngineConfig {
-                identifier: me.clone(),
-                chain,
-                key: Arc::new(key),
-                enrolled_under: authority.trust().policies()[0].fingerprint(),
-                trust: authority.trust(),
-                directory: directory.clone(),
-                bind: SocketAddr::from(([127, 0, 0, 1], 0)),
-                offered: messenger_engine::OfferedAddresses::default(),
-                pinholes: false,
-                contacts: vec![contact.clone()],
-                presence: PresenceSettings::default(),
-                bot: false,
-                endorsements: Vec::new(),
-                mail_certificate: Vec::new(),
-                gossip: None,
-                whereabouts: None,
-            })
-            .expect("loopback has free ports")
+            let config = engine_config(&authority, &directory, me, vec![contact.clone()]);
+            Engine::start(config).expect("loopback has free ports")
         };
         let (bob_engine, bob_events) = start(&bob, &alice);
         let (alice_engine, mut alice_events) = start(&alice, &bob);
@@ -213,7 +195,35 @@ pub(super) fn person(address: &str) -> Identifier {
     Identifier::parse(address).expect("an address")
 }
 
-fn serve_directory(authority: &Authority, now: UnixTime, stop: CancellationToken) -> DirectoryAddress {
+/// An engine of this person on loopback, with a certificate of now.
+pub(super) fn engine_config(
+    authority: &Authority,
+    directory: &DirectoryAddress,
+    me: &Identifier,
+    contacts: Vec<Identifier>,
+) -> EngineConfig {
+    let (chain, key) = authority.issue_person(me, UnixTime::now());
+    EngineConfig {
+        identifier: me.clone(),
+        chain,
+        key: Arc::new(key),
+        enrolled_under: authority.trust().policies()[0].fingerprint(),
+        trust: authority.trust(),
+        directory: directory.clone(),
+        bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+        offered: messenger_engine::OfferedAddresses::default(),
+        pinholes: false,
+        contacts,
+        presence: PresenceSettings::default(),
+        bot: false,
+        endorsements: Vec::new(),
+        mail_certificate: Vec::new(),
+        gossip: None,
+        whereabouts: None,
+    }
+}
+
+pub(super) fn serve_directory(authority: &Authority, now: UnixTime, stop: CancellationToken) -> DirectoryAddress {
     let (chain, key) = authority.issue_service("localhost", now);
     let certified = CertifiedKey::from_der(chain, key, &provider()).expect("the key fits");
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
