@@ -12,10 +12,11 @@ pub(crate) const TOGETHER: usize = 512;
 
 /// An event on its way to the client.
 #[derive(Debug)]
-pub(crate) struct Told {
-    pub(crate) event: Event,
+pub struct Told {
+    /// What is told.
+    pub event: Event,
     /// What the other device waits for until the client has taken the event.
-    pub(crate) receipt: Option<Receipt>,
+    pub receipt: Option<Receipt>,
 }
 
 impl Told {

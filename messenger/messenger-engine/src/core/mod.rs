@@ -69,13 +69,13 @@ use identity::Identifier;
 use identity::endorsement::Endorsement;
 
 use crate::api::{CallId, Command, Event, PresenceSettings, RoomId};
-use crate::events::Told;
 use crate::gossip::Gossip;
 use crate::room::{Credentials, MyLeaf, Person};
 use crate::session::Arrival;
 use crate::time::Now;
 use action::SessionId;
 
+pub use crate::events::Told;
 pub use action::{Action, Ask, ConnectionId, Introduction, Loss, Meeting, NotReached};
 pub use appearance::Presenting;
 pub use deadline::{Alarm, LOOK, SOON};
@@ -226,7 +226,7 @@ impl Core {
 
     /// What the client is to be told, in order. Of what has a receipt it has to be said with [`Self::taken`] that the client has
     /// taken it: another device waits for that.
-    pub(crate) fn take_told(&mut self) -> Vec<Told> {
+    pub fn take_told(&mut self) -> Vec<Told> {
         // As much as now may come the next time.
         let room = Vec::with_capacity(self.told.len());
         std::mem::replace(&mut self.told, room)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use directory_protocol::{DirectoryEvent, Role};
 use identity::{UnixTime, testing::Authority, tls::PersonVerifier, trust::Fingerprint, trust::Trust};
-use messenger_engine::core::{Action, Ask, ConnectionId, Core, Loss, Me};
+use messenger_engine::core::{Action, Ask, ConnectionId, Core, Loss, Me, Told};
 use messenger_engine::punch::ProbeKey;
 use messenger_engine::room::{
     AnotherAuthority, Authority as CertifiedBy, Credentials, DeviceKey, Facts, MailFacts, MyLeaf, Person,
@@ -198,12 +198,26 @@ impl Cores {
     /// Something happens to somebody's core.
     fn act(&mut self, who: usize, happens: impl FnOnce(&mut Core, Now)) {
         let Some(member) = self.people.get_mut(who) else { return };
-        let start = thread_cpu();
+        let (start, mut events) = (thread_cpu(), Vec::new());
         happens(&mut member.core, self.now);
-        while let Some(action) = member.core.next_action() {
-            self.todo.push_back((who, action));
+        loop {
+            while let Some(action) = member.core.next_action() {
+                self.todo.push_back((who, action));
+            }
+            let told = member.core.take_told();
+            if told.is_empty() {
+                break;
+            }
+            let (more, receipts): (Vec<_>, Vec<_>) =
+                told.into_iter().map(|Told { event, receipt }| (event, receipt)).unzip();
+            events.extend(more);
+            // Her client takes everything at once.
+            member.core.taken(receipts.into_iter().flatten());
         }
         member.spent += thread_cpu() - start;
+        for event in &events {
+            self.told(who, event);
+        }
     }
 
     fn settle(&mut self) {
@@ -214,17 +228,12 @@ impl Cores {
 
     fn carry_out(&mut self, who: usize, action: Action) {
         match action {
-            Action::Emit(event) => self.told(who, &event),
-            Action::Show { event, receipt } => {
-                self.told(who, &event);
-                self.act(who, |core, _| core.taken([receipt]));
-            }
             Action::Ask(ask) => match &mut self.kept {
                 Some(kept) => kept.push((who, ask)),
                 None => self.ask(who, ask),
             },
             Action::Connect { call, meeting, .. } if meeting.role == Role::Dialler => self.connect(call),
-            Action::Send { connection, channel, bytes } => self.send((who, connection), channel, &bytes),
+            Action::Send { connection, channel, bytes, .. } => self.send((who, connection), channel, &bytes),
             Action::Close { connection, .. } => {
                 let Some((other, connection)) = self.wires.remove(&(who, connection)) else { return };
                 self.wires.remove(&(other, connection));
@@ -303,12 +312,18 @@ impl Cores {
 
     fn send(&mut self, from: End, channel: Channel, bytes: &[u8]) {
         let Some((to, connection)) = self.wires.get(&from).copied() else { return };
-        let body = &bytes[PREFIX..];
-        self.act(to, |core, now| match channel {
-            Channel::Talk => core.talk_frame(connection, decode(body).expect("a frame").expect("a known one"), now),
-            Channel::Rooms => core.room_frame(connection, decode(body).expect("a frame").expect("a known one"), now),
-            Channel::Files => {}
-        });
+        let mut rest = bytes;
+        while let Some((length, after)) = rest.split_first_chunk::<PREFIX>() {
+            let (body, next) = after.split_at(u32::from_be_bytes(*length) as usize);
+            self.act(to, |core, now| match channel {
+                Channel::Talk => core.talk_frame(connection, decode(body).expect("a frame").expect("a known one"), now),
+                Channel::Rooms => {
+                    core.room_frame(connection, decode(body).expect("a frame").expect("a known one"), now);
+                }
+                Channel::Files => {}
+            });
+            rest = next;
+        }
     }
 }
 
