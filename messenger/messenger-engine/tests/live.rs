@@ -10,7 +10,9 @@ use std::time::Duration;
 use directory::{Observation, Rate};
 use directory_protocol::{Answer, DirectoryEvent};
 use messenger_engine::punch::Obstacle;
-use messenger_engine::{Command, DeliveryState, Engine, Event, Nat, Side, Sight, StartError, TextRef, examine};
+use messenger_engine::{
+    Command, DeliveryState, Engine, Event, Nat, RoomSuite, Side, Sight, StartError, TextRef, examine,
+};
 use support::{Someone, Three, Town, identifier};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,7 +202,7 @@ async fn a_program_that_ends_leaves_its_rooms_and_its_events_end() {
     let mut alice = town.person("alice", &["bob"]).await;
     let mut bob = town.person("bob", &["alice"]).await;
     alice.sees("bob", true).await;
-    alice.do_it(Command::RoomCreate { name: "tea".into() }).await;
+    alice.do_it(Command::RoomCreate { name: "tea".into(), suite: RoomSuite::default() }).await;
     let (room, ..) = alice.in_room_of(1).await;
     bob.enter(&alice, room).await;
     alice.in_room_of(2).await;
@@ -255,7 +257,7 @@ async fn a_certificate_revoked_while_people_talk_ends_the_session() {
     alice.sees("bob", true).await;
     alice.send("bob", "hello", 1).await;
     assert_eq!(alice.fate(1).await.0, DeliveryState::Delivered);
-    alice.do_it(Command::RoomCreate { name: "tea".into() }).await;
+    alice.do_it(Command::RoomCreate { name: "tea".into(), suite: RoomSuite::default() }).await;
     let (room, ..) = alice.in_room_of(1).await;
     bob.enter(&alice, room).await;
     alice.in_room_of(2).await;
@@ -303,7 +305,7 @@ async fn the_doctor_sees_where_this_device_is_and_nobody_sees_the_doctor() {
     assert_eq!(found.ipv6, None);
     // Nothing was pushed to alice since she learnt that bob is not there: what comes next is her own doing.
     alice.sees("bob", false).await;
-    alice.do_it(Command::RoomCreate { name: "tea".into() }).await;
+    alice.do_it(Command::RoomCreate { name: "tea".into(), suite: RoomSuite::default() }).await;
     let next = |event: &Event| match event {
         Event::Presence { .. } | Event::Room { .. } => Some(event.name()),
         _ => None,
@@ -331,7 +333,7 @@ async fn a_room_outlives_its_creator_and_the_next_host() {
     for name in ["bob", "carol", "dave"] {
         alice.sees(name, true).await;
     }
-    alice.do_it(Command::RoomCreate { name: "tea".into() }).await;
+    alice.do_it(Command::RoomCreate { name: "tea".into(), suite: RoomSuite::default() }).await;
     let (room, ..) = alice.in_room_of(1).await;
     for (count, guest) in [(2, &mut bob), (3, &mut carol), (4, &mut dave)] {
         guest.enter(&alice, room).await;

@@ -3,7 +3,7 @@
 use identity::trust::Fingerprint;
 use serde::{Deserialize, Serialize};
 
-use super::{Audience, CallId, OwnStatus, Role, RoomId, TextRef, TransferId};
+use super::{Audience, CallId, OwnStatus, Role, RoomId, RoomSuite, TextRef, TransferId};
 
 /// One request to the engine. As JSON: `{"do":"send","to":"bob@example.org","text":"hi"}`.
 ///
@@ -133,6 +133,9 @@ pub enum Command {
     RoomCreate {
         /// What people call it; at most [`crate::MAX_ROOM_NAME_BYTES`] bytes.
         name: String,
+        /// With which cryptography.
+        #[serde(default, skip_serializing_if = "RoomSuite::is_default")]
+        suite: RoomSuite,
     },
     /// Ask a person who is online into a room one hosts.
     RoomInvite {

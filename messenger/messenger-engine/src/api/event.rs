@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CallId, CertificateState, DeliveryState, Direction, MailCertificate, Missing, NoMail, Peer, PresenceSettings,
-    Purpose, RoomChange, RoomId, Seen, SessionState, Side, TextRef, TransferId, TransferState, Unanswered,
+    Purpose, RoomChange, RoomId, RoomSuite, Seen, SessionState, Side, TextRef, TransferId, TransferState, Unanswered,
     WatchVerdict,
 };
 use crate::punch::Obstacle;
@@ -229,6 +229,9 @@ pub enum Event {
         from: Identifier,
         /// Who is in it, by the host's word; the certificates are verified on entering.
         members: Vec<Identifier>,
+        /// With which cryptography it was made; absent if that is the hybrid one.
+        #[serde(default, skip_serializing_if = "RoomSuite::is_default")]
+        suite: RoomSuite,
     },
     /// The room as it is now; after every change.
     Room {

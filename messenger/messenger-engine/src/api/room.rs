@@ -1,8 +1,26 @@
-//! Who may do what in a room, and what members change of it.
+//! With what a room is made, who may do what in it, and what members change of it.
 
 use identity::Identifier;
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
+
+/// With which cryptography a room is made, for as long as there is that room.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoomSuite {
+    /// Holds against who records today and has a quantum computer one day.
+    #[default]
+    Hybrid,
+    /// Does not: for a room into which somebody is to come whose program knows no other.
+    Classical,
+}
+
+impl RoomSuite {
+    /// Whether nobody has to be told which it is.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
 
 /// What somebody may do in a room: each may what those before her may.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]

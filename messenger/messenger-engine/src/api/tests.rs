@@ -6,7 +6,7 @@ use serde_json::{from_str, to_string};
 
 use super::{
     CallId, Command, DeliveryState, Direction, Event, MailCertificate, Missing, NoMail, Peer, Purpose, Role,
-    RoomChange, RoomId, SessionState, Side, TextRef, TransferId, TransferState, Unanswered,
+    RoomChange, RoomId, RoomSuite, SessionState, Side, TextRef, TransferId, TransferState, Unanswered,
 };
 
 const HEX: &str = "000102030405060708090a0b0c0d0e0f";
@@ -60,7 +60,14 @@ fn commands() {
         ),
         (Command::Accept { call: CallId(ID) }, format!(r#"{{"do":"accept","call":"{HEX}"}}"#)),
         (Command::Decline { call: CallId(ID) }, format!(r#"{{"do":"decline","call":"{HEX}"}}"#)),
-        (Command::RoomCreate { name: "tea".into() }, r#"{"do":"room_create","name":"tea"}"#.into()),
+        (
+            Command::RoomCreate { name: "tea".into(), suite: RoomSuite::default() },
+            r#"{"do":"room_create","name":"tea"}"#.into(),
+        ),
+        (
+            Command::RoomCreate { name: "tea".into(), suite: RoomSuite::Classical },
+            r#"{"do":"room_create","name":"tea","suite":"classical"}"#.into(),
+        ),
         (
             Command::RoomInvite { room, who: who() },
             format!(r#"{{"do":"room_invite","room":"{HEX}","who":"bob@example.org"}}"#),
@@ -308,9 +315,27 @@ fn events() {
             r#"{"event":"session","who":"bob@example.org","state":"lost","reason":"asleep"}"#.into(),
         ),
         (
-            Event::RoomInvitation { room, name: "tea".into(), from: bob(), members: vec![bob()] },
+            Event::RoomInvitation {
+                room,
+                name: "tea".into(),
+                from: bob(),
+                members: vec![bob()],
+                suite: RoomSuite::Hybrid,
+            },
             format!(
                 r#"{{"event":"room_invitation","room":"{HEX}","name":"tea","from":"bob@example.org","members":["bob@example.org"]}}"#
+            ),
+        ),
+        (
+            Event::RoomInvitation {
+                room,
+                name: "tea".into(),
+                from: bob(),
+                members: Vec::new(),
+                suite: RoomSuite::Classical,
+            },
+            format!(
+                r#"{{"event":"room_invitation","room":"{HEX}","name":"tea","from":"bob@example.org","members":[],"suite":"classical"}}"#
             ),
         ),
         (

@@ -18,7 +18,7 @@ use super::inside::Inside;
 use super::rooms::{Part, Room};
 use super::{Core, SessionId};
 use crate::api::{Event, Purpose, Role, RoomId};
-use crate::room::{DeviceKey, GroupError, Guest, MAX_MEMBERS, Person, ROOM_VERSION, SUITE, Wanted};
+use crate::room::{DeviceKey, GroupError, Guest, MAX_MEMBERS, Person, ROOM_VERSION, Wanted};
 use crate::time::Now;
 use crate::wire::RoomFrame;
 
@@ -76,8 +76,8 @@ impl Core {
         }
         inside.hosting.invited.insert(device, who);
         let members = inside.group.members().map(|person| person.identifier.to_string()).collect();
-        let (name, version) = (inside.group.name().to_owned(), Some(ROOM_VERSION));
-        let frame = RoomFrame::Invite { room: id.0, name, suite: SUITE.into(), members, version };
+        let (name, suite, version) = (inside.group.name().to_owned(), inside.group.suite(), Some(ROOM_VERSION));
+        let frame = RoomFrame::Invite { room: id.0, name, suite, members, version };
         self.send_room(session, &frame);
     }
 

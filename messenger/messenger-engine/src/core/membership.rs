@@ -5,7 +5,7 @@ use super::rooms::{Part, Room};
 use super::{Core, SessionId};
 use room_order::CommitId;
 
-use crate::api::{Event, RoomId};
+use crate::api::{Event, RoomId, RoomSuite};
 use crate::room::{GroupError, Person};
 use crate::time::Now;
 use crate::wire::RoomFrame;
@@ -24,11 +24,9 @@ impl Core {
         if !matches!(&room.part, Part::Entering { host: expected, .. } if expected.device == host.device) {
             return;
         }
-        let Part::Entering { joining, left, .. } =
-            std::mem::replace(&mut room.part, Part::Asked { host: host.clone() })
-        else {
-            return;
-        };
+        // What stands there meanwhile is replaced below, or closed.
+        let asked = Part::Asked { host: host.clone(), suite: RoomSuite::default() };
+        let Part::Entering { joining, left, .. } = std::mem::replace(&mut room.part, asked) else { return };
         let entered = match epoch {
             Some(epoch) => joining.enter((welcome, CommitId(epoch)), host.device, &*self.credentials, now),
             None => Err(GroupError::rule("a Welcome that names its epoch", "one of a former version of the program")),

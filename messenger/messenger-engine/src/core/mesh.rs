@@ -116,7 +116,7 @@ impl Core {
         self.rooms.values().any(|room| match &room.part {
             Part::Inside(inside) => inside.group.has(device) || inside.hosting.invited.contains_key(&device),
             Part::Dropped(_) => false,
-            Part::Asked { host } | Part::Entering { host, .. } => host.device == device,
+            Part::Asked { host, .. } | Part::Entering { host, .. } => host.device == device,
         })
     }
 }

@@ -269,7 +269,7 @@ impl Core {
             Command::SetSignals { typing, read_receipts } => self.set_signals(typing, read_receipts),
             Command::Accept { call } => self.accept_call(call, now),
             Command::Decline { call } => self.decline_call(call),
-            Command::RoomCreate { name } => self.create_room(&name, now),
+            Command::RoomCreate { name, suite } => self.create_room((&name, suite), now),
             Command::RoomInvite { room, who } => {
                 self.with_person("room_invite", &who, |core, who| core.invite_to_room(room, who, now));
             }

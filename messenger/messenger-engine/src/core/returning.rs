@@ -8,7 +8,7 @@ use identity::Identifier;
 use super::inside::Inside;
 use super::rooms::{Part, Room};
 use super::{Core, SessionId};
-use crate::api::{Event, RoomId};
+use crate::api::{Event, RoomId, RoomSuite};
 use crate::room::{DeviceKey, Group, MAX_MEMBERS, Person};
 use crate::time::Now;
 use crate::wire::RoomFrame;
@@ -31,13 +31,15 @@ pub(super) struct Left {
     people: BTreeSet<Identifier>,
     /// The last epoch that one was in.
     epoch: u64,
+    /// The number of its suite.
+    suite: u16,
 }
 
 impl Left {
     /// The group as it is left; who was removed from it is a member no more.
     fn of(group: &Group, me: &Person) -> Self {
         let people = group.members().chain([me]).map(|person| person.identifier.clone()).collect();
-        Self { people, epoch: group.epoch() }
+        Self { people, epoch: group.epoch(), suite: group.suite() }
     }
 
     /// Whether nobody is in it who was not.
@@ -117,8 +119,14 @@ impl Core {
     }
 
     /// Whether an invitation is into a room that this device was dropped from, by somebody who was in it, and nobody is in it
-    /// who was not: then it is accepted. Otherwise it is an invitation like any other.
-    pub(super) fn comes_back(&mut self, id: RoomId, host: &Person, members: &[String], now: Now) -> bool {
+    /// who was not, and it has the suite that it had: then it is accepted. Otherwise it is an invitation like any other.
+    pub(super) fn comes_back(
+        &mut self,
+        id: RoomId,
+        host: &Person,
+        (suite, members): (u16, &[String]),
+        now: Now,
+    ) -> bool {
         if self.is_blocked(&host.identifier) {
             return false;
         }
@@ -127,8 +135,9 @@ impl Core {
             return false;
         }
         let left = dropped.left.clone();
+        let Some(suite) = RoomSuite::of(suite).filter(|suite| suite.number() == left.suite) else { return false };
         if let Some(room) = self.rooms.get_mut(&id) {
-            room.part = Part::Asked { host: host.clone() };
+            room.part = Part::Asked { host: host.clone(), suite };
         }
         self.enter_room(id, Some(left), now);
         true

@@ -12,8 +12,8 @@ use super::inside::Inside;
 use super::returning::{Dropped, Left};
 use super::{Core, SessionId};
 use crate::MAX_ROOM_NAME_BYTES;
-use crate::api::{Event, Role, RoomId};
-use crate::room::{DeviceKey, Group, Joining, MAX_MEMBERS, Person, ROOM_VERSION, SUITE};
+use crate::api::{Event, Role, RoomId, RoomSuite};
+use crate::room::{DeviceKey, Group, Joining, MAX_MEMBERS, Person, ROOM_VERSION};
 use crate::time::Now;
 use crate::wire::RoomFrame;
 
@@ -44,6 +44,8 @@ pub(super) enum Part {
     Asked {
         /// Who asks.
         host: Person,
+        /// With what it was made, by her word.
+        suite: RoomSuite,
     },
     /// Said yes; waits for the welcome.
     Entering {
@@ -78,7 +80,7 @@ impl Room {
 
     /// Whether it is an invitation by this device that waits for an answer.
     fn waits_for(&self, device: DeviceKey) -> bool {
-        matches!(&self.part, Part::Asked { host } if host.device == device)
+        matches!(&self.part, Part::Asked { host, .. } if host.device == device)
     }
 
     pub(super) fn group_mut(&mut self) -> Option<&mut Group> {
@@ -91,7 +93,7 @@ impl Room {
     /// Who has asked this device in, until it is in.
     pub(super) fn asked_by(&self) -> Option<&Person> {
         match &self.part {
-            Part::Asked { host } | Part::Entering { host, .. } => Some(host),
+            Part::Asked { host, .. } | Part::Entering { host, .. } => Some(host),
             Part::Inside(_) | Part::Dropped(_) => None,
         }
     }
@@ -112,12 +114,12 @@ impl Room {
 }
 
 impl Core {
-    pub(super) fn create_room(&mut self, name: &str, now: Now) {
+    pub(super) fn create_room(&mut self, (name, suite): (&str, RoomSuite), now: Now) {
         if self.rooms.len() >= MAX_ROOMS {
             return self.error("room_create", format!("expected at most {MAX_ROOMS} rooms"), "leave one first");
         }
         let room = RoomId(self.random_16());
-        match Group::create(room, name, &self.me.leaf, &*self.credentials, now) {
+        match Group::create(room, (name, suite), &self.me.leaf, &*self.credentials, now) {
             Ok(group) => {
                 self.rooms.insert(room, Room::new(name.to_owned(), Part::Inside(Box::new(Inside::new(group, now)))));
                 self.room_changed(room);
@@ -136,12 +138,12 @@ impl Core {
 
     /// Says yes: the person's own answer, or because she was in the room before.
     pub(super) fn enter_room(&mut self, id: RoomId, left: Option<Left>, now: Now) {
-        let Some(Room { part: Part::Asked { host }, .. }) = self.rooms.get(&id) else {
+        let Some(Room { part: Part::Asked { host, suite }, .. }) = self.rooms.get(&id) else {
             return self.no_such_room("room_accept", id);
         };
-        let host = host.clone();
+        let (host, suite) = (host.clone(), *suite);
         let Some(session) = self.session_to(host.device) else { return self.no_such_room("room_accept", id) };
-        match Joining::new(id, &self.me.leaf) {
+        match Joining::new(id, suite, &self.me.leaf) {
             Ok((joining, key_package)) => {
                 if let Some(room) = self.rooms.get_mut(&id) {
                     let deadline = now.instant + ENTERING;
@@ -155,7 +157,7 @@ impl Core {
 
     pub(super) fn decline_invitation(&mut self, id: RoomId) {
         match self.rooms.get(&id) {
-            Some(Room { part: Part::Asked { host }, .. }) => {
+            Some(Room { part: Part::Asked { host, .. }, .. }) => {
                 let device = host.device;
                 self.rooms.remove(&id);
                 if let Some(session) = self.session_to(device) {
@@ -168,7 +170,7 @@ impl Core {
 
     /// Forgets invitations of this person that wait for an answer.
     pub(super) fn end_invitations(&mut self, who: &Identifier, reason: &str, now: Now) {
-        let theirs = |room: &Room| matches!(&room.part, Part::Asked { host } if host.identifier == *who);
+        let theirs = |room: &Room| matches!(&room.part, Part::Asked { host, .. } if host.identifier == *who);
         let ids: Vec<RoomId> = self.rooms.iter().filter(|(_, room)| theirs(room)).map(|(id, _)| *id).collect();
         for id in ids {
             self.close_room(id, reason, now);
@@ -225,7 +227,7 @@ impl Core {
             host: group.host().identifier.clone(),
             members: group.members().map(|person| person.identifier.clone()).collect(),
             epoch: group.epoch(),
-            suite: group.suite(),
+            suite: group.suite_name(),
             code: group.code(),
             topic: group.standing().topic().to_owned(),
             locked: group.standing().is_locked(),
@@ -240,7 +242,7 @@ impl Core {
         let id = RoomId(frame.room());
         match frame {
             RoomFrame::Invite { name, suite, members, version, .. } => {
-                if !self.comes_back(id, &person, &members, now) {
+                if !self.comes_back(id, &person, (suite, &members), now) {
                     self.asked_in(id, person, session, (name, suite, version), &members);
                 }
             }
@@ -265,12 +267,13 @@ impl Core {
         (name, suite, version): (String, u16, Option<u16>),
         members: &[String],
     ) {
+        let made_with = RoomSuite::of(suite);
         let refusal = if name.len() > MAX_ROOM_NAME_BYTES || members.len() > MAX_MEMBERS {
             Some("the invitation is not within the limits")
-        } else if suite != u16::from(SUITE) {
+        } else if made_with.is_none() {
             Some("this device does not speak the room's suite")
         } else if version.is_none_or(|version| version < ROOM_VERSION) {
-            Some("the room is of a former version of the program, without roles: take a newer one to open it")
+            Some("the room is of a former version of the program: take a newer one to open it")
         } else if version != Some(ROOM_VERSION) {
             Some("the room is of a later version of the program than this device has")
         } else if self.rooms.len() >= MAX_ROOMS {
@@ -280,9 +283,10 @@ impl Core {
         } else {
             None
         };
-        if let Some(reason) = refusal {
-            return self.send_room(session, &RoomFrame::Decline { room: id.0, reason: reason.into() });
-        }
+        let (None, Some(suite)) = (refusal, made_with) else {
+            let reason = refusal.unwrap_or_default().into();
+            return self.send_room(session, &RoomFrame::Decline { room: id.0, reason });
+        };
         // To somebody who is blocked it looks like an invitation that nobody answers.
         let known = self.rooms.get(&id).is_some_and(|room| !matches!(room.part, Part::Dropped(_)));
         if known || self.is_blocked(&host.identifier) {
@@ -291,8 +295,8 @@ impl Core {
         let members: Vec<Identifier> =
             members.iter().filter_map(|member| Identifier::from_canonical(member).ok()).collect();
         let from = host.identifier.clone();
-        self.rooms.insert(id, Room::new(name.clone(), Part::Asked { host }));
-        self.emit(Event::RoomInvitation { room: id, name, from, members });
+        self.rooms.insert(id, Room::new(name.clone(), Part::Asked { host, suite }));
+        self.emit(Event::RoomInvitation { room: id, name, from, members, suite });
     }
 
     /// A guest declined, or the host took the invitation back.
@@ -309,7 +313,7 @@ impl Core {
                     });
                 }
             }
-            Part::Asked { host } | Part::Entering { host, .. } if host.device == person.device => {
+            Part::Asked { host, .. } | Part::Entering { host, .. } if host.device == person.device => {
                 self.close_room(id, reason, now);
             }
             _ => {}

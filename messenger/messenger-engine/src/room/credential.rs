@@ -139,13 +139,10 @@ pub enum RefusedCredential {
 
 /// The X.509 credential of a leaf certificate. Only the leaf travels; issuers come from the trust policy.
 ///
-/// RFC 9420 section 5.3 has `Certificate certificates<V>` with `opaque cert_data<V>`: a vector of vectors.
+/// RFC 9420 section 5.3 has `Certificate certificates<V>` with `opaque cert_data<V>`: a vector of vectors, of which openmls writes
+/// and reads the outer length itself, as it does that of a basic credential.
 pub(super) fn credential(leaf: &[u8]) -> Credential {
-    let mut content = Vec::with_capacity(leaf.len() + 8);
-    let inner = with_length(leaf);
-    content.extend_from_slice(&length_prefix(inner.len()));
-    content.extend_from_slice(&inner);
-    Credential::new(CredentialType::X509, content)
+    Credential::new(CredentialType::X509, with_length(leaf))
 }
 
 /// Verifies a leaf's credential and that its signature key is the certificate's.
@@ -172,11 +169,7 @@ pub(super) fn verify(
 /// The one certificate in the credential's content.
 fn certificate(content: &[u8]) -> Result<&[u8], &'static str> {
     const SHAPE: &str = "expected exactly one certificate in the credential";
-    let (list, rest) = vector(content).ok_or(SHAPE)?;
-    if !rest.is_empty() {
-        return Err(SHAPE);
-    }
-    match vector(list) {
+    match vector(content) {
         Some((leaf, [])) if !leaf.is_empty() => Ok(leaf),
         _ => Err(SHAPE),
     }
@@ -214,6 +207,8 @@ pub(super) fn vector(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use openmls::prelude::tls_codec::Serialize as _;
+
     use super::*;
 
     #[test]
@@ -225,15 +220,28 @@ mod tests {
         }
     }
 
+    /// Field by field as RFC 9420 section 5.3 writes it, for whoever reads it with another implementation.
+    #[test]
+    fn a_credential_is_the_rfcs_to_the_byte() {
+        let written = credential(&[0x30, 0x01, 0x05]).tls_serialize_detached().unwrap();
+        let expected = [
+            &[0x00, 0x02][..], // CredentialType x509
+            &[0x04],           // certificates<V>
+            &[0x03],           // cert_data<V>
+            &[0x30, 0x01, 0x05],
+        ];
+        assert_eq!(written, expected.concat());
+    }
+
     #[test]
     fn other_shapes_are_refused() {
         let cases: [(&str, &[u8]); 6] = [
             ("empty", &[]),
-            ("no certificate", &[0]),
-            ("an empty certificate", &[1, 0]),
-            ("two certificates", &[4, 1, 7, 1, 7]),
-            ("bytes after the list", &[2, 1, 7, 9]),
-            ("a length that is not minimal", &[0x40, 2, 1, 7]),
+            ("an empty certificate", &[0]),
+            ("two certificates", &[1, 7, 1, 7]),
+            ("bytes after the certificate", &[1, 7, 9]),
+            ("less than its length says", &[2, 7]),
+            ("a length that is not minimal", &[0x40, 1, 7]),
         ];
         for (name, content) in cases {
             assert!(certificate(content).is_err(), "{name}");

@@ -18,12 +18,12 @@ use super::credential::{Credentials, DeviceKey, Person};
 use super::error::GroupError;
 use super::leaf::MyLeaf;
 use super::past::Past;
-use super::settings::{self, Context, FIRST_HOST, SUITE};
+use super::settings::{self, Context, FIRST_HOST};
 use super::signing::first_epoch;
 use super::staging::Staged;
 use super::standing::Standing;
 use super::{code, digest};
-use crate::api::{Role, RoomChange, RoomId};
+use crate::api::{Role, RoomChange, RoomId, RoomSuite};
 use crate::time::Now;
 use crate::wire::RoomPlaintext;
 
@@ -68,13 +68,13 @@ pub struct Group {
 }
 
 impl Group {
-    /// A new room with oneself as host and only member.
+    /// A new room, made with this suite, with oneself as host and only member.
     ///
     /// # Errors
     /// [`GroupError::Name`], or one's own certificate is refused.
     pub fn create(
         room: RoomId,
-        name: &str,
+        (name, suite): (&str, RoomSuite),
         leaf: &MyLeaf,
         credentials: &dyn Credentials,
         now: Now,
@@ -82,7 +82,7 @@ impl Group {
         let provider = OpenMlsRustCrypto::default();
         let standing = Standing::of_creator(leaf.device());
         let context = Context { name: name.to_owned(), host: FIRST_HOST, standing };
-        let config = settings::create(&context)?;
+        let config = settings::create(&context, suite)?;
         let group_id = GroupId::from_slice(&room.0);
         let group = MlsGroup::new_with_group_id(&provider, leaf, &config, group_id, leaf.credential())
             .map_err(GroupError::mls)?;
@@ -163,8 +163,13 @@ impl Group {
         code(&self.digest())
     }
 
-    /// The suite's registered name.
-    pub fn suite(&self) -> String {
+    /// The suite's number (RFC 9420 section 17.1): the same for as long as there is the room.
+    pub fn suite(&self) -> u16 {
+        self.group.ciphersuite().into()
+    }
+
+    /// Its registered name.
+    pub fn suite_name(&self) -> String {
         settings::suite_name(self.group.ciphersuite())
     }
 
@@ -184,7 +189,7 @@ impl Group {
         };
         let key_package =
             key_package.validate(self.provider.crypto(), ProtocolVersion::Mls10).map_err(GroupError::mls)?;
-        if key_package.ciphersuite() != SUITE {
+        if key_package.ciphersuite() != self.group.ciphersuite() {
             return Err(GroupError::rule(
                 "a KeyPackage for the room's suite",
                 settings::suite_name(key_package.ciphersuite()),

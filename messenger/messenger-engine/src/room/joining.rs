@@ -9,8 +9,8 @@ use super::credential::{Credentials, DeviceKey};
 use super::error::GroupError;
 use super::group::{Entered, Group};
 use super::leaf::MyLeaf;
-use super::settings::{self, SUITE};
-use crate::api::RoomId;
+use super::settings;
+use crate::api::{RoomId, RoomSuite};
 use crate::time::Now;
 
 /// A device that asked to enter a room and waits for the welcome. Its private keys live and die with it.
@@ -21,15 +21,16 @@ pub struct Joining {
 }
 
 impl Joining {
-    /// A fresh key package (as an MLSMessage) for one entry into `room`.
+    /// A fresh key package (as an MLSMessage) for one entry into `room`, which was made with this suite: a welcome into a
+    /// group of another one is refused.
     ///
     /// # Errors
     /// [`GroupError::Mls`].
-    pub fn new(room: RoomId, leaf: &MyLeaf) -> Result<(Self, Vec<u8>), GroupError> {
+    pub fn new(room: RoomId, suite: RoomSuite, leaf: &MyLeaf) -> Result<(Self, Vec<u8>), GroupError> {
         let provider = OpenMlsRustCrypto::default();
         let bundle = KeyPackage::builder()
             .leaf_node_capabilities(settings::capabilities())
-            .build(SUITE, &provider, leaf, leaf.credential())
+            .build(suite.mls(), &provider, leaf, leaf.credential())
             .map_err(GroupError::mls)?;
         let message = MlsMessageOut::from(bundle.key_package().clone()).to_bytes().map_err(GroupError::mls)?;
         Ok((Self { provider, room, me: leaf.device() }, message))

@@ -34,7 +34,7 @@ pub use error::GroupError;
 pub use group::{Changed, Group, Guest, Opened};
 pub use joining::Joining;
 pub use leaf::MyLeaf;
-pub use settings::{MAX_MEMBERS, PAST_EPOCH_LIFE, ROOM_VERSION, SUITE, suite_name};
+pub use settings::{MAX_MEMBERS, PAST_EPOCH_LIFE, ROOM_VERSION, suite_name};
 pub use signing::{Statement, commit_name, first_epoch, is_signed, sign};
 pub use staging::Wanted;
 pub use standing::{Deed, MAX_NAMED_DEVICES, Standing};

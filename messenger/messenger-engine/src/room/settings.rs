@@ -12,10 +12,15 @@ use room_order::{Ballot, Leaf};
 use super::error::GroupError;
 use super::standing::Standing;
 use crate::MAX_ROOM_NAME_BYTES;
+use crate::api::RoomSuite;
 
-/// The suite of every room: ML-KEM-768 with X25519 against a recorder with a quantum computer, Ed25519 because a leaf's
-/// key is the device certificate's key. Code point of draft-ietf-mls-pq-ciphersuites, provisional.
-pub const SUITE: Ciphersuite = Ciphersuite::MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519;
+/// Of each suite the one that MLS knows. All sign with Ed25519, because a leaf's key is the device certificate's key.
+const SUITES: [(RoomSuite, Ciphersuite); 2] = [
+    // ML-KEM-768 with X25519; a code point of draft-ietf-mls-pq-ciphersuites, provisional.
+    (RoomSuite::Hybrid, Ciphersuite::MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519),
+    // The one that every implementation has (RFC 9420 section 17.1).
+    (RoomSuite::Classical, Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519),
+];
 
 /// How many devices a room holds: texts go to every member directly.
 pub const MAX_MEMBERS: usize = 32;
@@ -37,9 +42,9 @@ const HOST_EXTENSION: u16 = 0xff02;
 /// Our group context extension, as the others: how the room stands beside that, in CBOR (rules ).
 const STANDING_EXTENSION: u16 = 0xff03;
 
-/// The version of rooms that have the three of them: an invitation names it, so that nobody enters a room whose rules her
-/// program does not know.
-pub const ROOM_VERSION: u16 = 2;
+/// The version of rooms that have the three of them (since 2), and credentials to the RFC's byte (since 3): an invitation names
+/// it, so that nobody enters a room whose rules her program does not know.
+pub const ROOM_VERSION: u16 = 3;
 
 /// Who creates a room is its first leaf, and its first host.
 pub(super) const FIRST_HOST: Ballot = Ballot { term: 0, leaf: Leaf(0) };
@@ -64,6 +69,25 @@ pub(super) struct Context {
     pub(super) standing: Standing,
 }
 
+impl RoomSuite {
+    /// The one of this number (RFC 9420 section 17.1), if rooms can be made with it.
+    pub fn of(number: u16) -> Option<Self> {
+        SUITES.iter().find(|(_, mls)| u16::from(*mls) == number).map(|(suite, _)| *suite)
+    }
+
+    /// Its number.
+    pub fn number(self) -> u16 {
+        self.mls().into()
+    }
+
+    pub(super) fn mls(self) -> Ciphersuite {
+        match self {
+            Self::Hybrid => SUITES[0].1,
+            Self::Classical => SUITES[1].1,
+        }
+    }
+}
+
 /// The suite's registered name.
 pub fn suite_name(suite: Ciphersuite) -> String {
     suite.to_string()
@@ -75,7 +99,8 @@ fn ratchet() -> SenderRatchetConfiguration {
 }
 
 pub(super) fn capabilities() -> Capabilities {
-    Capabilities::new(None, Some(&[SUITE]), Some(&OUR_EXTENSIONS), None, Some(&[CredentialType::X509]))
+    let suites = SUITES.map(|(_, mls)| mls);
+    Capabilities::new(None, Some(&suites), Some(&OUR_EXTENSIONS), None, Some(&[CredentialType::X509]))
 }
 
 /// Whether a leaf's program knows all that our rooms ask of it.
@@ -89,11 +114,11 @@ pub(super) fn check_capabilities(capabilities: &Capabilities) -> Result<(), Grou
     }
 }
 
-pub(super) fn create(context: &Context) -> Result<MlsGroupCreateConfig, GroupError> {
+pub(super) fn create(context: &Context, suite: RoomSuite) -> Result<MlsGroupCreateConfig, GroupError> {
     let required = RequiredCapabilitiesExtension::new(&OUR_EXTENSIONS, &[], &[CredentialType::X509]);
     let extensions = with(std::iter::once(&Extension::RequiredCapabilities(required)), context)?;
     Ok(MlsGroupCreateConfig::builder()
-        .ciphersuite(SUITE)
+        .ciphersuite(suite.mls())
         .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
         .capabilities(capabilities())
         .with_group_context_extensions(extensions)
@@ -211,7 +236,7 @@ mod tests {
     fn former_versions_are_refused_by_their_capabilities() {
         let former = read(&extensions(&OUR_EXTENSIONS[..2])).unwrap_err();
         assert!(former.to_string().contains("found one of a former version"), "{former}");
-        let of = |extensions| Capabilities::new(None, Some(&[SUITE]), Some(extensions), None, None);
+        let of = |extensions| Capabilities::new(None, None, Some(extensions), None, None);
         let former = check_capabilities(&of(&OUR_EXTENSIONS[..2])).unwrap_err();
         assert!(former.to_string().contains("expected a program that knows roles"), "{former}");
         assert_eq!(check_capabilities(&capabilities()), Ok(()));

@@ -3,7 +3,7 @@
 use identity::UnixTime;
 use identity::tls::PersonVerifier;
 use identity::trust::Fingerprint;
-use messenger_engine::{Command, DeliveryState, EngineConfig, Event};
+use messenger_engine::{Command, DeliveryState, EngineConfig, Event, RoomSuite};
 
 use crate::not_delivered;
 use crate::support::{Someone, Town, identifier};
@@ -62,7 +62,7 @@ async fn an_impostor_is_not_let_into_a_room() {
         Someone::start(EngineConfig { trust: alice_trust, ..town.config("alice", &["bob", "carol"]) }).await;
     let mut carol = Someone::start(EngineConfig { trust, ..town.config("carol", &["alice"]) }).await;
     let mut impostor = Someone::start(town.impostor("bob", &["alice"])).await;
-    alice.do_it(Command::RoomCreate { name: "tea".into() }).await;
+    alice.do_it(Command::RoomCreate { name: "tea".into(), suite: RoomSuite::default() }).await;
     let (room, ..) = alice.in_room_of(1).await;
     carol.enter(&alice, room).await;
     carol.in_room_of(2).await;

@@ -3,32 +3,18 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use directory_protocol::{Answer, DirectoryEvent, Role};
+use directory_protocol::Role;
 use messenger_engine::DeliveryState;
 use messenger_engine::punch::{DirectionKey, Kind, Probe, ProbeKey};
 
 use crate::not_delivered;
-use crate::support::{PATIENCE, Puppet, Someone, Town};
-
-/// Who dials this device next, once the handshake is over.
-async fn accepted(endpoint: &quinn::Endpoint) -> Result<quinn::Connection, quinn::ConnectionError> {
-    let dialled = async { endpoint.accept().await.unwrap().await };
-    tokio::time::timeout(PATIENCE, dialled).await.expect("somebody dials")
-}
+use crate::support::{Puppet, Someone, Town};
 
 /// Alice calls bob, who accepts and is to be met at these addresses; returns where she is, and the key of the call.
 async fn called_at(alice: &mut Someone, bob: &mut Puppet, candidates: Vec<SocketAddr>) -> (SocketAddr, ProbeKey) {
     alice.sees("bob", true).await;
     alice.send("bob", "for bob alone", 1).await;
-    let call =
-        bob.wait(|event| if let DirectoryEvent::Incoming { call_id, .. } = event { Some(call_id) } else { None });
-    let call = call.await;
-    bob.client.answer(call, Answer::Accept { candidates }).await.unwrap();
-    let introduced = bob.wait(|event| match event {
-        DirectoryEvent::Go { candidates, probe_key, .. } => Some((candidates[0], probe_key)),
-        _ => None,
-    });
-    introduced.await
+    bob.called_at(candidates).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,7 +26,7 @@ async fn an_impostor_at_the_introduced_address_gets_nothing() {
     let (caller, key) = called_at(&mut alice, &mut bob, vec![mallory.endpoint.local_addr().unwrap()]).await;
     mallory.show(Role::Listener, caller, &key, 0..60);
     // Not even alice's certificate.
-    let refused = accepted(&mallory.endpoint).await.unwrap_err().to_string();
+    let refused = mallory.accepted().await.unwrap_err().to_string();
     assert!(refused.contains("not the introduced device") || refused.contains("handshake"), "{refused}");
     not_delivered(&mut alice, 1, "not the introduced device").await;
 }
@@ -64,7 +50,7 @@ async fn whoever_was_found_to_be_somebody_else_is_not_dialled_again() {
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        refused = accepted(&mallory.endpoint) => assert!(refused.is_err()),
+        refused = mallory.accepted() => assert!(refused.is_err()),
         () = probing => {}
     }
     mallory.show(Role::Listener, caller, &key, 40..60);
@@ -112,9 +98,9 @@ async fn whoever_is_refused_at_the_door_is_told_at_once() {
     let town = Town::new().await;
     let mut alice = town.person("alice", &["bob"]).await;
     let mut bob = town.refusing_puppet("bob").await;
-    let device = bob.endpoint.clone();
-    let (caller, key) = called_at(&mut alice, &mut bob, vec![device.local_addr().unwrap()]).await;
+    let candidate = bob.endpoint.local_addr().unwrap();
+    let (caller, key) = called_at(&mut alice, &mut bob, vec![candidate]).await;
     bob.show(Role::Listener, caller, &key, 0..60);
-    assert!(accepted(&device).await.is_err());
+    assert!(bob.accepted().await.is_err());
     not_delivered(&mut alice, 1, "invalid peer certificate").await;
 }

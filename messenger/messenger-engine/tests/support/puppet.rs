@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use directory_protocol::client::client_config;
-use directory_protocol::{Announcement, DirectoryClient, DirectoryEvent, Invite, Purpose, Role};
+use directory_protocol::{Announcement, Answer, DirectoryClient, DirectoryEvent, Invite, Purpose, Role};
 use ed25519_dalek::SigningKey;
 use identity::testing::private_key;
 use identity::tls::PersonVerifier;
@@ -54,7 +54,8 @@ impl Town {
         let (client, events) =
             DirectoryClient::connect(&endpoint, self.directory, "directory.example.org", config).await.unwrap();
         client.announce(Announcement::available(vec![identifier("alice")])).await.unwrap();
-        (Puppet { endpoint, probing, client, events, peer_config: peer_config(chain, &key, &self.trust) }, public_key)
+        let (certificate, peer_config) = (chain[0].clone(), peer_config(chain, &key, &self.trust));
+        (Puppet { endpoint, probing, client, events, peer_config, certificate, key }, public_key)
     }
 }
 
@@ -87,6 +88,8 @@ pub(crate) struct Puppet {
     pub(crate) client: DirectoryClient,
     events: mpsc::Receiver<DirectoryEvent>,
     pub(crate) peer_config: quinn::ClientConfig,
+    pub(crate) certificate: CertificateDer<'static>,
+    pub(crate) key: SigningKey,
 }
 
 impl Puppet {
@@ -120,11 +123,30 @@ impl Puppet {
             device: None,
         };
         self.client.invite(invite).await.unwrap();
+        self.introduced().await
+    }
+
+    /// Takes the next call, is to be met at these addresses, and returns where the caller is, and the key of the call.
+    pub(crate) async fn called_at(&mut self, candidates: Vec<SocketAddr>) -> (SocketAddr, ProbeKey) {
+        let call =
+            self.wait(|event| if let DirectoryEvent::Incoming { call_id, .. } = event { Some(call_id) } else { None });
+        let call = call.await;
+        self.client.answer(call, Answer::Accept { candidates }).await.unwrap();
+        self.introduced().await
+    }
+
+    async fn introduced(&mut self) -> (SocketAddr, ProbeKey) {
         self.wait(|event| match event {
             DirectoryEvent::Go { candidates, probe_key, .. } => Some((candidates[0], probe_key)),
             _ => None,
         })
         .await
+    }
+
+    /// Who dials this device next, once the handshake is over.
+    pub(crate) async fn accepted(&self) -> Result<quinn::Connection, quinn::ConnectionError> {
+        let dialled = async { self.endpoint.accept().await.unwrap().await };
+        tokio::time::timeout(PATIENCE, dialled).await.expect("somebody dials")
     }
 
     /// Shows itself as a dialler does: the other side may hear of the call a little later.

@@ -1,6 +1,6 @@
 //! Three people in a room, of whom bob and carol are strangers to each other.
 
-use messenger_engine::{Command, RoomId};
+use messenger_engine::{Command, RoomId, RoomSuite};
 
 use super::{Someone, Town};
 
@@ -23,7 +23,7 @@ impl Three {
         let mut carol = town.person("carol", &["alice"]).await;
         alice.sees("bob", true).await;
         alice.sees("carol", true).await;
-        alice.do_it(Command::RoomCreate { name: "tea".into() }).await;
+        alice.do_it(Command::RoomCreate { name: "tea".into(), suite: RoomSuite::default() }).await;
         let (room, ..) = alice.in_room_of(1).await;
         bob.enter(&alice, room).await;
         alice.in_room_of(2).await;

@@ -3,7 +3,7 @@
 use identity::Identifier;
 use identity::card::Link;
 use jiff::civil::DateTime;
-use messenger_engine::{Command, RoomId};
+use messenger_engine::{Command, RoomId, RoomSuite};
 
 use super::cover::insert_answer;
 use super::editor::{Editor, MAX_TEXT_BYTES};
@@ -196,7 +196,7 @@ impl App {
 
     pub(super) fn create_room(&mut self, name: String) -> Vec<Effect> {
         self.awaited_names.insert(name.clone());
-        vec![Effect::Engine(Command::RoomCreate { name })]
+        vec![Effect::Engine(Command::RoomCreate { name, suite: RoomSuite::default() })]
     }
 
     pub(super) fn invite(&mut self, room: RoomId, who: &Identifier) -> Vec<Effect> {

@@ -26,8 +26,8 @@ impl App {
                 return self.hear_waiting(Waiting::Knock { call, from, purpose });
             }
             Event::IncomingEnded { call, reason } => self.hear_gone(&Entry::Knock(call), &reason),
-            Event::RoomInvitation { room, name, from, members } => {
-                return self.hear_waiting(Waiting::Invitation { room, name, from, members });
+            Event::RoomInvitation { room, name, from, members, suite } => {
+                return self.hear_waiting(Waiting::Invitation { room, name, from, members, suite });
             }
             Event::FirstSeen { who, authority, .. } => {
                 let words =

@@ -3,7 +3,7 @@
 use identity::Identifier;
 use identity::trust::Fingerprint;
 use jiff::civil::DateTime;
-use messenger_engine::{CallId, Peer, Purpose, RoomId, Seen};
+use messenger_engine::{CallId, Peer, Purpose, RoomId, RoomSuite, Seen};
 
 use super::{App, Pane};
 use crate::contacts::about::About;
@@ -77,7 +77,7 @@ impl Room {
 #[derive(Debug, Clone)]
 pub(crate) enum Waiting {
     Knock { call: CallId, from: Identifier, purpose: Purpose },
-    Invitation { room: RoomId, name: String, from: Identifier, members: Vec<Identifier> },
+    Invitation { room: RoomId, name: String, from: Identifier, members: Vec<Identifier>, suite: RoomSuite },
 }
 
 /// A place in the list on the left.

@@ -6,8 +6,8 @@ use identity::Identifier;
 use identity::card::{ContactCard, Link};
 use jiff::civil::{DateTime, date};
 use messenger_engine::{
-    Audience, CallId, Command, DeliveryState, Event, OwnStatus, PresenceSettings, Purpose, RoomId, Seen, SessionState,
-    Status,
+    Audience, CallId, Command, DeliveryState, Event, OwnStatus, PresenceSettings, Purpose, RoomId, RoomSuite, Seen,
+    SessionState, Status,
 };
 
 use super::list::MAX_WAITING;
@@ -163,7 +163,7 @@ fn commands_are_not_sent_and_slashes_can_be() {
     let mut app = app(&["bob"]);
     assert_eq!(
         typed(&mut app, "/room create picnic"),
-        [Effect::Engine(Command::RoomCreate { name: "picnic".to_owned() })]
+        [Effect::Engine(Command::RoomCreate { name: "picnic".to_owned(), suite: RoomSuite::Hybrid })]
     );
     assert_eq!(typed(&mut app, "/dance"), []);
     assert!(matches!(&app.notice, Some(Notice::Wrong(text)) if text.contains("/dance")));
@@ -367,7 +367,13 @@ fn a_room_from_opening_to_closing() {
 fn an_invitation_accepted_opens_the_room() {
     let mut app = app(&["bob"]);
     app.hear(
-        Event::RoomInvitation { room: ROOM, name: "picnic".to_owned(), from: who("bob"), members: vec![who("bob")] },
+        Event::RoomInvitation {
+            room: ROOM,
+            name: "picnic".to_owned(),
+            from: who("bob"),
+            members: vec![who("bob")],
+            suite: RoomSuite::Hybrid,
+        },
         now(),
     );
     assert_eq!(app.act(Action::Accept, now()), [Effect::Engine(Command::RoomAccept { room: ROOM })]);

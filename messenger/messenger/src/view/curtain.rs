@@ -1,6 +1,6 @@
 //! The curtain: who asks for an answer, and nothing else of theirs, until there is one.
 
-use messenger_engine::Purpose;
+use messenger_engine::{Purpose, RoomSuite};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -9,12 +9,19 @@ use super::theme::Theme;
 use crate::app::Waiting;
 use crate::text::harmless_line;
 
+/// What is said of a classical room.
+pub(crate) const CLASSICAL: &str = "Whoever records this room today and has a quantum computer one day can read it: somebody's program knows no better.";
+
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, waiting: &Waiting, theme: Theme) {
     let mut lines = match waiting {
         Waiting::Knock { from, purpose, .. } => knock(from.as_str(), *purpose, theme),
-        Waiting::Invitation { name, from, members, .. } => {
+        Waiting::Invitation { name, from, members, suite, .. } => {
             let members: Vec<_> = members.iter().map(ToString::to_string).collect();
-            invitation(from.as_str(), &harmless_line(name), &members.join(", "), theme)
+            let mut lines = invitation(from.as_str(), &harmless_line(name), &members.join(", "), theme);
+            if *suite == RoomSuite::Classical {
+                lines.push(Line::styled(CLASSICAL, theme.quiet()));
+            }
+            lines
         }
     };
     lines.push(Line::default());

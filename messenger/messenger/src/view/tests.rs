@@ -9,8 +9,8 @@ use std::path::Path;
 use identity::Identifier;
 use jiff::civil::{DateTime, date};
 use messenger_engine::{
-    Audience, CallId, Command, DeliveryState, Event, Missing, OwnStatus, PresenceSettings, Purpose, RoomId, Seen,
-    SessionState, Side, Status, TextRef,
+    Audience, CallId, Command, DeliveryState, Event, Missing, OwnStatus, PresenceSettings, Purpose, RoomId, RoomSuite,
+    Seen, SessionState, Side, Status, TextRef,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -294,7 +294,13 @@ fn invitation() {
     let mut app = online(&[], SMALL);
     let members = vec![who("bob"), who("carol")];
     app.hear(
-        Event::RoomInvitation { room: RoomId([9; 16]), name: "picnic".to_owned(), from: who("bob"), members },
+        Event::RoomInvitation {
+            room: RoomId([9; 16]),
+            name: "picnic".to_owned(),
+            from: who("bob"),
+            members,
+            suite: RoomSuite::Hybrid,
+        },
         at(12, 0),
     );
     compare("invitation", &app);
@@ -368,6 +374,7 @@ fn hostile_text_is_drawn_harmless() {
         name: "a\nb\x1b[31m".to_owned(),
         from: who("bob"),
         members: Vec::new(),
+        suite: RoomSuite::Hybrid,
     };
     app.hear(hostile, at(12, 0));
     let message = "x\x1b[1m".to_owned();

@@ -6,7 +6,7 @@ use directory_protocol as directory;
 use directory_protocol::{Capabilities, Status};
 
 use super::world::{World, address, last_state, texts};
-use crate::api::{Audience, Command, DeliveryState, Event, MAX_NAMED, OwnStatus, PresenceSettings, Purpose};
+use crate::api::{Audience, Command, DeliveryState, Event, MAX_NAMED, OwnStatus, PresenceSettings, Purpose, RoomSuite};
 use crate::wire::Close;
 
 fn settings(events: &[Event]) -> Vec<PresenceSettings> {
@@ -28,7 +28,7 @@ fn knocks(events: &[Event]) -> usize {
 
 /// Somebody opens another room, and asks somebody in.
 fn invite(world: &mut World, host: &str, guest: &str) {
-    world.command(host, Command::RoomCreate { name: "another".into() });
+    world.command(host, Command::RoomCreate { name: "another".into(), suite: RoomSuite::default() });
     let events = world.events(host);
     let room = events.iter().find_map(|e| if let Event::Room { room, .. } = e { Some(*room) } else { None });
     world.command(host, Command::RoomInvite { room: room.unwrap(), who: address(guest) });

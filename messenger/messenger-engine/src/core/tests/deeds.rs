@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::world::{World, address};
-use crate::api::{CallId, Command, Event, RoomId, TransferId};
+use crate::api::{CallId, Command, Event, RoomId, RoomSuite, TransferId};
 use crate::core::{FetchEnd, ServeEnd};
 
 pub(super) const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
@@ -261,9 +261,11 @@ impl Stage {
             Deed::EndStreams => {
                 self.world.streams_end(&ServeEnd::Sent, &FetchEnd::Done("/tmp/tea".into()));
             }
-            Deed::OpenRoom(host) => self.command(host, Command::RoomCreate { name: "tea".into() }),
+            Deed::OpenRoom(host) => {
+                self.command(host, Command::RoomCreate { name: "tea".into(), suite: RoomSuite::default() })
+            }
             Deed::Gather(host) => {
-                self.command(host, Command::RoomCreate { name: "tea".into() });
+                self.command(host, Command::RoomCreate { name: "tea".into(), suite: RoomSuite::default() });
                 self.listen();
                 for guest in (0..NAMES.len()).filter(|guest| *guest != host) {
                     self.in_room(host, |room| Command::RoomInvite { room, who: address(NAMES[guest]) });

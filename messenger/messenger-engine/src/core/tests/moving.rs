@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::resumption::final_states;
 use super::world::{World, address, last_state, texts};
-use crate::api::{Command, DeliveryState, Event, Side, TextRef};
+use crate::api::{Command, DeliveryState, Event, RoomSuite, Side, TextRef};
 use crate::wire::{TalkFrame, capability};
 
 fn here(id: u64) -> Command {
@@ -94,7 +94,7 @@ fn a_session_that_begins_later_changes_nothing() {
     world.command("bob/phone", here(7));
     world.end("alice", "bob/study");
     // The study goes on with something else: its room.
-    world.command("bob/study", Command::RoomCreate { name: "tea".into() });
+    world.command("bob/study", Command::RoomCreate { name: "tea".into(), suite: RoomSuite::default() });
     let room = world.events("bob/study").into_iter().find_map(|event| match event {
         Event::Room { room, .. } => Some(room),
         _ => None,

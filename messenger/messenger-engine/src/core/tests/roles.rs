@@ -7,7 +7,7 @@ use room_order::Input;
 
 use super::rooms::{last_delivery, leaf, say, view};
 use super::world::{World, address};
-use crate::api::{Command, Event, Role, RoomChange, RoomId};
+use crate::api::{Command, Event, Role, RoomChange, RoomId, RoomSuite};
 use crate::room::{Deed, Group, GroupError, Joining, MyLeaf, Wanted};
 use crate::time::Now;
 use crate::wire::RoomFrame;
@@ -220,9 +220,9 @@ fn a_commit_counts_as_its_authors_role_allows() {
 /// A room of three, with the first as owner and host.
 fn groups(world: &World, leaves: &[MyLeaf; 3], now: Now) -> [Group; 3] {
     let (room, credentials) = (RoomId([7; 16]), world.tables["alice"].clone());
-    let mut groups = vec![Group::create(room, "tea", &leaves[0], &*credentials, now).unwrap()];
+    let mut groups = vec![Group::create(room, ("tea", RoomSuite::Hybrid), &leaves[0], &*credentials, now).unwrap()];
     for guest in &leaves[1..] {
-        let (joining, key_package) = Joining::new(room, guest).unwrap();
+        let (joining, key_package) = Joining::new(room, RoomSuite::Hybrid, guest).unwrap();
         let entering = groups[0].verify_guest(&key_package, guest.device(), &*credentials, now).unwrap();
         let entry = groups[0].make(Wanted::Enter(Box::new(entering)), &leaves[0]).unwrap();
         let welcome = follow(&mut groups, 0, entry.id, &*credentials, now).unwrap();
@@ -264,7 +264,7 @@ fn into_a_locked_room_comes_nobody_new_and_who_was_lost_does() {
     assert_eq!(errors(&world.events("alice")), ["the room is locked"]);
     // A program that keeps no rules lets him in: no member follows.
     let (dave, alice, now) = (leaf("dave"), leaf("alice"), world.now());
-    let (_, key_package) = Joining::new(room, &dave).unwrap();
+    let (_, key_package) = Joining::new(room, RoomSuite::Hybrid, &dave).unwrap();
     let credentials = world.tables["alice"].clone();
     let group = &mut world.core("alice").inside(room).unwrap().group;
     let guest = group.verify_guest(&key_package, dave.device(), &*credentials, now).unwrap();
@@ -396,9 +396,9 @@ fn a_change_that_the_host_does_not_take_up_is_given_up_with_a_word() {
 fn rooms_of_former_versions_are_declined_with_the_reason() {
     let mut world = World::of(&["alice", "bob"]);
     world.send("alice", "bob", "hello", 1);
-    for (version, reason) in [(None, "former version"), (Some(1), "former version"), (Some(3), "later version")] {
+    for (version, reason) in [(None, "former version"), (Some(2), "former version"), (Some(4), "later version")] {
         world.forget_all();
-        let suite = crate::room::SUITE.into();
+        let suite = RoomSuite::Hybrid.number();
         let invite = RoomFrame::Invite { room: [9; 16], name: "tea".into(), suite, members: Vec::new(), version };
         world.inject("alice", "bob", invite);
         assert!(world.events("bob").is_empty(), "nobody is asked");

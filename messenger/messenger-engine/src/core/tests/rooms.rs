@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::world::{World, address, room_texts};
-use crate::api::{Command, Event, RoomId};
-use crate::room::{DeviceKey, Group, Joining, MyLeaf, Wanted, sign};
+use crate::api::{Command, Event, RoomId, RoomSuite};
+use crate::room::{DeviceKey, Group, Joining, MyLeaf, ROOM_VERSION, Wanted, sign};
 use crate::time::Now;
 use crate::wire::{Acknowledged, Channel, QuotedAck, RoomFrame, TalkFrame, decode};
 
@@ -106,8 +106,8 @@ fn a_removed_members_keys_open_nothing_that_follows() {
     let credentials = world.tables["alice"].clone();
     let (alice, bob) = (leaf("alice"), leaf("bob"));
     let room = RoomId([7; 16]);
-    let mut host = Group::create(room, "tea", &alice, &*credentials, now).unwrap();
-    let (joining, key_package) = Joining::new(room, &bob).unwrap();
+    let mut host = Group::create(room, ("tea", RoomSuite::Hybrid), &alice, &*credentials, now).unwrap();
+    let (joining, key_package) = Joining::new(room, RoomSuite::Hybrid, &bob).unwrap();
     let guest = host.verify_guest(&key_package, bob.device(), &*credentials, now).unwrap();
     let entry = host.make(Wanted::Enter(Box::new(guest)), &alice).unwrap();
     let welcome = host.merge(entry.id, now).unwrap().welcome.unwrap().1;
@@ -138,9 +138,9 @@ fn texts_of_a_past_epoch_are_opened_for_ten_seconds() {
     let at = |seconds| Now { instant: began.instant + Duration::from_secs(seconds), ..began };
     let (alice, bob, carol) = (leaf("alice"), leaf("bob"), leaf("carol"));
     let room = RoomId([7; 16]);
-    let mut host = Group::create(room, "tea", &alice, &*credentials, began).unwrap();
+    let mut host = Group::create(room, ("tea", RoomSuite::Hybrid), &alice, &*credentials, began).unwrap();
     let enter = |host: &mut Group, guest: &MyLeaf, now| {
-        let (joining, key_package) = Joining::new(room, guest).unwrap();
+        let (joining, key_package) = Joining::new(room, RoomSuite::Hybrid, guest).unwrap();
         let entering = host.verify_guest(&key_package, guest.device(), &*credentials, now).unwrap();
         let entry = host.make(Wanted::Enter(Box::new(entering)), &alice).unwrap();
         let welcome = host.merge(entry.id, now).unwrap().welcome.unwrap().1;
@@ -168,12 +168,63 @@ fn a_leaf_whose_key_is_not_the_certificates_is_refused() {
     let key = |byte| ed25519_dalek::SigningKey::from_bytes(&[byte; 32]);
     let device = |byte| DeviceKey(key(byte).verifying_key().to_bytes());
     let alice = MyLeaf::new(super::world::certificate("alice@example.org", &device(1)), key(1));
-    let host = Group::create(RoomId([7; 16]), "tea", &alice, &*credentials, now).unwrap();
+    let host = Group::create(RoomId([7; 16]), ("tea", RoomSuite::Hybrid), &alice, &*credentials, now).unwrap();
     // Mallory signs with her own key under bob's certificate.
     let mallory = MyLeaf::new(super::world::certificate("bob@example.org", &device(2)), key(3));
-    let (_, key_package) = Joining::new(RoomId([7; 16]), &mallory).unwrap();
+    let (_, key_package) = Joining::new(RoomId([7; 16]), RoomSuite::Hybrid, &mallory).unwrap();
     let refused = host.verify_guest(&key_package, device(3), &*credentials, now).err().unwrap();
     assert!(refused.to_string().contains("the certificate's key"), "{refused}");
+}
+
+/// Of the suite of an invitation nobody is led away: a key package serves one.
+#[test]
+fn a_rooms_suite_is_that_of_its_invitation() {
+    let world = World::of(&["alice"]);
+    let (now, credentials) = (world.now(), world.tables["alice"].clone());
+    let (alice, bob, room) = (leaf("alice"), leaf("bob"), RoomId([7; 16]));
+    let (hybrid, classical) = (RoomSuite::Hybrid, RoomSuite::Classical);
+    for (made_with, asked_for) in [(hybrid, classical), (classical, hybrid)] {
+        let host = Group::create(room, ("tea", made_with), &alice, &*credentials, now).unwrap();
+        let (_, key_package) = Joining::new(room, asked_for, &bob).unwrap();
+        let refused = host.verify_guest(&key_package, bob.device(), &*credentials, now).err().unwrap();
+        assert!(refused.to_string().contains("a KeyPackage for the room's suite"), "{refused}");
+    }
+    let mut host = Group::create(room, ("tea", classical), &alice, &*credentials, now).unwrap();
+    let (joining, key_package) = Joining::new(room, classical, &bob).unwrap();
+    let guest = host.verify_guest(&key_package, bob.device(), &*credentials, now).unwrap();
+    let entry = host.make(Wanted::Enter(Box::new(guest)), &alice).unwrap();
+    let welcome = host.merge(entry.id, now).unwrap().welcome.unwrap().1;
+    // Asked into the other kind, she does not come by this welcome.
+    let (other, _) = Joining::new(room, hybrid, &bob).unwrap();
+    assert!(other.enter((&welcome, entry.id), alice.device(), &*credentials, now).is_err());
+    let member = joining.enter((&welcome, entry.id), alice.device(), &*credentials, now).unwrap();
+    assert_eq!((member.suite(), member.code()), (classical.number(), host.code()));
+}
+
+#[test]
+fn a_classical_room_is_said_to_be_one_and_another_suite_is_declined() {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.room_of(RoomSuite::Classical, &["alice", "bob", "carol"]);
+    for name in ["bob", "carol"] {
+        let events = world.events(name);
+        let asked = |event: &Event| matches!(event, Event::RoomInvitation { suite: RoomSuite::Classical, .. });
+        assert!(events.iter().any(asked), "{events:?}");
+        let told = |event: &Event| matches!(event, Event::Room { suite, .. } if suite == "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519");
+        assert!(events.iter().any(told), "{events:?}");
+    }
+    say(&mut world, "bob", room, "hello");
+    assert_eq!(last_delivery(&world.events("bob")), (2, vec![]));
+    // P-256: a leaf's key is none of its.
+    let (name, members) = ("tea".into(), Vec::new());
+    world.inject(
+        "alice",
+        "bob",
+        RoomFrame::Invite { room: [9; 16], name, suite: 2, members, version: Some(ROOM_VERSION) },
+    );
+    let RoomFrame::Decline { reason, .. } = tapped(&world, |frame| matches!(frame, RoomFrame::Decline { .. })) else {
+        unreachable!()
+    };
+    assert!(reason.contains("does not speak the room's suite"), "{reason}");
 }
 
 #[test]
@@ -255,10 +306,15 @@ fn one_device_cannot_fill_the_rooms_of_another() {
     let mut world = World::of(&["alice", "mallory"]);
     world.send("mallory", "alice", "hello", 1);
     world.forget_events();
-    let suite = crate::room::SUITE.into();
+    let suite = RoomSuite::Hybrid.number();
     for room in 0..100 {
-        let invite =
-            RoomFrame::Invite { room: [room; 16], name: "spam".into(), suite, members: vec![], version: Some(2) };
+        let invite = RoomFrame::Invite {
+            room: [room; 16],
+            name: "spam".into(),
+            suite,
+            members: vec![],
+            version: Some(ROOM_VERSION),
+        };
         world.inject("mallory", "alice", invite);
     }
     let asked = world.events("alice").iter().filter(|e| matches!(e, Event::RoomInvitation { .. })).count();

@@ -15,7 +15,7 @@ use directory_protocol::{Announcement, Role};
 use ed25519_dalek::SigningKey;
 use identity::{Identifier, UnixTime};
 
-use crate::api::{CallId, Command, Event, PresenceSettings, RoomId};
+use crate::api::{CallId, Command, Event, PresenceSettings, RoomId, RoomSuite};
 use crate::core::{Action, Alarm, ConnectionId, Core, Loss, Me, Meeting, NotReached, Presenting, Receipt};
 use crate::events::Told;
 use crate::punch::Obstacle;
@@ -431,8 +431,13 @@ impl World {
 
     /// Opens a room with the first as host and everybody in it.
     pub(super) fn room(&mut self, names: &[&str]) -> RoomId {
+        self.room_of(RoomSuite::default(), names)
+    }
+
+    /// The same, made with this suite.
+    pub(super) fn room_of(&mut self, suite: RoomSuite, names: &[&str]) -> RoomId {
         let (host, guests) = names.split_first().unwrap();
-        self.command(host, Command::RoomCreate { name: "tea".into() });
+        self.command(host, Command::RoomCreate { name: "tea".into(), suite });
         let room = self
             .events(host)
             .iter()

@@ -1,7 +1,7 @@
 //! What happened, as whole sentences: for ears and for lines, without signs that mean something by their place.
 
 use jiff::civil::DateTime;
-use messenger_engine::{DeliveryState, Event, Missing, Purpose, SessionState, Side};
+use messenger_engine::{DeliveryState, Event, Missing, Purpose, RoomSuite, SessionState, Side};
 
 use super::files;
 use crate::app::conversation::{Conversation, Line};
@@ -43,10 +43,14 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
             };
             one(format!("{from} knocks and would like {what}. /accept or /decline; until then they learn nothing."))
         }
-        Event::RoomInvitation { name, from, members, .. } => {
+        Event::RoomInvitation { name, from, members, suite, .. } => {
             let members: Vec<_> = members.iter().map(ToString::to_string).collect();
             let (name, members) = (harmless_line(name), members.join(", "));
-            one(format!("{from} invites you into the room {name}, where {members} are. /accept or /decline."))
+            let classical =
+                if *suite == RoomSuite::Classical { format!(" {}", view::CLASSICAL) } else { String::new() };
+            one(format!(
+                "{from} invites you into the room {name}, where {members} are.{classical} /accept or /decline."
+            ))
         }
         Event::FirstSeen { who, authority, .. } => {
             let authority = harmless_line(authority);

@@ -1,0 +1,92 @@
+//! Somebody whose MLS is not ours: npm's `ts-mls` is in a room of real engines (docs/spec/rooms.md, section 9).
+//!
+//! It runs in Node.js, below the build directory, as pinned in `package-lock.json`. Where there is no Node.js, or the packages
+//! cannot be had, the test says so and passes.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod guest;
+mod links;
+mod member;
+mod program;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::io::Write as _;
+
+use messenger_engine::{Command, Event, RoomId, RoomSuite};
+
+use guest::Guest;
+use program::Program;
+use support::{Someone, Town, identifier};
+
+/// What a room of Mona's friends is for the test: the same in every member's eyes, or it fails.
+async fn agree(alice: &mut Someone, mona: &mut Guest, members: usize) {
+    let (_, epoch, code) = alice.in_room_of(members).await;
+    let group = mona.next_epoch().await;
+    assert_eq!((group.epoch, group.code(), group.members.len()), (epoch, code, members));
+}
+
+/// Each of them says something, and it is on the devices of all others.
+async fn talk(engines: &mut [&mut Someone], mona: &mut Guest, room: RoomId) {
+    let others = engines.len();
+    for index in 0..others {
+        let text = format!("{} says this", engines[index].name);
+        engines[index].do_it(Command::RoomSend { room, text: text.clone(), id: None }).await;
+        assert_eq!(mona.hears().await, text);
+        assert!(engines[index].delivered_to(others).await.contains(&identifier("mona")));
+        for (other, engine) in engines.iter_mut().enumerate().filter(|(other, _)| *other != index) {
+            assert_eq!(engine.hears_in_room().await.1, text, "{other}");
+        }
+    }
+    mona.say("Mona says this");
+    for engine in engines {
+        assert_eq!(engine.hears_in_room().await, (identifier("mona"), "Mona says this".to_owned()));
+    }
+    mona.is_acknowledged_by(others).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_implementation_enters_a_room_talks_in_it_and_follows_its_changes() {
+    let program = match Program::start() {
+        Ok(program) => program,
+        Err(why) => {
+            writeln!(std::io::stderr(), "SKIPPED: ts-mls is in no room: {why}").unwrap();
+            return;
+        }
+    };
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &["bob", "mona"]).await;
+    let mut bob = town.person("bob", &["alice"]).await;
+    alice.sees("bob", true).await;
+    let mut mona = Guest::meets(&mut alice, town.puppet("mona").await, program).await;
+    alice.do_it(Command::RoomCreate { name: "tea".into(), suite: RoomSuite::Classical }).await;
+    let (room, ..) = alice.in_room_of(1).await;
+
+    // By a welcome: two know each other's epoch, and talk in it.
+    alice.do_it(Command::RoomInvite { room, who: identifier("mona").to_string() }).await;
+    agree(&mut alice, &mut mona, 2).await;
+    talk(&mut [&mut alice], &mut mona, room).await;
+
+    // A commit that lets somebody in, who calls her as members do.
+    bob.enter(&alice, room).await;
+    mona.is_called().await;
+    agree(&mut alice, &mut mona, 3).await;
+    bob.in_room_of(3).await;
+    talk(&mut [&mut alice, &mut bob], &mut mona, room).await;
+
+    // One that changes the group's context alone.
+    alice.do_it(Command::RoomTopic { room, topic: "oolong".into() }).await;
+    agree(&mut alice, &mut mona, 3).await;
+    assert!(mona.standing().windows(6).any(|bytes| bytes == b"oolong"));
+
+    // One that removes somebody, so that it has a path of new keys, which bob does not get.
+    bob.do_it(Command::RoomLeave { room }).await;
+    agree(&mut alice, &mut mona, 2).await;
+    talk(&mut [&mut alice], &mut mona, room).await;
+
+    // And one that removes her.
+    alice.do_it(Command::RoomRemove { room, who: identifier("mona").to_string() }).await;
+    alice.wait("her end", |event| matches!(event, Event::RoomLeft { .. }).then_some(())).await;
+    assert!(mona.next_epoch().await.removed);
+}
