@@ -80,6 +80,11 @@ fn compared(members: usize, scale: Scale, of: impl Fn(&Spent) -> f64) -> Pair {
     if members == MAX_MEMBERS { pair.noted(LARGEST.to_owned()) } else { pair }
 }
 
+/// The machine was too busy for it.
+fn not_measured(why: &str) -> Pair {
+    Pair::new(f64::NAN, f64::NAN).noted(format!("not measured: {why}"))
+}
+
 pub(crate) fn add_10(_: &Runtime, scale: Scale) -> Pair {
     compared(10, scale, |spent| spent.add)
 }

@@ -10,9 +10,9 @@ use identity::{UnixTime, testing::Authority};
 use messenger_engine::Command;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use super::Device;
 use super::bare::Bare;
-use super::town::Town;
+use super::town::{Town, Waited};
+use super::{Device, not_measured};
 use crate::measure::{Pair, Scale, median};
 
 /// So many are in the room at first.
@@ -44,11 +44,15 @@ fn measured(runtime: &Runtime, scale: Scale, how: Lost) -> Pair {
     for _ in 0..scale.factor {
         let threads: Vec<Runtime> = (0..MEMBERS).map(|_| thread()).collect();
         let handles: Vec<Handle> = threads.iter().map(|thread| thread.handle().clone()).collect();
-        runtime.block_on(one_room(&handles, how, &mut times));
+        // What was measured before something did not happen in time counts.
+        let played = runtime.block_on(one_room(&handles, how, &mut times));
         threads.into_iter().for_each(Runtime::shutdown_background);
+        if let Err(why) = played {
+            eprintln!("bench: {why}");
+        }
     }
     times.sort_by(f64::total_cmp);
-    let (first, last) = (times[0], times[times.len() - 1]);
+    let [first, .., last] = times[..] else { return not_measured("a host was not replaced") };
     let note = format!(
         "{first:.0} to {last:.0}; the baseline is the commit alone, by openmls at all members one after another"
     );
@@ -59,10 +63,10 @@ fn thread() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime needs only threads")
 }
 
-async fn one_room(threads: &[Handle], how: Lost, times: &mut Vec<f64>) {
-    let mut town = Town::new(&threads[0]).await;
+async fn one_room(threads: &[Handle], how: Lost, times: &mut Vec<f64>) -> Waited<()> {
+    let mut town = Town::new(&threads[0]).await?;
     for (number, thread) in threads.iter().enumerate().skip(1) {
-        town.grow(number + 1, thread).await;
+        town.grow(number + 1, thread).await?;
     }
     let mut host = town.host();
     let mut standing = Vec::new();
@@ -80,10 +84,11 @@ async fn one_room(threads: &[Handle], how: Lost, times: &mut Vec<f64>) {
             }
         };
         town.forget(host);
-        let (at, next) = town.agree().await;
+        let (at, next) = town.agree().await?;
         times.push((at - began).as_secs_f64() * 1e3);
         host = next;
     }
+    Ok(())
 }
 
 /// The thread on which an engine runs does nothing more until what is returned is dropped.

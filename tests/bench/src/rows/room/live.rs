@@ -1,14 +1,15 @@
 //! Rooms as people meet them: whole engines, connections and a directory, by the clock on the wall.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use messenger_engine::{Command, Event, room::MAX_MEMBERS};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 
 use super::super::message::TEXT;
 use super::bare::Bare;
-use super::town::{Entry, Told, Town};
-use super::{Device, LARGEST};
+use super::town::{Entry, Told, Town, Waited};
+use super::{Device, LARGEST, not_measured};
 use crate::measure::{Pair, Part, Scale, median, paired};
 
 /// In rooms of these sizes, she among them, somebody enters.
@@ -24,34 +25,41 @@ const TEXTS: usize = 40;
 /// Milliseconds from somebody's word that she enters until she is in, in the largest room; for smaller ones beside it. It is
 /// somebody else each time, whom nobody has met but the host.
 pub(crate) fn join(runtime: &Runtime, scale: Scale) -> Pair {
-    let mut parts = Vec::new();
-    let mut pair = Pair::new(f64::NAN, f64::NAN);
-    runtime.block_on(async {
-        let mut town = Town::new(runtime.handle()).await;
-        for size in SIZES {
-            town.grow(size - 1, runtime.handle()).await;
-            let mut entries = Vec::new();
-            for _ in 0..ENTRIES * scale.factor {
-                let guest = town.come(runtime.handle()).await;
-                entries.push(town.enter(guest).await);
-                town.leave(guest).await;
-            }
-            let times = entries.len() as f64;
-            let part = |name: &str, of: fn(&Entry) -> Duration| {
-                let figure = median(entries.iter().map(|entry| of(entry).as_secs_f64() * 1e3).collect());
-                Part { name: format!("{size} members: {name}"), figure, unit: "ms", times }
-            };
-            pair.figure = part("", |entry| entry.inside).figure;
-            parts.extend([
-                part("until she is in", |entry| entry.inside),
-                part("until all others know", |entry| entry.known),
-                part("until all have her first text", |entry| entry.heard),
-            ]);
-        }
-        pair.baseline = bare(&town, ENTRIES * scale.factor);
-    });
+    let measured = runtime.block_on(entries(runtime.handle(), ENTRIES * scale.factor));
+    let (pair, parts) = match measured {
+        Ok(measured) => measured,
+        Err(why) => return not_measured(&why),
+    };
     let note = format!("the baseline is openmls for all members, one after another, without a network; {LARGEST}");
     Pair { parts, ..pair }.noted(note)
+}
+
+async fn entries(runtime: &Handle, times: usize) -> Waited<(Pair, Vec<Part>)> {
+    let (mut town, mut parts, mut figure) = (Town::new(runtime).await?, Vec::new(), f64::NAN);
+    for size in SIZES {
+        town.grow(size - 1, runtime).await?;
+        let mut entries = Vec::new();
+        for _ in 0..times {
+            let guest = town.come(runtime).await?;
+            entries.push(town.enter(guest).await?);
+            town.leave(guest).await?;
+        }
+        let p50 =
+            |of: fn(&Entry) -> Duration| median(entries.iter().map(|entry| of(entry).as_secs_f64() * 1e3).collect());
+        let part = |name: &str, figure| Part {
+            name: format!("{size} members: {name}"),
+            figure,
+            unit: "ms",
+            times: times as f64,
+        };
+        figure = p50(|entry| entry.inside);
+        parts.extend([
+            part("until she is in", figure),
+            part("until all others know", p50(|entry| entry.known)),
+            part("until all have her first text", p50(|entry| entry.heard)),
+        ]);
+    }
+    Ok((Pair::new(figure, bare(&town, times)), parts))
 }
 
 /// Milliseconds for an entry by openmls, at all members one after another.
@@ -72,45 +80,54 @@ fn bare(town: &Town, entries: usize) -> f64 {
 /// Microseconds from somebody's word until another member is shown it, beside the same with one person alone, at the same
 /// devices. All of them share this machine's processors, and each opens the text for itself.
 pub(crate) fn message(runtime: &Runtime, scale: Scale) -> Pair {
-    let town = runtime.block_on(async {
-        let mut town = Town::new(runtime.handle()).await;
-        town.grow(TALKING, runtime.handle()).await;
-        acquaint(&mut town).await;
-        town
-    });
-    let town = std::cell::RefCell::new(town);
+    let town = match runtime.block_on(talkers(runtime.handle())) {
+        Ok(town) => RefCell::new(town),
+        Err(why) => return not_measured(&why),
+    };
     let mut acknowledged = [Vec::new(), Vec::new()];
     let [by_all, by_one] = acknowledged.each_mut();
     let pair = paired(
         ROUNDS * scale.factor,
-        || runtime.block_on(said(&mut town.borrow_mut(), true, by_all)),
-        || runtime.block_on(said(&mut town.borrow_mut(), false, by_one)),
+        || told(runtime.block_on(said(&mut town.borrow_mut(), true, by_all))),
+        || told(runtime.block_on(said(&mut town.borrow_mut(), false, by_one))),
     );
-    let [all, one] = acknowledged.map(median);
+    let [all, one] = acknowledged.map(|times| if times.is_empty() { f64::NAN } else { median(times) });
     let others = TALKING - 1;
     pair.noted(format!(
         "all {others} had acknowledged it after {all:.0} µs, the one after {one:.0}; on this one machine"
     ))
 }
 
-/// Who speaks is a contact of the host, who would be asked whether to talk to her otherwise, and they have talked.
-async fn acquaint(town: &mut Town) {
+/// A run in which something did not happen in time has no figure.
+fn told(run: Waited<f64>) -> f64 {
+    run.unwrap_or_else(|why| {
+        eprintln!("bench: {why}");
+        f64::NAN
+    })
+}
+
+/// A room whose last member, who speaks, is a contact of the host, who would be asked whether to talk to her otherwise; they
+/// have talked.
+async fn talkers(runtime: &Handle) -> Waited<Town> {
+    let mut town = Town::new(runtime).await?;
+    town.grow(TALKING, runtime).await?;
     let everybody = town.everybody();
-    let [host, .., speaker] = everybody[..] else { return };
+    let [host, .., speaker] = everybody[..] else { return Err("expected two people, found fewer".to_owned()) };
     let speaker = town.who(speaker).clone();
     town.command(host, Command::AddContact { who: speaker.to_string() }).await;
     let seen = |told: &Told| match &told.event {
         Event::Presence { who, online: true, .. } if told.who == host && *who == speaker => Some(()),
         _ => None,
     };
-    town.until("the speaker's presence", seen).await;
-    said(town, false, &mut Vec::new()).await;
+    town.until("the speaker's presence", seen).await?;
+    said(&mut town, false, &mut Vec::new()).await?;
+    Ok(town)
 }
 
 /// The median over texts and those who are shown them. When all had acknowledged each is put beside it.
-async fn said(town: &mut Town, in_room: bool, acknowledged: &mut Vec<f64>) -> f64 {
+async fn said(town: &mut Town, in_room: bool, acknowledged: &mut Vec<f64>) -> Waited<f64> {
     let everybody = town.everybody();
-    let [host, .., speaker] = everybody[..] else { return f64::NAN };
+    let [host, .., speaker] = everybody[..] else { return Err("expected two people, found fewer".to_owned()) };
     let others = if in_room { everybody.len() - 1 } else { 1 };
     let mut shown = Vec::with_capacity(TEXTS * others);
     for _ in 0..TEXTS {
@@ -126,14 +143,16 @@ async fn said(town: &mut Town, in_room: bool, acknowledged: &mut Vec<f64>) -> f6
         }
         let (mut left, mut done) = (others, false);
         while left > 0 || !done {
-            let Told { at, event, .. } = town.next().await;
+            let Told { at, event, .. } = town.next().await?;
             match event {
                 Event::RoomMessage { .. } | Event::Message { .. } => {
                     shown.push(micros(at));
                     left -= 1;
                 }
                 Event::RoomMessageState { delivered, missing, .. } => {
-                    assert!(missing.is_empty(), "a text was not delivered: {:?}", missing[0].reason);
+                    if let Some(missing) = missing.first() {
+                        return Err(format!("a text did not reach {}: {}", missing.who, missing.reason));
+                    }
                     done = delivered.len() == others;
                     acknowledged.extend(done.then(|| micros(at)));
                 }
@@ -145,5 +164,5 @@ async fn said(town: &mut Town, in_room: bool, acknowledged: &mut Vec<f64>) -> f6
             }
         }
     }
-    median(shown)
+    Ok(median(shown))
 }
