@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use identity::trust::Trust;
 use identity::{CertificateDer, UnixTime, testing::Authority, verify::verify_person};
-use messenger_engine::room::SUITE;
 use openmls::prelude::tls_codec::{Deserialize as _, Serialize as _, VLBytes};
 use openmls::prelude::{
-    Capabilities, Credential, CredentialType, CredentialWithKey, Extension, Extensions, KeyPackage, LeafNodeIndex,
-    MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut,
+    Capabilities, Ciphersuite, Credential, CredentialType, CredentialWithKey, Extension, Extensions, KeyPackage,
+    LeafNodeIndex, MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut,
     OpenMlsProvider as _, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, ProcessedMessageContent, ProtocolMessage,
     ProtocolVersion, RequiredCapabilitiesExtension, SenderRatchetConfiguration, SignatureScheme, StagedWelcome,
 };
@@ -21,6 +20,9 @@ use std::sync::Arc;
 use super::super::message::TEXT;
 use super::{Device, Spent, TEXTS};
 use crate::measure::thread_cpu;
+
+/// As rooms are made unless somebody wants another.
+const SUITE: Ciphersuite = Ciphersuite::MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519;
 
 impl Signer for Device {
     fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, SignerError> {
@@ -35,8 +37,7 @@ impl Signer for Device {
 impl Device {
     /// RFC 9420 section 5.3, with the leaf certificate alone, as in our rooms.
     fn credential(&self) -> CredentialWithKey {
-        let content =
-            vec![VLBytes::from(self.chain[0].to_vec())].tls_serialize_detached().expect("a certificate is short");
+        let content = VLBytes::from(self.chain[0].to_vec()).tls_serialize_detached().expect("a certificate is short");
         CredentialWithKey {
             credential: Credential::new(CredentialType::X509, content),
             signature_key: self.key.verifying_key().to_bytes().to_vec().into(),

@@ -15,7 +15,7 @@ use messenger_engine::room::{
 use messenger_engine::session::Exported;
 use messenger_engine::time::Now;
 use messenger_engine::wire::{Channel, MailChain, decode};
-use messenger_engine::{CallId, Command, Event, PresenceSettings, RoomId};
+use messenger_engine::{CallId, Command, Event, PresenceSettings, RoomId, RoomSuite};
 use rustls_pki_types::CertificateDer;
 use sha2::{Digest as _, Sha256};
 
@@ -77,7 +77,7 @@ impl Cores {
         };
         let mut devices = devices.into_iter();
         cores.come(devices.next().expect("a room has a member"));
-        cores.command(0, Command::RoomCreate { name: "tea".to_owned() });
+        cores.command(0, Command::RoomCreate { name: "tea".to_owned(), suite: RoomSuite::default() });
         for device in devices {
             let guest = cores.come(device);
             cores.enter(guest);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use identity::{Identifier, UnixTime, testing::Authority};
-use messenger_engine::{Command, DirectoryAddress, Engine, Event, RoomId};
+use messenger_engine::{Command, DirectoryAddress, Engine, Event, RoomId, RoomSuite};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -55,7 +55,7 @@ impl Town {
         let (people, room, _stop) = (BTreeMap::new(), RoomId([0; 16]), stop.drop_guard());
         let mut town = Self { authority, directory, people, next: 0, room, tell, told, _stop };
         let host = town.come(runtime).await?;
-        town.command(host, Command::RoomCreate { name: "tea".to_owned() }).await;
+        town.command(host, Command::RoomCreate { name: "tea".to_owned(), suite: RoomSuite::default() }).await;
         town.room = town
             .until("a room", |told| match told.event {
                 Event::Room { room, .. } => Some(room),
