@@ -85,7 +85,7 @@ while [ $# -gt 0 ]; do
 done
 STANDS_IN
     chmod +x "$compiler"
-    export "CC_$name=$compiler" "CXX_$name=$compiler" "AR_$name=ar" "RANLIB_$name=true"
+    export "CC_$name=$compiler" "CXX_$name=$compiler" "AR_$name=true" "RANLIB_$name=true"
 }
 
 # What went wrong first, in a line.

@@ -135,7 +135,7 @@ fn the_screens_have_pictures() {
             picture(&terminal, &name.replace("conversation", "help"), size, ground, &["Ctrl-P"]);
             terminal.press(&["Escape"]).unwrap();
             // With the next key right behind it, it would be one of Alt's.
-            terminal.await_screen("no help", |screen| !screen.contains("Ctrl-P")).unwrap();
+            terminal.await_screen("no help", |screen| !screen.contains("╭ Help ")).unwrap();
         }
         terminal.press(&["C-q"]).unwrap();
         terminal.await_text("would be lost").unwrap();

@@ -192,7 +192,8 @@ impl Device {
                 }
             }
             (RoomFrame::Go { head, commit, acks }, Some(member)) => {
-                if member.told_to_go(&head, &commit, &acks) {
+                let followed = member.told_to_go(&head, &commit, &acks);
+                if followed {
                     self.arrived(links).await;
                 }
             }
