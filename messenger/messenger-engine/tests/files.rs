@@ -278,11 +278,14 @@ async fn many_at_once_arrive_while_texts_go() {
         let path = table.file(&format!("tea{number}"), &vec![number; 2 * MEGABYTE]);
         table.offer(&path, transfer(number)).await;
     }
-    for number in 1..=10 {
+    for number in large.clone() {
         table.accept(transfer(number)).await;
     }
     for number in large.clone() {
         has(&mut table.bob, transfer(number), 1).await;
+    }
+    for number in small.clone() {
+        table.accept(transfer(number)).await;
     }
     for id in 1..=50 {
         table.alice.send("bob", "and meanwhile?", id).await;

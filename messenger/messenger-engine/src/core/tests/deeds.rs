@@ -262,7 +262,7 @@ impl Stage {
                 self.world.streams_end(&ServeEnd::Sent, &FetchEnd::Done("/tmp/tea".into()));
             }
             Deed::OpenRoom(host) => {
-                self.command(host, Command::RoomCreate { name: "tea".into(), suite: RoomSuite::default() })
+                self.command(host, Command::RoomCreate { name: "tea".into(), suite: RoomSuite::default() });
             }
             Deed::Gather(host) => {
                 self.command(host, Command::RoomCreate { name: "tea".into(), suite: RoomSuite::default() });
