@@ -128,6 +128,8 @@ struct Inner {
     state: Arc<State>,
     storage: Arc<dyn Storage>,
     stop: CancellationToken,
+    /// The worker takes nothing any more.
+    ended: CancellationToken,
     worker: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -187,9 +189,13 @@ impl Sequencer {
         let log = commit::Log { storage: Arc::clone(&storage), prover, origin: origin.to_owned(), signer, writer };
         let worker = worker::Worker::start(log, cosigners, recovered, Arc::clone(&state), pace).await?;
         let (queue, submissions) = mpsc::channel(QUEUE);
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(worker.run(submissions, stop.clone()));
-        Ok(Self { inner: Arc::new(Inner { queue, state, storage, stop, worker: Mutex::new(Some(task)) }) })
+        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
+        let (working, ending) = (worker.run(submissions, stop.clone()), ended.clone().drop_guard());
+        let task = tokio::spawn(async move {
+            working.await;
+            drop(ending);
+        });
+        Ok(Self { inner: Arc::new(Inner { queue, state, storage, stop, ended, worker: Mutex::new(Some(task)) }) })
     }
 
     /// The newest published checkpoint: signed, cosigned by the quorum.
@@ -265,9 +271,17 @@ impl Sequencer {
             place.send(Submission { entry, answer });
             answers.push(answered);
         }
-        match timeout(PATIENCE, try_join_all(answers)).await {
-            Ok(Ok(answers)) => answers.into_iter().collect(),
-            Ok(Err(_dropped)) => Err(self.stopped()),
+        let answered = async {
+            tokio::select! {
+                biased;
+                answers = try_join_all(answers) => answers.ok(),
+                // What came in the very moment in which the log ended is read by nobody.
+                () = self.inner.ended.cancelled() => None,
+            }
+        };
+        match timeout(PATIENCE, answered).await {
+            Ok(Some(answers)) => answers.into_iter().collect(),
+            Ok(None) => Err(self.stopped()),
             Err(_elapsed) => {
                 let reason = self.trouble().unwrap_or_else(|| "the log is overloaded".to_owned());
                 Err(SubmitError::Delayed { reason })

@@ -121,6 +121,8 @@ impl Worker {
     /// Works until it is told to stop, no handle is left, or it must not go on.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Submission>, stop: CancellationToken) {
         let _why = self.work(&mut queue, &stop).await;
+        // Whoever has come meanwhile learns it now, and does not wait until witnesses are heard or their time is over.
+        drop(queue);
         self.cosigners.shut_down().await;
     }
 
