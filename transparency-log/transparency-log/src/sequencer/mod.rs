@@ -358,3 +358,33 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|failed| Err(io::Error::other(failed)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::MemoryStorage;
+
+    /// What is put into a queue in the moment in which its reader goes stays there: here a reader that never looks.
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_reads_any_more_is_answered_when_the_log_halts() {
+        let (queue, _unread) = mpsc::channel(QUEUE);
+        let inner = Inner {
+            queue,
+            state: Arc::default(),
+            storage: Arc::new(MemoryStorage::new()),
+            stop: CancellationToken::new(),
+            ended: CancellationToken::new(),
+            worker: Mutex::new(None),
+        };
+        let log = Sequencer { inner: Arc::new(inner) };
+        let submitted = tokio::spawn({
+            let log = log.clone();
+            async move { log.submit(Entry::Object { kind: ObjectKind::Crl, hash: [7; 32] }.encode()).await }
+        });
+        tokio::task::yield_now().await;
+        log.inner.state.halted.set("another writer".to_owned()).unwrap();
+        log.inner.ended.cancel();
+        let answered = submitted.await.unwrap();
+        assert!(matches!(&answered, Err(SubmitError::Halted { reason }) if reason == "another writer"), "{answered:?}");
+    }
+}
