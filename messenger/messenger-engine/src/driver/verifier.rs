@@ -7,18 +7,17 @@ use identity::UnixTime;
 use identity::certificate::Certificate;
 use identity::rules::Rule;
 use identity::tls::{PersonVerifier, shown_chain};
-use identity::trust::{Fingerprint, Trust};
+use identity::trust::Trust;
 use identity::verify::{VerifyError, verify_mail};
 use quinn::Connection;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{DigitallySignedStruct, SignatureScheme};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use super::Happening;
 use crate::core::Introduction;
-use crate::room::{AnotherAuthority, Authority, Credentials, DeviceKey, Facts, MailFacts, Person};
+use crate::room::{AnotherAuthority, Authority, Credentials, MailFacts, Person};
 use crate::time::Now;
 use crate::wire::MailChain;
 
@@ -41,25 +40,7 @@ impl Verifier {
 
     /// The person a chain speaks for.
     pub(super) fn person(&self, chain: &[CertificateDer<'static>], now: UnixTime) -> Result<Person, String> {
-        let verified = self.tls.person(chain, now).map_err(|error| error.to_string())?;
-        Ok(Person {
-            identifier: verified.identifier().clone(),
-            device: DeviceKey(*verified.device_key()),
-            not_after: verified.not_after().as_secs(),
-            authority: Authority {
-                name: verified.authority().to_owned(),
-                root: Fingerprint(*verified.authority_root()),
-            },
-            certificate: Arc::new(Facts {
-                digest: Sha256::digest(verified.leaf()).into(),
-                serial: verified.serial_hex(),
-                not_before: verified.not_before().as_secs(),
-                log: verified.origin().to_owned(),
-                index: verified.index(),
-                witnesses: verified.witnesses().to_vec(),
-                witnessed_only_by_operator: verified.witnessed_only_by_operator(),
-            }),
-        })
+        self.tls.person(chain, now).map(|verified| Person::from(&verified)).map_err(|error| error.to_string())
     }
 
     /// The person at the other end of a connection. The handshake verified her chain; this asks who she is.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use identity::Identifier;
 use identity::trust::Fingerprint;
+use identity::verify::VerifiedPerson;
 use openmls::prelude::{Credential, CredentialType};
+use sha2::{Digest as _, Sha256};
 
 use crate::time::Now;
 use crate::wire::MailChain;
@@ -40,6 +42,29 @@ pub struct Person {
     pub authority: Authority,
     /// What else the certificate says.
     pub certificate: Arc<Facts>,
+}
+
+impl From<&VerifiedPerson> for Person {
+    fn from(verified: &VerifiedPerson) -> Self {
+        Self {
+            identifier: verified.identifier().clone(),
+            device: DeviceKey(*verified.device_key()),
+            not_after: verified.not_after().as_secs(),
+            authority: Authority {
+                name: verified.authority().to_owned(),
+                root: Fingerprint(*verified.authority_root()),
+            },
+            certificate: Arc::new(Facts {
+                digest: Sha256::digest(verified.leaf()).into(),
+                serial: verified.serial_hex(),
+                not_before: verified.not_before().as_secs(),
+                log: verified.origin().to_owned(),
+                index: verified.index(),
+                witnesses: verified.witnesses().to_vec(),
+                witnessed_only_by_operator: verified.witnessed_only_by_operator(),
+            }),
+        }
+    }
 }
 
 /// What a certificate says and proves, beside whose it is.

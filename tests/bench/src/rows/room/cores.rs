@@ -6,18 +6,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use directory_protocol::{DirectoryEvent, Role};
-use identity::{UnixTime, testing::Authority, tls::PersonVerifier, trust::Fingerprint, trust::Trust};
+use identity::{UnixTime, testing::Authority, tls::PersonVerifier, trust::Trust};
 use messenger_engine::core::{Action, Ask, ConnectionId, Core, Loss, Me, Told};
 use messenger_engine::punch::ProbeKey;
 use messenger_engine::room::{
-    AnotherAuthority, Authority as CertifiedBy, Credentials, DeviceKey, Facts, MailFacts, MyLeaf, Person,
+    AnotherAuthority, Authority as CertifiedBy, Credentials, DeviceKey, MailFacts, MyLeaf, Person,
 };
 use messenger_engine::session::Exported;
 use messenger_engine::time::Now;
 use messenger_engine::wire::{Channel, MailChain, decode};
 use messenger_engine::{CallId, Command, Event, PresenceSettings, RoomId, RoomSuite};
 use rustls_pki_types::CertificateDer;
-use sha2::{Digest as _, Sha256};
 
 use super::super::message::TEXT;
 use super::{Device, Spent, TEXTS};
@@ -332,23 +331,7 @@ struct Verifier(PersonVerifier);
 
 impl Verifier {
     fn person(&self, chain: &[CertificateDer<'static>], now: UnixTime) -> Result<Person, String> {
-        let verified = self.0.person(chain, now).map_err(|error| error.to_string())?;
-        let root = Fingerprint(*verified.authority_root());
-        Ok(Person {
-            identifier: verified.identifier().clone(),
-            device: DeviceKey(*verified.device_key()),
-            not_after: verified.not_after().as_secs(),
-            authority: CertifiedBy { name: verified.authority().to_owned(), root },
-            certificate: Arc::new(Facts {
-                digest: Sha256::digest(verified.leaf()).into(),
-                serial: verified.serial_hex(),
-                not_before: verified.not_before().as_secs(),
-                log: verified.origin().to_owned(),
-                index: verified.index(),
-                witnesses: verified.witnesses().to_vec(),
-                witnessed_only_by_operator: verified.witnessed_only_by_operator(),
-            }),
-        })
+        self.0.person(chain, now).map(|verified| Person::from(&verified)).map_err(|error| error.to_string())
     }
 }
 
