@@ -84,7 +84,7 @@ impl Core {
         let Some(inside) = self.inside(id) else { return };
         let parent = CommitId(head.head.parent);
         let Some(leaves) = inside.leaves_of(parent) else { return self.ask_on(id, device, now) };
-        if !is_head(head, &leaves) || !is_ack(head, ack, &leaves) {
+        if !inside.is_head(head, &leaves) || !inside.is_ack(head, ack, &leaves) {
             return;
         }
         if parent == inside.order.epoch().id {
@@ -109,8 +109,8 @@ impl Core {
         let Some(inside) = self.inside(id) else { return };
         let parent = CommitId(head.head.parent);
         let Some(leaves) = inside.leaves_of(parent) else { return self.ask_on(id, device, now) };
-        let proven = acks.len() <= MAX_MEMBERS && acks.iter().all(|ack| is_ack(&head, ack, &leaves));
-        if !proven || !is_head(&head, &leaves) || commit_name(&message).0 != head.head.commit {
+        let proven = acks.len() <= MAX_MEMBERS && acks.iter().all(|ack| inside.is_ack(&head, ack, &leaves));
+        if !proven || !inside.is_head(&head, &leaves) || commit_name(&message).0 != head.head.commit {
             return;
         }
         let quoted: BTreeSet<Leaf> = acks.iter().map(|ack| Leaf(ack.from)).collect();
@@ -266,7 +266,17 @@ impl Inside {
             let from: BTreeSet<Leaf> = grants.iter().map(|grant| Leaf(grant.granted.from)).collect();
             grants.iter().all(theirs) && is_quorum::<AllRules>(&from, &epoch.members)
         };
-        is_head(head, leaves) && (by == epoch.host || granted())
+        self.is_head(head, leaves) && (by == epoch.host || granted())
+    }
+
+    /// Whether a head's author signed it. Every acknowledgement quotes it: it is looked at once.
+    fn is_head(&self, head: &SignedHead, leaves: &Leaves) -> bool {
+        self.proofs.has_head(head) || is_head(head, leaves)
+    }
+
+    /// Whether a member signed her acknowledgement. It comes once by itself and once more in the go: it is looked at once.
+    fn is_ack(&self, head: &SignedHead, ack: &QuotedAck, leaves: &Leaves) -> bool {
+        self.proofs.has_ack(head, ack) || is_ack(head, ack, leaves)
     }
 }
 

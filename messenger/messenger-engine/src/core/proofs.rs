@@ -73,6 +73,17 @@ impl Proofs {
         self.heads.contains_key(&key(&head.head))
     }
 
+    /// Whether this very head is kept: then its signature has been looked at.
+    pub(super) fn has_head(&self, head: &SignedHead) -> bool {
+        self.heads.get(&key(&head.head)) == Some(head)
+    }
+
+    /// Whether this very acknowledgement of a head that is kept is kept: then its signature has been looked at.
+    pub(super) fn has_ack(&self, head: &SignedHead, ack: &QuotedAck) -> bool {
+        let known = self.acks.get(&key(&head.head)).and_then(|acks| acks.get(&Leaf(ack.from)));
+        self.has_head(head) && known == Some(&ack.signature)
+    }
+
     /// The head of an offer in this epoch.
     pub(super) fn head(&self, ballot: Ballot, commit: CommitId) -> Option<&SignedHead> {
         self.heads.get(&(ballot, commit))
@@ -148,5 +159,30 @@ impl Proofs {
     #[cfg(test)]
     pub(super) fn past(&self) -> impl Iterator<Item = &Decision> {
         self.past.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_looked_at_is_known_by_its_signature_alone() {
+        let head = Head { room: [1; 16], parent: [2; 32], term: 3, leaf: 4, commit: [5; 32] };
+        let signed = |head: &Head, by: u8| SignedHead { head: head.clone(), signature: [by; 64] };
+        let (mut proofs, ack) = (Proofs::default(), QuotedAck { from: 6, signature: [7; 64] });
+        proofs.keep_ack(&head, &ack);
+        assert!(!proofs.has_ack(&signed(&head, 8), &ack), "of a head that is not kept");
+        assert!(proofs.keep_head(&signed(&head, 8)));
+        proofs.keep_ack(&head, &ack);
+        assert!(proofs.has_head(&signed(&head, 8)) && proofs.has_ack(&signed(&head, 8), &ack));
+        assert!(!proofs.has_head(&signed(&head, 9)) && !proofs.has_ack(&signed(&head, 9), &ack), "another signature");
+        let elsewhere = Head { room: [9; 16], ..head.clone() };
+        assert!(!proofs.has_head(&signed(&elsewhere, 8)), "another room's, in the same ballot");
+        for other in [QuotedAck { from: 5, ..ack.clone() }, QuotedAck { signature: [8; 64], ..ack.clone() }] {
+            assert!(!proofs.has_ack(&signed(&head, 8), &other), "{other:?}");
+        }
+        proofs.decided(CommitId([2; 32]), CommitId([5; 32]), Leaves::default());
+        assert!(!proofs.has_head(&signed(&head, 8)), "of an epoch that has ended");
     }
 }
