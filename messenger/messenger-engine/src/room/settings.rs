@@ -75,6 +75,11 @@ impl RoomSuite {
         SUITES.iter().find(|(_, mls)| u16::from(*mls) == number).map(|(suite, _)| *suite)
     }
 
+    /// The one whose registered name this is, as events have it.
+    pub fn named(name: &str) -> Option<Self> {
+        SUITES.iter().find(|(_, mls)| suite_name(*mls) == name).map(|(suite, _)| *suite)
+    }
+
     /// Its number.
     pub fn number(self) -> u16 {
         self.mls().into()

@@ -194,9 +194,9 @@ impl App {
         Ok(effects)
     }
 
-    pub(super) fn create_room(&mut self, name: String) -> Vec<Effect> {
+    pub(super) fn create_room(&mut self, name: String, suite: RoomSuite) -> Vec<Effect> {
         self.awaited_names.insert(name.clone());
-        vec![Effect::Engine(Command::RoomCreate { name, suite: RoomSuite::default() })]
+        vec![Effect::Engine(Command::RoomCreate { name, suite })]
     }
 
     pub(super) fn invite(&mut self, room: RoomId, who: &Identifier) -> Vec<Effect> {

@@ -3,7 +3,7 @@
 use identity::Identifier;
 use identity::card::{Link, MAX_CARD_BYTES};
 use jiff::civil::DateTime;
-use messenger_engine::{Peer, RoomId};
+use messenger_engine::{Peer, RoomId, RoomSuite};
 
 use super::editor::Editor;
 use super::keeping::Past;
@@ -159,7 +159,7 @@ impl App {
         let asked = self.cover.take();
         let effects = match question {
             Question::Contact => slash::newcomer(text).and_then(|newcomer| self.add(newcomer)),
-            Question::RoomName => slash::room_name(text).map(|name| self.create_room(name)),
+            Question::RoomName => slash::room_name(text).map(|name| self.create_room(name, RoomSuite::default())),
             Question::Guest(room) => slash::identifier(text).map(|who| self.invite(*room, &who)),
             Question::Find => self.find(text),
             Question::Command { chosen } => match palette::enter(text, *chosen) {

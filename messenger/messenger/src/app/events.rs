@@ -3,7 +3,7 @@
 use identity::Identifier;
 use jiff::ToSpan;
 use jiff::civil::DateTime;
-use messenger_engine::{Command, DeliveryState, Event, RoomId, Seen, SessionState};
+use messenger_engine::{Command, DeliveryState, Event, RoomId, RoomSuite, Seen, SessionState};
 
 use super::alarms::Alarm;
 use super::conversation::{Line, State};
@@ -79,8 +79,10 @@ impl App {
                 self.conversation_mut(&Entry::Room(room))
                     .progress(id, State::Room { delivered: delivered.len(), missing, others });
             }
-            Event::Room { room, name, host, members, epoch, suite: _, code, topic, locked, owners, moderators } => {
-                let about = Room { members, epoch, code, topic, locked, owners, moderators, ..Room::new(name, host) };
+            Event::Room { room, name, host, members, epoch, suite, code, topic, locked, owners, moderators } => {
+                let classical = RoomSuite::named(&suite) == Some(RoomSuite::Classical);
+                let new = Room::new(name, host);
+                let about = Room { members, epoch, code, topic, locked, classical, owners, moderators, ..new };
                 return self.hear_room(room, about, now);
             }
             Event::RoomChanged { room, by, change } => {

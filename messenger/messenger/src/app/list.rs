@@ -49,6 +49,8 @@ pub(crate) struct Room {
     /// What it is about; empty if nothing is said of that.
     pub(crate) topic: String,
     pub(crate) locked: bool,
+    /// Whether it has no post-quantum keys.
+    pub(crate) classical: bool,
     pub(crate) owners: Vec<Identifier>,
     pub(crate) moderators: Vec<Identifier>,
     /// Why it is no more.
@@ -60,7 +62,8 @@ impl Room {
     pub(crate) fn new(name: String, host: Identifier) -> Self {
         let (members, owners, moderators) = (Vec::new(), Vec::new(), Vec::new());
         let (code, topic) = (String::new(), String::new());
-        Self { name, host, members, epoch: 0, code, topic, locked: false, owners, moderators, closed: None }
+        let (epoch, locked, classical, closed) = (0, false, false, None);
+        Self { name, host, members, epoch, code, topic, locked, classical, owners, moderators, closed }
     }
 
     /// What somebody may do in it, if it is more than others may.

@@ -158,7 +158,7 @@ impl App {
                 self.cover = Some(Cover::Confirm { entry: entry.ok_or("There is no such contact.")? });
                 Vec::new()
             }
-            Slash::CreateRoom(name) => self.create_room(name),
+            Slash::CreateRoom(name, suite) => self.create_room(name, suite),
             Slash::Invite(who) => {
                 let room = self.room().ok_or_else(not_a_room)?;
                 self.invite(room, &who)

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use identity::Identifier;
 use identity::card::ContactCard;
-use messenger_engine::{Audience, OwnStatus};
+use messenger_engine::{Audience, OwnStatus, RoomSuite};
 
 use super::devices::{self, DevicesWish};
 use super::files::Deed;
@@ -35,7 +35,7 @@ pub(crate) enum Slash {
     Card,
     /// The named person, or the one whose conversation is open.
     Remove(Option<Identifier>),
-    CreateRoom(String),
+    CreateRoom(String, RoomSuite),
     Invite(Identifier),
     /// A change of the room that is open.
     Room(RoomWish),
@@ -143,6 +143,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("/card", "your own contact card, as a link and a QR code"),
     ("/remove [bob@example.org]", "remove a contact (this one, if none is named)"),
     ("/room create NAME", "open a room with yourself as host"),
+    ("/room classical NAME", "one for programs without post-quantum keys"),
     ("/invite bob@example.org", "ask somebody who is online into this room"),
     ("/leave", "leave this room; it goes on without you"),
     ("/accept, /decline", "answer the first who knocks or invites"),

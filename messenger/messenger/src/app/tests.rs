@@ -165,6 +165,10 @@ fn commands_are_not_sent_and_slashes_can_be() {
         typed(&mut app, "/room create picnic"),
         [Effect::Engine(Command::RoomCreate { name: "picnic".to_owned(), suite: RoomSuite::Hybrid })]
     );
+    assert_eq!(
+        typed(&mut app, "/room classical picnic"),
+        [Effect::Engine(Command::RoomCreate { name: "picnic".to_owned(), suite: RoomSuite::Classical })]
+    );
     assert_eq!(typed(&mut app, "/dance"), []);
     assert!(matches!(&app.notice, Some(Notice::Wrong(text)) if text.contains("/dance")));
     app.act(Action::Edit(editor::Edit::DeleteToStart), now());

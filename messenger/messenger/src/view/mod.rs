@@ -228,12 +228,12 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
             Some(room) => {
                 let name = fit(&bidi::line(&harmless_line(&room.name)), width / 2);
                 let mut spans = vec![Span::styled(format!(" # {name} "), theme.strong())];
-                if room.locked {
-                    spans.push(Span::styled("locked ", theme.open()));
-                }
+                let marks = [(room.locked, "locked "), (room.classical, "classical ")];
+                let marks = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect::<String>();
                 // Beside the code, which is what one compares.
-                let taken = text::width(&name) + text::width(&room.code) + if room.locked { 24 } else { 17 };
+                let taken = text::width(&name) + text::width(&room.code) + text::width(&marks) + 17;
                 let columns = width.saturating_sub(taken);
+                spans.push(Span::styled(marks, theme.open()));
                 if !room.topic.is_empty() && columns > 8 {
                     let topic = fit(&bidi::line(&harmless_line(&room.topic)), columns);
                     spans.push(Span::styled(format!("· {topic} "), theme.quiet()));

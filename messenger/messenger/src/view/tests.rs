@@ -334,6 +334,21 @@ fn room_with_its_facts() {
 }
 
 #[test]
+fn a_classical_room_says_so_for_as_long_as_it_is_there() {
+    let mut app = online(&["bob"], SMALL);
+    write(&mut app, "/room classical picnic", at(12, 0));
+    let mut event = room(&["alice", "bob"], 2);
+    if let Event::Room { suite, topic, locked, .. } = &mut event {
+        // As the engine names it.
+        *suite = "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519".to_owned();
+        *topic = "who brings what on Saturday".to_owned();
+        *locked = true;
+    }
+    app.hear(event, at(12, 1));
+    compare("room-classical", &app);
+}
+
+#[test]
 fn help_at_both_sizes() {
     for (name, size) in [("help-80x24", SMALL), ("help-200x60", LARGE)] {
         let mut app = online(&["bob"], size);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use identity::Identifier;
 use identity::card::Link;
-use messenger_engine::{Audience, OwnStatus};
+use messenger_engine::{Audience, OwnStatus, RoomSuite};
 
 use super::{LockWish, Newcomer, Slash, Wish};
 use crate::app::files::{self, Deed};
@@ -246,10 +246,12 @@ fn change(people: &str) -> Result<Wish, String> {
 
 fn room(rest: &str) -> Result<Slash, String> {
     let (word, more) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-    let wrong =
-        || "/room create NAME opens a room; /room lock, unlock, name NAME and remove bob@example.org change it.";
+    let wrong = || "/room create NAME opens a room, /room classical NAME one without post-quantum keys; /room lock, unlock, name NAME and remove bob@example.org change it.";
     match word {
-        "create" if !more.trim().is_empty() => room_name(more).map(Slash::CreateRoom),
+        "create" if !more.trim().is_empty() => room_name(more).map(|name| Slash::CreateRoom(name, RoomSuite::Hybrid)),
+        "classical" if !more.trim().is_empty() => {
+            room_name(more).map(|name| Slash::CreateRoom(name, RoomSuite::Classical))
+        }
         _ => rooms::parse(word, more.trim()).unwrap_or_else(|| Err(wrong().to_owned())).map(Slash::Room),
     }
 }
@@ -288,7 +290,9 @@ mod tests {
         }
         assert!(matches!(parse("/add bob@example.png"), Ok(Slash::Add(Newcomer::Named(_)))));
         assert_eq!(parse("/remove"), Ok(Slash::Remove(None)));
-        assert_eq!(parse("/room create summer picnic"), Ok(Slash::CreateRoom("summer picnic".to_owned())));
+        let room = |suite| Ok(Slash::CreateRoom("summer picnic".to_owned(), suite));
+        assert_eq!(parse("/room create summer picnic"), room(RoomSuite::Hybrid));
+        assert_eq!(parse("/room classical summer picnic"), room(RoomSuite::Classical));
         assert_eq!(parse("/invite bob@example.org"), Ok(Slash::Invite(bob.clone())));
         let away = (OwnStatus::Away, "at lunch".to_owned());
         assert_eq!(parse("/status away  at lunch"), Ok(Slash::Status(Some(away))));
@@ -327,6 +331,7 @@ mod tests {
             ("/add bob", "That is no address"),
             ("/room", "/room create NAME"),
             ("/room create  ", "/room create NAME"),
+            ("/room classical", "/room create NAME"),
             ("/leave now", "stands alone"),
             ("/status asleep", "dnd or invisible"),
             ("/visible", "contacts, nobody"),
