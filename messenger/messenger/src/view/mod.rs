@@ -39,6 +39,13 @@ pub(crate) use layout::input_columns;
 use layout::{Areas, SMALLEST};
 use theme::Theme;
 
+/// Columns of a room's title that are neither its name, nor its code, nor what is said of it.
+const BESIDE_CODE: usize = 11;
+/// Those that a topic needs beside itself, with a gap.
+const BESIDE_TOPIC: usize = 6;
+/// Of a room's name so much is shown, whatever stands beside it.
+const LEAST_NAME: usize = 4;
+
 /// What stands at a place of the screen, for whoever points there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
@@ -226,13 +233,13 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
         }
         Some(Entry::Room(id)) => match app.rooms.get(id) {
             Some(room) => {
-                let name = fit(&bidi::line(&harmless_line(&room.name)), width / 2);
-                let mut spans = vec![Span::styled(format!(" # {name} "), theme.strong())];
                 let marks = [(room.locked, "locked "), (room.classical, "classical ")];
                 let marks = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark).collect::<String>();
-                // Beside the code, which is what one compares.
-                let taken = text::width(&name) + text::width(&room.code) + text::width(&marks) + 17;
-                let columns = width.saturating_sub(taken);
+                // Beside the code, which is what one compares, and what is said of the room: its name is in the list, too.
+                let beside = width.saturating_sub(text::width(&room.code) + text::width(&marks) + BESIDE_CODE);
+                let name = fit(&bidi::line(&harmless_line(&room.name)), beside.max(LEAST_NAME).min(width / 2));
+                let mut spans = vec![Span::styled(format!(" # {name} "), theme.strong())];
+                let columns = beside.saturating_sub(text::width(&name) + BESIDE_TOPIC);
                 spans.push(Span::styled(marks, theme.open()));
                 if !room.topic.is_empty() && columns > 8 {
                     let topic = fit(&bidi::line(&harmless_line(&room.topic)), columns);
