@@ -1,60 +1,93 @@
-//! Which of two rooms that were one the devices go on in (rules ).
+//! What becomes of who reaches no quorum, and who comes back without anybody's asking a person (rules ).
 
-use std::cmp::{Ordering, Reverse};
+use std::borrow::Borrow;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::Rules;
 
-/// A group identifier, chosen at random when a room begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RoomId(pub [u8; 16]);
+/// How long a member hears no quorum before it seals nothing more.
+pub const STALLED: Duration = Duration::from_secs(10);
+/// How long before it leaves the room for good.
+pub const HOPELESS: Duration = Duration::from_secs(60);
 
-/// What a room was when it began. It never changes, it stands in the group's context, and rooms are compared by it
-/// alone: what changes (who is in a room now) two devices may know differently, and then change places for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Birth {
-    /// The room itself.
-    pub room: RoomId,
-    /// The room it all began with: only rooms with the same one are ever compared.
-    pub root: RoomId,
-    /// How many splits lie between them: 0 is the root itself.
-    pub splits: u32,
-    /// How many devices founded it.
-    pub founders: u32,
+/// What a member may expect of its room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// A quorum is heard, or was a moment ago.
+    Open,
+    /// Nothing can be decided: nothing is sealed, and the person is told.
+    Frozen,
+    /// It is left, and the person is told.
+    Over,
 }
 
-impl Birth {
-    /// A room that begins as one.
+impl Outlook {
+    /// After having heard no quorum for this long.
     #[must_use]
-    pub fn root(room: RoomId) -> Self {
-        Self { room, root: room, splits: 0, founders: 1 }
-    }
-
-    /// A room of those who cannot reach a quorum any more.
-    #[must_use]
-    pub fn split<R: Rules>(&self, room: RoomId, founders: u32) -> Self {
-        Self { room, root: self.root, splits: self.splits.saturating_add(u32::from(R::MARK_SPLITS)), founders }
-    }
-
-    /// Whether people are told that this room is a part of another.
-    #[must_use]
-    pub fn is_split(&self) -> bool {
-        self.splits > 0
-    }
-
-    /// Whether a device of this room goes over to `other`, having met one of its devices. `sizes` are how many are in
-    /// this room and in the other, as far as this device knows; a rule that looked at them would be wrong.
-    #[must_use]
-    pub fn yields_to<R: Rules>(&self, other: &Self, sizes: (u32, u32)) -> bool {
-        if !R::GO_OVER || self.root != other.root || self.room == other.room {
-            return false;
+    pub fn after<R: Rules>(without_quorum: Duration) -> Self {
+        if R::END_WITHOUT_QUORUM && without_quorum >= HOPELESS {
+            Self::Over
+        } else if R::FREEZE_WITHOUT_QUORUM && without_quorum >= STALLED {
+            Self::Frozen
+        } else {
+            Self::Open
         }
-        if !R::PREFER_BY_BIRTH && sizes.0 != sizes.1 {
-            return sizes.1 > sizes.0;
-        }
-        self.rank().cmp(&other.rank()) == Ordering::Greater
+    }
+}
+
+/// What of a room is known to who had to leave it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Left<P: Ord> {
+    people: BTreeSet<P>,
+    epoch: u64,
+}
+
+impl<P: Ord> Left<P> {
+    /// Who was in it, oneself too, and its last epoch that one was in.
+    #[must_use]
+    pub fn new(people: BTreeSet<P>, epoch: u64) -> Self {
+        Self { people, epoch }
     }
 
-    fn rank(&self) -> (u32, Reverse<u32>, RoomId) {
-        (self.splits, Reverse(self.founders), self.room)
+    /// Whether nobody is in it who was not.
+    pub fn is_of<'a, R: Rules, Q>(&self, mut members: impl Iterator<Item = &'a Q>) -> bool
+    where
+        P: Borrow<Q>,
+        Q: Ord + ?Sized + 'a,
+    {
+        !R::RETURN_TO_WHO_WAS_THERE || members.all(|member| self.people.contains(member))
+    }
+
+    /// Whether a group of these members in this epoch can be what the room has become. Epochs only rise, so that whoever
+    /// comes back never does so in a circle.
+    pub fn goes_on_as<'a, R: Rules, Q>(&self, epoch: u64, members: impl Iterator<Item = &'a Q>) -> bool
+    where
+        P: Borrow<Q>,
+        Q: Ord + ?Sized + 'a,
+    {
+        (epoch > self.epoch || !R::RETURN_TO_A_LATER_EPOCH) && self.is_of::<R, Q>(members)
+    }
+}
+
+/// How somebody went whom a commit removes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Removal {
+    /// She did not answer in time.
+    Lost,
+    /// She had said that she leaves.
+    Left,
+    /// Somebody removed her for good.
+    ForGood,
+}
+
+impl Removal {
+    /// Whether she is let in again without a person's word.
+    #[must_use]
+    pub fn may_return<R: Rules>(self) -> bool {
+        match self {
+            Self::Lost => R::INVITE_THE_LOST,
+            Self::Left | Self::ForGood => !R::RETURN_OF_THE_LOST_ALONE,
+        }
     }
 }

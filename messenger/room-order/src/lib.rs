@@ -1,5 +1,5 @@
 //! In which order the commits of a room take effect, when no delivery service orders them: staging, acknowledging,
-//! taking over from a lost host, and what follows a partition. The rules have numbers, in docs/spec/rooms.md.
+//! taking over from a lost host, and what becomes of who was cut off. The rules have numbers, in docs/spec/rooms.md.
 //!
 //! It never does I/O, holds no keys, reads no clock and draws no randomness: a [`Member`] takes an [`Input`] and
 //! answers with [`Output`]s. What the signatures of messages prove is checked before they come here, and commits
@@ -20,7 +20,7 @@ mod staging;
 pub use epoch::{Ballot, Change, Commit, CommitId, Epoch, Leaf};
 pub use error::Refused;
 pub use evidence::Alarm;
-pub use healing::{Birth, RoomId};
+pub use healing::{HOPELESS, Left, Outlook, Removal, STALLED};
 pub use member::{Input, MAX_AHEAD, MAX_BALLOTS, Member, Output};
 pub use message::{Ack, Claim, Go, Grant, Message, Offer, Staged};
 pub use quorum::is_quorum;

@@ -33,12 +33,18 @@ pub trait Rules {
     const CLAIMS_END_WITH_THE_EPOCH: bool = true;
     /// two offers in one ballot, and two decisions for one epoch, are an alarm.
     const WARN: bool = true;
-    /// a room of those who lost the quorum says that it is a split.
-    const MARK_SPLITS: bool = true;
-    /// who meets somebody of a preferred room goes over.
-    const GO_OVER: bool = true;
-    /// of two rooms the older in kind is preferred, whatever their sizes are now.
-    const PREFER_BY_BIRTH: bool = true;
+    /// who hears no quorum seals nothing.
+    const FREEZE_WITHOUT_QUORUM: bool = true;
+    /// who hears no quorum for long leaves the room.
+    const END_WITHOUT_QUORUM: bool = true;
+    /// the host invites whom the room had lost.
+    const INVITE_THE_LOST: bool = true;
+    /// and nobody whom somebody removed, or who left.
+    const RETURN_OF_THE_LOST_ALONE: bool = true;
+    /// one comes back into a later epoch than the one that one left.
+    const RETURN_TO_A_LATER_EPOCH: bool = true;
+    /// and to nobody who was not there.
+    const RETURN_TO_WHO_WAS_THERE: bool = true;
 }
 
 /// Every rule holds.

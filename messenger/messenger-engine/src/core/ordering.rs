@@ -1,7 +1,7 @@
 //! The order of a room's commits: what comes from others is verified, handed to `room_order`, and what that says is done.
 //! The rules have numbers in docs/spec/rooms.md.
 
-use room_order::{Ack, Alarm, Ballot, Claim, Commit, CommitId, Input, Leaf, Message, Output};
+use room_order::{Ack, Alarm, AllRules, Ballot, Claim, Commit, CommitId, Input, Leaf, Message, Output, Removal};
 
 use super::Core;
 use super::inside::{CLAIM, Inside, TURN};
@@ -235,7 +235,14 @@ impl Core {
         }
         let said = std::mem::take(&mut inside.gone);
         for person in &changed.removed {
-            if !said.contains(&person.device) && !inside.group.standing().has_removed(person.device) {
+            let how = if inside.group.standing().has_removed(person.device) {
+                Removal::ForGood
+            } else if said.contains(&person.device) {
+                Removal::Left
+            } else {
+                Removal::Lost
+            };
+            if how.may_return::<AllRules>() {
                 inside.note_lost(person, now);
             }
         }

@@ -1,9 +1,8 @@
 //! Coming back: who was removed as lost is let in again without an invitation by a person (rule R-17).
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use identity::Identifier;
+use room_order::AllRules;
 
 use super::inside::Inside;
 use super::rooms::{Part, Room};
@@ -27,10 +26,7 @@ pub(super) struct Dropped {
 /// What of a room is known to who left it.
 #[derive(Clone)]
 pub(super) struct Left {
-    /// Who was in it, this person too.
-    people: BTreeSet<Identifier>,
-    /// The last epoch that one was in.
-    epoch: u64,
+    room: room_order::Left<String>,
     /// The number of its suite.
     suite: u16,
 }
@@ -38,18 +34,14 @@ pub(super) struct Left {
 impl Left {
     /// The group as it is left; who was removed from it is a member no more.
     fn of(group: &Group, me: &Person) -> Self {
-        let people = group.members().chain([me]).map(|person| person.identifier.clone()).collect();
-        Self { people, epoch: group.epoch(), suite: group.suite() }
-    }
-
-    /// Whether nobody is in it who was not.
-    fn is_of<'a>(&self, mut members: impl Iterator<Item = &'a str>) -> bool {
-        members.all(|member| self.people.iter().any(|known| known.as_str() == member))
+        let people = group.members().chain([me]).map(|person| person.identifier.to_string()).collect();
+        Self { room: room_order::Left::new(people, group.epoch()), suite: group.suite() }
     }
 
     /// Whether this group can be what the room has become.
     pub(super) fn goes_on_as(&self, group: &Group) -> bool {
-        group.epoch() > self.epoch && self.is_of(group.members().map(|person| person.identifier.as_str()))
+        let people = group.members().map(|person| person.identifier.as_str());
+        self.room.goes_on_as::<AllRules, str>(group.epoch(), people)
     }
 }
 
@@ -131,7 +123,9 @@ impl Core {
             return false;
         }
         let Some(Room { part: Part::Dropped(dropped), .. }) = self.rooms.get(&id) else { return false };
-        if !dropped.fellows.contains(&host.device) || !dropped.left.is_of(members.iter().map(String::as_str)) {
+        if !dropped.fellows.contains(&host.device)
+            || !dropped.left.room.is_of::<AllRules, str>(members.iter().map(String::as_str))
+        {
             return false;
         }
         let left = dropped.left.clone();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use room_order::{AllRules, Input, Message, is_quorum};
+use room_order::{AllRules, Input, Message, Outlook, is_quorum};
 
 use super::Core;
 use super::inside::{BEAT, CLAIM, SILENT, TURN, W};
@@ -11,10 +11,6 @@ use super::rooms::Room;
 use crate::api::RoomId;
 use crate::room::DeviceKey;
 use crate::time::Now;
-
-/// How long a room is without a quorum before its members write in it no longer (rule R-15), and before they leave it.
-pub(super) const STALLED: Duration = Duration::from_secs(10);
-const HOPELESS: Duration = Duration::from_secs(60);
 
 impl Core {
     /// Does what is due in a room one is in.
@@ -112,7 +108,8 @@ impl Core {
         self.order(id, Input::ClaimAbove(above), None, now);
     }
 
-    /// Where no quorum is heard, nothing can be decided: the person is told, nothing more is sealed, and in the end one leaves.
+    /// where no quorum is heard, nothing can be decided: the person is told, nothing more is sealed, and in the end
+    /// one leaves.
     pub(super) fn look_for_quorum(&mut self, id: RoomId, now: Now) {
         let Some(inside) = self.inside(id) else { return };
         let present = inside.present(now);
@@ -126,14 +123,14 @@ impl Core {
         let others = inside.others();
         let all_left = others.iter().all(|device| inside.gone.contains(device));
         let since = *inside.stalled.get_or_insert(now.instant);
-        let (stalled, told) = (now.instant >= since + STALLED, inside.told_stalled);
+        let (outlook, told) = (Outlook::after::<AllRules>(now.instant - since), inside.told_stalled);
         if all_left && others.iter().all(|device| self.session_to(*device).is_none()) {
             return self.close_room(id, "everybody else has left", now);
         }
-        if now.instant >= since + HOPELESS {
+        if outlook == Outlook::Over {
             return self.drop_room(id, "most of the others could not be reached for a minute", now);
         }
-        let Some(inside) = self.inside(id).filter(|_| stalled && !told) else { return };
+        let Some(inside) = self.inside(id).filter(|_| outlook == Outlook::Frozen && !told) else { return };
         inside.told_stalled = true;
         if let Some(room) = self.rooms.get(&id).filter(|room| room.is_open()) {
             let message = format!("most members of the room {} cannot be reached", room.name);

@@ -172,7 +172,7 @@ fn a_host_who_was_lost_to_one_member_for_a_moment_goes_on() {
     }
 }
 
-/// R-15, as far as the program follows it: nothing is said where nothing can be decided.
+/// nothing is said where nothing can be decided, and the room ends.
 #[test]
 fn who_reaches_no_quorum_is_told_and_leaves_after_a_minute() {
     let mut world = World::of(&["alice", "bob", "carol"]);
