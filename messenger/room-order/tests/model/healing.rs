@@ -327,7 +327,8 @@ impl<R: Rules + Send + Sync + 'static> Model for Healing<R> {
 }
 
 /// Everybody reaches everybody again, and everything that is due is done: in the end whoever is inside is in the newest
-/// epoch, which can be ended, and with them whom its host was with in the room, and saw lost. (Who is out was told when she left.)
+/// epoch, which can be ended, and with them whom its host was with in the room, and saw lost, unless her person has to be asked.
+/// (Who is out was told when she left.)
 fn ends_in_one_room<R: Rules>(mut state: Devices) -> bool {
     state.sides.fill(0);
     loop {
@@ -356,10 +357,12 @@ fn ends_in_one_room<R: Rules>(mut state: Devices) -> bool {
     state.all().all(|leaf| match &state.places[leaf.0 as usize] {
         Place::Inside { epoch, .. } => *epoch == newest && state.is_served(leaf),
         // The host was never out since they were in one room, so she saw how it ended.
-        Place::Out(_) => match &state.places[state.epochs[newest].host.0 as usize] {
-            Place::Inside { since, .. } => {
-                !state.epochs[*since..].iter().any(|epoch| epoch.members.contains(&leaf))
-                    || state.for_good.contains(&leaf)
+        Place::Out(left) => match &state.places[state.epochs[newest].host.0 as usize] {
+            Place::Inside { since, lost, .. } => {
+                let was_with = state.epochs[*since..].iter().any(|epoch| epoch.members.contains(&leaf));
+                // Who is invited to others than she left asks her person.
+                let is_asked = lost.contains(&leaf) && !left.is_of::<R, Leaf>(state.epochs[newest].members.iter());
+                !was_with || is_asked || state.for_good.contains(&leaf)
             }
             _ => true,
         },
