@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use room_order::{Ballot, Claim, Leaf, MAX_AHEAD, Member};
+use room_order::{Ballot, Claim, CommitId, Leaf, MAX_AHEAD, Member};
 
 use super::hosting::Hosting;
 use super::proofs::{Leaves, Proofs};
@@ -76,6 +76,12 @@ pub(super) struct Inside {
     pub(super) wishes: VecDeque<Wish>,
     /// Who has handed in, in this epoch, what is not hers to change.
     pub(super) refused: BTreeSet<DeviceKey>,
+    /// The commit by which this device renews its keys in this epoch.
+    pub(super) update: Option<CommitId>,
+    /// Since when each device has the keys of its leaf, as far as this device has seen.
+    pub(super) keys_since: BTreeMap<DeviceKey, Instant>,
+    /// When a member other than the host last renewed hers.
+    pub(super) renewed_at: Instant,
     /// Until when this device, which leaves, still answers.
     pub(super) leaving: Option<Instant>,
 }
@@ -110,8 +116,13 @@ impl Inside {
             handed_in: false,
             wishes: VecDeque::new(),
             refused: BTreeSet::new(),
+            update: None,
+            keys_since: BTreeMap::new(),
+            renewed_at: now.instant,
             leaving: None,
         };
+        let me = inside.me();
+        inside.keys_since.insert(me, now.instant);
         inside.expect_all(now);
         inside
     }

@@ -54,6 +54,7 @@ mod succession;
 mod texts;
 mod typing;
 mod untaken;
+mod updates;
 mod warnings;
 mod wishes;
 

@@ -250,6 +250,11 @@ impl Core {
         for person in &changed.added {
             inside.lost.remove(&person.device);
         }
+        let author = changed.by.as_ref().filter(|_| changed.new_keys).map(|person| person.device);
+        if author.is_some_and(|author| author != host) {
+            inside.renewed_at = now.instant;
+        }
+        inside.note_new_keys(author.into_iter().chain(changed.added.iter().map(|person| person.device)), now);
         inside.begin_epoch(host, now);
         inside.wishes_after(commit.id);
         if let Some(by) = changed.by {
@@ -307,6 +312,7 @@ impl Inside {
         self.acked = None;
         self.seen.clear();
         self.handed_in = false;
+        self.update = None;
         self.refused.clear();
         if self.group.host().device != host_before {
             self.host_lost = None;

@@ -35,6 +35,7 @@ impl Core {
         self.me.leaf.renew(certificate);
         self.reintroduction.0.get_or_insert(now.instant);
         self.tend_renewal(now);
+        self.renew_in_rooms(now);
     }
 
     pub(super) fn tend_renewal(&mut self, now: Now) {

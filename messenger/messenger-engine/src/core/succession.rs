@@ -61,6 +61,7 @@ impl Core {
         self.look_for_silent(id, now);
         self.hand_in_again(id);
         self.advance(id, now);
+        self.renew_keys_if_due(id, now);
     }
 
     /// the host is lost where nothing comes from her, and where no session with her is left.

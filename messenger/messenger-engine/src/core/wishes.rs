@@ -126,7 +126,7 @@ impl Core {
     pub(super) fn hand_in_again(&mut self, id: RoomId) {
         let Some(inside) = self.inside(id).filter(|inside| !inside.group.is_host()) else { return };
         let waits = inside.handed_in && inside.is_idle() && inside.order.staged().is_none();
-        let wished = inside.wishes.front().and_then(|wish| wish.commit);
+        let wished = inside.wishes.front().and_then(|wish| wish.commit).or(inside.update);
         let (host, message) = (inside.group.host().device, wished.and_then(|id| inside.group.staged_message(id)));
         if let Some(commit) = message.filter(|_| waits).map(<[u8]>::to_vec) {
             self.say(host, &RoomFrame::Propose { room: id.0, commit });
@@ -154,7 +154,9 @@ impl Core {
         }
         match inside.stage_needed(commit, &*credentials, now) {
             Ok(commit)
-                if inside.group.settles(commit.id) || inside.leaving.is_some() && commit.change.host.is_some() =>
+                if inside.group.settles(commit.id)
+                    || inside.leaving.is_some() && commit.change.host.is_some()
+                    || inside.may_update(&commit, now) =>
             {
                 self.order(id, Input::Receive(Message::Propose(commit)), None, now);
             }
@@ -166,7 +168,7 @@ impl Core {
             Err(error) => {
                 inside.refused.insert(from.device);
                 tracing::debug!(%id, %error, "a commit that was handed in");
-                if matches!(error, GroupError::Role { .. } | GroupError::Improper { .. }) {
+                if matches!(error, GroupError::Role { .. } | GroupError::Improper { .. } | GroupError::Leaf { .. }) {
                     let message = format!("a change was handed in and not offered to the others: {error}");
                     self.error("room", message, format!("ask {} what it was for", from.identifier));
                 }

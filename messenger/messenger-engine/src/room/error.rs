@@ -42,6 +42,14 @@ pub enum GroupError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// A member's commit puts a certificate into her leaf that is not accepted.
+    #[error("the certificate that {who} has brought into the room is refused: {why}")]
+    Leaf {
+        /// Who.
+        who: Identifier,
+        /// What is wrong with it.
+        why: String,
+    },
     /// No room for another commit of this epoch; nothing is said of the commit itself.
     #[error("expected at most {max} commits for one epoch, found more")]
     Full {

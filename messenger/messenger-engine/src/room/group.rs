@@ -42,6 +42,8 @@ pub struct Changed {
     pub by: Option<Person>,
     /// What it changed beside who is in.
     pub settled: Vec<RoomChange>,
+    /// Whether its author's keys are new.
+    pub new_keys: bool,
 }
 
 /// A text out of an MLS message.

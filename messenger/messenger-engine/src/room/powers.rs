@@ -24,6 +24,7 @@ impl Group {
             }
             Wanted::Enter(_) => change.adds = self.free_leaves(1),
             Wanted::Remove(devices) => change.removes = self.leaves_of(devices),
+            Wanted::Update(_) => {}
             Wanted::Host(ballot) => {
                 change.removes = [self.context.host.leaf].into();
                 change.host = Some(*ballot);
@@ -114,6 +115,8 @@ impl Group {
             return self.check_settled(change, next, committer);
         }
         match change.host {
+            // A member's own keys are hers to renew.
+            None if self.changes_nothing(change, next) => Ok(()),
             None if committer != host.leaf => {
                 let found = self.member_at(LeafNodeIndex::new(committer.0));
                 let found = found.map_or_else(|| "nobody's".to_owned(), |person| person.identifier.to_string());

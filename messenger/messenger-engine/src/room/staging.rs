@@ -1,7 +1,10 @@
 //! Commits on their way: made here or by somebody else, checked, and kept beside the group until they are decided. The
 //! group itself changes by [`Group::merge`] alone; what is not decided is dropped with its epoch, and nothing is rolled back.
 
-use openmls::prelude::{LeafNodeIndex, OpenMlsProvider as _, ProcessedMessageContent, Proposal, Sender, StagedCommit};
+use openmls::prelude::{
+    LeafNode, LeafNodeIndex, LeafNodeParameters, OpenMlsProvider as _, ProcessedMessageContent, Proposal, Sender,
+    StagedCommit,
+};
 use room_order::{Ballot, Change, Commit, CommitId, Leaf};
 
 use super::checks::{bytes, protocol_message, verify_leaf};
@@ -27,6 +30,8 @@ pub enum Wanted {
     Host(Ballot),
     /// A member changes something of the room. If it is that the host is removed, she takes her place.
     Settle(Deed),
+    /// A member's keys are renewed, and nothing else; her leaf has the certificate that she shows now, which says this of her.
+    Update(Box<Person>),
 }
 
 /// A commit that may be merged once it is decided.
@@ -36,7 +41,26 @@ pub(super) struct Staged {
     added: Vec<Person>,
     /// What our extensions of the context say afterwards.
     context: Context,
+    path: Path,
     made: Made,
+}
+
+/// Whether a commit renews its committer's keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Path {
+    None,
+    /// It does, and her certificate stays.
+    Keys,
+    /// It does, and this is what the certificate in her leaf says afterwards.
+    Leaf(Box<Person>),
+}
+
+/// What somebody's commit comes to.
+pub(super) struct Checked {
+    change: Change,
+    added: Vec<Person>,
+    context: Context,
+    path: Path,
 }
 
 enum Made {
@@ -65,13 +89,16 @@ impl Group {
     fn build(&mut self, wanted: Wanted, change: Change, context: Context, leaf: &MyLeaf) -> Result<Commit, GroupError> {
         self.forget_own()?;
         let (message, welcome) = self.commit(&wanted, &change, &context, leaf)?;
-        let (added, guest) = match wanted {
-            Wanted::Enter(guest) => (vec![guest.person().clone()], Some(guest.person().device)),
-            _ => (Vec::new(), None),
+        let has_path = self.group.pending_commit().is_some_and(|mls| mls.update_path_leaf_node().is_some());
+        let (added, guest, path) = match wanted {
+            Wanted::Enter(guest) => (vec![guest.person().clone()], Some(guest.person().device), None),
+            Wanted::Update(person) => (Vec::new(), None, Some(Path::Leaf(person))),
+            _ => (Vec::new(), None, None),
         };
+        let path = path.unwrap_or(if has_path { Path::Keys } else { Path::None });
         let commit = Commit { id: commit_name(&message), parent: self.epoch_name, committer: self.leaf(), change };
         let made = Made::Here { welcome: guest.zip(welcome) };
-        self.staged.insert(commit.id, Staged { commit: commit.clone(), message, added, context, made });
+        self.staged.insert(commit.id, Staged { commit: commit.clone(), message, added, context, path, made });
         Ok(commit)
     }
 
@@ -89,6 +116,10 @@ impl Group {
         let mut builder = self.group.commit_builder();
         if let Wanted::Enter(guest) = wanted {
             builder = builder.propose_adds([guest.key_package().clone()]);
+        }
+        if let Wanted::Update(_) = wanted {
+            let parameters = LeafNodeParameters::builder().with_credential_with_key(leaf.credential()).build();
+            builder = builder.leaf_node_parameters(parameters);
         }
         builder = builder.propose_removals(change.removes.iter().map(|leaf| LeafNodeIndex::new(leaf.0)));
         if let Some(extensions) = extensions {
@@ -133,10 +164,10 @@ impl Group {
         let ProcessedMessageContent::StagedCommitMessage(mls) = processed.into_content() else {
             return Err(GroupError::rule("a commit", "another MLS message"));
         };
-        let (change, added, context) = self.check_commit(&mls, committer, credentials, now)?;
+        let Checked { change, added, context, path } = self.check_commit(&mls, committer, credentials, now)?;
         let commit = Commit { id, parent: self.epoch_name, committer: Leaf(committer.u32()), change };
         let (message, made) = (message.to_vec(), Made::There(mls));
-        self.staged.insert(id, Staged { commit: commit.clone(), message, added, context, made });
+        self.staged.insert(id, Staged { commit: commit.clone(), message, added, context, path, made });
         Ok(commit)
     }
 
@@ -170,6 +201,15 @@ impl Group {
         self.staged.get(&id).is_some_and(|staged| self.is_settled_by(&staged.context))
     }
 
+    /// Who renews her keys by a staged commit that changes nothing else, as the certificate in it says.
+    pub fn updates(&self, id: CommitId) -> Option<&Person> {
+        let staged = self.staged.get(&id).filter(|staged| staged.commit.change == Change::default())?;
+        match &staged.path {
+            Path::Leaf(person) if !self.is_settled_by(&staged.context) => Some(person),
+            _ => None,
+        }
+    }
+
     /// A staged commit as it was sent.
     pub fn staged_message(&self, id: CommitId) -> Option<&[u8]> {
         self.staged.get(&id).map(|staged| &staged.message[..])
@@ -181,7 +221,7 @@ impl Group {
     /// [`GroupError`]: it is not staged. The epoch is unchanged.
     pub fn merge(&mut self, id: CommitId, now: Now) -> Result<Changed, GroupError> {
         let staged = self.staged.remove(&id).ok_or_else(|| GroupError::rule("a commit that was staged", "another"))?;
-        let Staged { commit, added, context, made, .. } = staged;
+        let Staged { commit, added, context, path, made, .. } = staged;
         let myself_removed = commit.change.removes.contains(&self.leaf());
         let welcome = match made {
             Made::Here { welcome } => {
@@ -204,7 +244,14 @@ impl Group {
             self.members.push((LeafNodeIndex::new(leaf.0), person.clone()));
         }
         self.members.sort_by_key(|(index, _)| index.u32());
-        Ok(Changed { added, removed, welcome, myself_removed, by, settled })
+        let new_keys = path != Path::None;
+        if let Path::Leaf(person) = path {
+            let theirs = self.members.iter_mut().find(|(index, _)| index.u32() == commit.committer.0);
+            if let Some((_, known)) = theirs {
+                *known = *person;
+            }
+        }
+        Ok(Changed { added, removed, welcome, myself_removed, by, settled, new_keys })
     }
 
     /// Whether somebody's commit is right (rules ), and what it comes to.
@@ -214,7 +261,7 @@ impl Group {
         committer: LeafNodeIndex,
         credentials: &dyn Credentials,
         now: Now,
-    ) -> Result<(Change, Vec<Person>, Context), GroupError> {
+    ) -> Result<Checked, GroupError> {
         let mut context = self.context.clone();
         let (mut added, mut change) = (Vec::new(), Change::default());
         for queued in staged.queued_proposals() {
@@ -241,14 +288,12 @@ impl Group {
         change.adds = self.free_leaves(added.len());
         change.host = (context.host != self.context.host).then_some(context.host);
         self.check_power(&change, &added, &context, Leaf(committer.u32()))?;
-        if let Some(leaf) = staged.update_path_leaf_node() {
-            let (person, known) = (verify_leaf(leaf, credentials, now)?, self.member_at(committer));
-            if !known.is_some_and(|known| known.device == person.device && known.identifier == person.identifier) {
-                return Err(GroupError::rule(
-                    "the committer's own certificate and key in her leaf",
-                    person.identifier.to_string(),
-                ));
-            }
+        let path = match staged.update_path_leaf_node() {
+            Some(leaf) => Path::Leaf(Box::new(self.check_path(leaf, committer, credentials, now)?)),
+            None => Path::None,
+        };
+        if path == Path::None && self.changes_nothing(&change, &context) {
+            return Err(GroupError::rule("a commit that changes something", "one that does not, keys not either"));
         }
         if added.iter().any(|person| self.has(person.device)) {
             return Err(GroupError::rule("a guest who is not in the room", "a member"));
@@ -256,6 +301,34 @@ impl Group {
         if self.members.len() + added.len() > MAX_MEMBERS {
             return Err(GroupError::rule("a room of at most 32 devices", "more"));
         }
-        Ok((change, added, context))
+        Ok(Checked { change, added, context, path })
+    }
+
+    /// The leaf that a committer's path gives her: her own certificate, this one or a newer, for her own key. Whoever brings
+    /// another is named.
+    fn check_path(
+        &self,
+        leaf: &LeafNode,
+        committer: LeafNodeIndex,
+        credentials: &dyn Credentials,
+        now: Now,
+    ) -> Result<Person, GroupError> {
+        let known =
+            self.member_at(committer).ok_or_else(|| GroupError::rule("a member's commit", "somebody else's"))?;
+        let refused = |why: String| GroupError::Leaf { who: known.identifier.clone(), why };
+        let person = verify_leaf(leaf, credentials, now).map_err(|error| refused(error.to_string()))?;
+        settings::check_capabilities(leaf.capabilities())?;
+        if (person.device, &person.identifier) != (known.device, &known.identifier) {
+            return Err(refused(format!("expected her own, found that of {}", person.identifier)));
+        }
+        if person.certificate.not_before < known.certificate.not_before {
+            return Err(refused("expected the one she has or a newer one, found an older".to_owned()));
+        }
+        Ok(person)
+    }
+
+    /// Whether a commit changes at most its committer's keys and certificate.
+    pub(super) fn changes_nothing(&self, change: &Change, next: &Context) -> bool {
+        *change == Change::default() && *next == self.context
     }
 }

@@ -27,4 +27,5 @@ mod succession;
 mod together;
 mod typing;
 mod unanswered;
+mod updates;
 mod world;

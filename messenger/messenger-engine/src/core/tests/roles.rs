@@ -8,7 +8,7 @@ use room_order::Input;
 use super::rooms::{last_delivery, leaf, say, view};
 use super::world::{World, address};
 use crate::api::{Command, Event, Role, RoomChange, RoomId, RoomSuite};
-use crate::room::{Deed, Group, GroupError, Joining, MyLeaf, Wanted};
+use crate::room::{Deed, Group, GroupError, Joining, MyLeaf, ROOM_VERSION, Wanted};
 use crate::time::Now;
 use crate::wire::RoomFrame;
 
@@ -218,7 +218,7 @@ fn a_commit_counts_as_its_authors_role_allows() {
 }
 
 /// A room of three, with the first as owner and host.
-fn groups(world: &World, leaves: &[MyLeaf; 3], now: Now) -> [Group; 3] {
+pub(super) fn groups(world: &World, leaves: &[MyLeaf; 3], now: Now) -> [Group; 3] {
     let (room, credentials) = (RoomId([7; 16]), world.tables["alice"].clone());
     let mut groups = vec![Group::create(room, ("tea", RoomSuite::Hybrid), &leaves[0], &*credentials, now).unwrap()];
     for guest in &leaves[1..] {
@@ -396,7 +396,8 @@ fn a_change_that_the_host_does_not_take_up_is_given_up_with_a_word() {
 fn rooms_of_former_versions_are_declined_with_the_reason() {
     let mut world = World::of(&["alice", "bob"]);
     world.send("alice", "bob", "hello", 1);
-    for (version, reason) in [(None, "former version"), (Some(2), "former version"), (Some(4), "later version")] {
+    let (former, later) = (Some(ROOM_VERSION - 1), Some(ROOM_VERSION + 1));
+    for (version, reason) in [(None, "former version"), (former, "former version"), (later, "later version")] {
         world.forget_all();
         let suite = RoomSuite::Hybrid.number();
         let invite = RoomFrame::Invite { room: [9; 16], name: "tea".into(), suite, members: Vec::new(), version };

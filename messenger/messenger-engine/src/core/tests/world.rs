@@ -29,7 +29,7 @@ pub(super) use self::directory::shown;
 use self::files::Desk;
 pub(super) use self::readings::{last_state, room_texts, texts};
 use self::table::Table;
-pub(super) use self::table::certificate;
+pub(super) use self::table::{certificate, certificate_of};
 use self::wires::Wire;
 pub(super) use self::wires::{Meddle, exported};
 
@@ -326,7 +326,8 @@ impl World {
         let now = self.now();
         let node = self.node(name);
         node.person = person.clone();
-        self.core(name).renewed(person, Vec::new(), now);
+        let certificate = certificate_of(&person);
+        self.core(name).renewed(person, certificate, now);
         self.settle();
     }
 

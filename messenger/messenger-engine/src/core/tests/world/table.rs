@@ -11,7 +11,8 @@ use crate::room::{AnotherAuthority, Authority, Credentials, DeviceKey, Facts, Ma
 use crate::time::Now;
 use crate::wire::MailChain;
 
-/// A certificate of this world: key, end, identifier. Whoever is on the blacklist is refused.
+/// A certificate of this world: key and identifier, and when it begins and ends, if it says so. Whoever is on the blacklist is
+/// refused, and so is what has ended.
 #[derive(Default)]
 pub(in crate::core::tests) struct Table {
     pub(in crate::core::tests) refused: Mutex<Vec<String>>,
@@ -24,11 +25,24 @@ pub(in crate::core::tests) fn certificate(who: &str, key: &DeviceKey) -> Vec<u8>
     [&key.0[..], who.as_bytes()].concat()
 }
 
+/// A certificate for the same person and key that begins and ends then.
+pub(in crate::core::tests) fn certificate_of(person: &Person) -> Vec<u8> {
+    let valid = format!(";{};{}", person.certificate.not_before, person.not_after);
+    [certificate(person.identifier.as_str(), &person.device), valid.into_bytes()].concat()
+}
+
 impl Credentials for Table {
     fn verify(&self, leaf: &[u8], now: Now) -> Result<Person, String> {
         self.asked.lock().unwrap().push(leaf.to_vec());
         let (key, who) = leaf.split_at_checked(32).ok_or("expected a key")?;
         let who = std::str::from_utf8(who).map_err(|e| e.to_string())?;
+        let mut parts = who.split(';');
+        let who = parts.next().unwrap_or_default();
+        let mut seconds = || parts.next().and_then(|seconds| seconds.parse().ok());
+        let (not_before, not_after) = (seconds().unwrap_or(0), seconds().unwrap_or(now.unix.as_secs() + 1_000_000));
+        if not_after < now.unix.as_secs() {
+            return Err("CHAIN-06: expected a certificate that has not ended, found one that has".into());
+        }
         if self.refused.lock().unwrap().iter().any(|refused| refused == who) {
             return Err("CHAIN-01: expected an issuer of the trust policy, found none".into());
         }
@@ -36,12 +50,12 @@ impl Credentials for Table {
         Ok(Person {
             identifier,
             device: DeviceKey(key.try_into().unwrap()),
-            not_after: now.unix.as_secs() + 1_000_000,
+            not_after,
             authority: Authority { name: "town".into(), root: Fingerprint([7; 32]) },
             certificate: Arc::new(Facts {
                 digest: Sha256::digest(leaf).into(),
                 serial: hex::encode(&key[..4]),
-                not_before: 0,
+                not_before,
                 log: "town/log".into(),
                 index: 0,
                 witnesses: vec!["town/witness".into()],
