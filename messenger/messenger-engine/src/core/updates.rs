@@ -12,7 +12,7 @@ use super::Core;
 use super::inside::Inside;
 use super::rooms::{Part, Room};
 use crate::api::RoomId;
-use crate::room::{DeviceKey, Wanted};
+use crate::room::{DeviceKey, Person, Wanted};
 use crate::time::Now;
 
 /// How old the keys of a leaf become.
@@ -55,26 +55,24 @@ impl Core {
     }
 }
 
+/// How old the keys of the host's leaf become, or of another's, in a room of so many: the host's renewal makes the room's epochs
+/// advance.
+fn lasts(members: usize, of_the_host: bool) -> Duration {
+    let all = APART.saturating_mul(u32::try_from(members).unwrap_or(u32::MAX));
+    if of_the_host { KEYS_LAST } else { KEYS_LAST.max(all) }
+}
+
 impl Inside {
     /// This device's person, as the certificate in its leaf says.
-    fn own(&self) -> Option<&crate::room::Person> {
+    fn own(&self) -> Option<&Person> {
         let me = self.me();
         self.group.members().find(|person| person.device == me)
     }
 
-    /// How old a device's keys become: the host's renewal makes the room's epochs advance.
-    fn lasts(&self, device: DeviceKey) -> Duration {
-        let members = u32::try_from(self.group.members().count()).unwrap_or(u32::MAX);
-        match self.group.host().device == device {
-            true => KEYS_LAST,
-            false => KEYS_LAST.max(APART.saturating_mul(members)),
-        }
-    }
-
     /// Whether it is time for this device's leaf, and its turn among those for whose leaves it is time.
     fn is_renewal_due(&self, newer: bool, now: Now) -> bool {
-        let (me, host) = (self.me(), self.group.host().device);
-        let due = |device: DeviceKey| self.keys_since.get(&device).map(|since| *since + self.lasts(device));
+        let (me, host, members) = (self.me(), self.group.host().device, self.group.members().count());
+        let due = |device| self.keys_since.get(&device).map(|since| *since + lasts(members, device == host));
         let is_due = |device: DeviceKey| due(device).is_some_and(|due| due <= now.instant);
         if newer && self.keys_since.get(&me).is_none_or(|since| *since + NEWER <= now.instant) {
             return true;
@@ -105,5 +103,18 @@ impl Inside {
         }
         let members: Vec<DeviceKey> = self.group.members().map(|person| person.device).collect();
         self.keys_since.retain(|device, _| members.contains(device));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R-23, as it is written.
+    #[test]
+    fn in_a_large_room_members_have_their_keys_for_longer_and_epochs_do_not_last_longer() {
+        let minutes = |members, of_the_host| lasts(members, of_the_host).as_secs() / 60;
+        assert_eq!([1, 30, 31, 32].map(|members| minutes(members, false)), [60, 60, 62, 64]);
+        assert_eq!([1, 32, usize::MAX].map(|members| minutes(members, true)), [60; 3]);
     }
 }

@@ -4,7 +4,7 @@
 //! Which commit ends an epoch is decided by `room_order`, whose rules (R-01 and following) are in docs/spec/rooms.md; here is
 //! what they mean for openmls: a commit is staged and checked first, and merged when it is decided. One member, the host
 //! of record, whom the group's context names, lets in and removes who is lost; another takes her place when she is lost or
-//! leaves. What else is changed of a room, owners and moderators change, by commits of their own that the host offers.
+//! leaves. What else is changed of a room, owners and moderators change, by commits of their own that the host offers, as she does those by which members renew their keys.
 //!
 //! It promises: no leaf is accepted whose certificate `identity` did not verify or whose key differs from the
 //! certificate's; no commit is, that its author's role does not allow. It never keeps the keys of an epoch for longer than [`PAST_EPOCH_LIFE`] after its end.
@@ -15,6 +15,7 @@ mod credential;
 mod error;
 mod group;
 mod joining;
+mod judging;
 mod leaf;
 mod past;
 mod powers;

@@ -78,7 +78,12 @@ impl RoomSuite {
 
     /// The one whose registered name this is, as events have it.
     pub fn named(name: &str) -> Option<Self> {
-        SUITES.iter().find(|(_, mls)| suite_name(*mls) == name).map(|(suite, _)| *suite)
+        SUITES.map(|(suite, _)| suite).into_iter().find(|suite| suite.name() == name)
+    }
+
+    /// Its registered name.
+    pub fn name(self) -> String {
+        suite_name(self.mls())
     }
 
     /// Its number.

@@ -2,17 +2,17 @@
 //! group itself changes by [`Group::merge`] alone; what is not decided is dropped with its epoch, and nothing is rolled back.
 
 use openmls::prelude::{
-    LeafNode, LeafNodeIndex, LeafNodeParameters, OpenMlsProvider as _, ProcessedMessageContent, Proposal, Sender,
-    StagedCommit,
+    LeafNodeIndex, LeafNodeParameters, OpenMlsProvider as _, ProcessedMessageContent, Sender, StagedCommit,
 };
 use room_order::{Ballot, Change, Commit, CommitId, Leaf};
 
-use super::checks::{bytes, protocol_message, verify_leaf};
+use super::checks::{bytes, protocol_message};
 use super::credential::{Credentials, DeviceKey, Person};
 use super::error::GroupError;
 use super::group::{Changed, Group, Guest};
+use super::judging::{Judged, Path};
 use super::leaf::MyLeaf;
-use super::settings::{self, Context, MAX_MEMBERS};
+use super::settings::{self, Context};
 use super::signing::commit_name;
 use super::standing::Deed;
 use crate::time::Now;
@@ -43,24 +43,6 @@ pub(super) struct Staged {
     context: Context,
     path: Path,
     made: Made,
-}
-
-/// Whether a commit renews its committer's keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Path {
-    None,
-    /// It does, and her certificate stays.
-    Keys,
-    /// It does, and this is what the certificate in her leaf says afterwards.
-    Leaf(Box<Person>),
-}
-
-/// What somebody's commit comes to.
-pub(super) struct Checked {
-    change: Change,
-    added: Vec<Person>,
-    context: Context,
-    path: Path,
 }
 
 enum Made {
@@ -164,7 +146,7 @@ impl Group {
         let ProcessedMessageContent::StagedCommitMessage(mls) = processed.into_content() else {
             return Err(GroupError::rule("a commit", "another MLS message"));
         };
-        let Checked { change, added, context, path } = self.check_commit(&mls, committer, credentials, now)?;
+        let Judged { change, added, context, path } = self.check_commit(&mls, committer, credentials, now)?;
         let commit = Commit { id, parent: self.epoch_name, committer: Leaf(committer.u32()), change };
         let (message, made) = (message.to_vec(), Made::There(mls));
         self.staged.insert(id, Staged { commit: commit.clone(), message, added, context, path, made });
@@ -252,83 +234,5 @@ impl Group {
             }
         }
         Ok(Changed { added, removed, welcome, myself_removed, by, settled, new_keys })
-    }
-
-    /// Whether somebody's commit is right (rules ), and what it comes to.
-    pub(super) fn check_commit(
-        &self,
-        staged: &StagedCommit,
-        committer: LeafNodeIndex,
-        credentials: &dyn Credentials,
-        now: Now,
-    ) -> Result<Checked, GroupError> {
-        let mut context = self.context.clone();
-        let (mut added, mut change) = (Vec::new(), Change::default());
-        for queued in staged.queued_proposals() {
-            match queued.proposal() {
-                Proposal::Add(add) => {
-                    let leaf = add.key_package().leaf_node();
-                    settings::check_capabilities(leaf.capabilities())?;
-                    added.push(verify_leaf(leaf, credentials, now)?);
-                }
-                Proposal::Remove(remove) => {
-                    change.removes.insert(Leaf(remove.removed().u32()));
-                }
-                Proposal::GroupContextExtensions(next) => {
-                    context = settings::next(self.group.extensions(), next.extensions())?;
-                }
-                other => {
-                    return Err(GroupError::rule(
-                        "a commit that adds, removes or changes the room",
-                        format!("{:?}", other.proposal_type()),
-                    ));
-                }
-            }
-        }
-        change.adds = self.free_leaves(added.len());
-        change.host = (context.host != self.context.host).then_some(context.host);
-        self.check_power(&change, &added, &context, Leaf(committer.u32()))?;
-        let path = match staged.update_path_leaf_node() {
-            Some(leaf) => Path::Leaf(Box::new(self.check_path(leaf, committer, credentials, now)?)),
-            None => Path::None,
-        };
-        if path == Path::None && self.changes_nothing(&change, &context) {
-            return Err(GroupError::rule("a commit that changes something", "one that does not, keys not either"));
-        }
-        if added.iter().any(|person| self.has(person.device)) {
-            return Err(GroupError::rule("a guest who is not in the room", "a member"));
-        }
-        if self.members.len() + added.len() > MAX_MEMBERS {
-            return Err(GroupError::rule("a room of at most 32 devices", "more"));
-        }
-        Ok(Checked { change, added, context, path })
-    }
-
-    /// The leaf that a committer's path gives her: her own certificate, this one or a newer, for her own key. Whoever brings
-    /// another is named.
-    fn check_path(
-        &self,
-        leaf: &LeafNode,
-        committer: LeafNodeIndex,
-        credentials: &dyn Credentials,
-        now: Now,
-    ) -> Result<Person, GroupError> {
-        let known =
-            self.member_at(committer).ok_or_else(|| GroupError::rule("a member's commit", "somebody else's"))?;
-        let refused = |why: String| GroupError::Leaf { who: known.identifier.clone(), why };
-        let person = verify_leaf(leaf, credentials, now).map_err(|error| refused(error.to_string()))?;
-        settings::check_capabilities(leaf.capabilities())?;
-        if (person.device, &person.identifier) != (known.device, &known.identifier) {
-            return Err(refused(format!("expected her own, found that of {}", person.identifier)));
-        }
-        if person.certificate.not_before < known.certificate.not_before {
-            return Err(refused("expected the one she has or a newer one, found an older".to_owned()));
-        }
-        Ok(person)
-    }
-
-    /// Whether a commit changes at most its committer's keys and certificate.
-    pub(super) fn changes_nothing(&self, change: &Change, next: &Context) -> bool {
-        *change == Change::default() && *next == self.context
     }
 }

@@ -339,8 +339,7 @@ fn a_classical_room_says_so_for_as_long_as_it_is_there() {
     write(&mut app, "/room classical picnic", at(12, 0));
     let mut event = room(&["alice", "bob"], 2);
     if let Event::Room { suite, topic, locked, .. } = &mut event {
-        // As the engine names it.
-        *suite = "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519".to_owned();
+        *suite = RoomSuite::Classical.name();
         *topic = "who brings what on Saturday".to_owned();
         *locked = true;
     }

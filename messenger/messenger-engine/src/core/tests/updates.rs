@@ -13,6 +13,12 @@ use crate::wire::RoomFrame;
 
 const ALL: [&str; 3] = ["alice", "bob", "carol"];
 
+fn in_a_room() -> (World, RoomId) {
+    let mut world = World::of(&ALL);
+    let room = world.room(&ALL);
+    (world, room)
+}
+
 /// Since when everybody has the keys of her leaf, as one of them sees it: how long ago.
 fn ages(world: &mut World, at: &str, room: RoomId) -> Vec<u64> {
     let now = world.now().instant;
@@ -48,8 +54,7 @@ fn newer(person: &Person, not_before: u64, not_after: u64) -> Person {
 
 #[test]
 fn everybodys_keys_are_renewed_in_an_hour_one_after_the_other_and_nobody_notices() {
-    let mut world = World::of(&ALL);
-    let room = world.room(&ALL);
+    let (mut world, room) = in_a_room();
     let first = epoch(&world, "alice", room);
     world.pass(KEYS_LAST - Duration::from_secs(60));
     assert_eq!(epoch(&world, "alice", room), first, "it is not time yet");
@@ -82,8 +87,7 @@ fn a_room_of_one_goes_on_to_another_epoch_within_an_hour() {
 
 #[test]
 fn a_newer_certificate_comes_into_the_room_by_itself() {
-    let mut world = World::of(&ALL);
-    let room = world.room(&ALL);
+    let (mut world, room) = in_a_room();
     world.pass(Duration::from_secs(90));
     let before = epoch(&world, "alice", room);
     let ends = world.now().unix.as_secs() + 5_000_000;
@@ -114,8 +118,7 @@ fn hands_in(world: &mut World, room: RoomId, leaf: &MyLeaf) {
 
 #[test]
 fn a_certificate_of_somebody_else_an_older_and_a_refused_one_are_not_offered_and_their_author_is_named() {
-    let mut world = World::of(&ALL);
-    let room = world.room(&ALL);
+    let (mut world, room) = in_a_room();
     world.pass(Duration::from_secs(90));
     // The one that the others know begins later than 0.
     let person = newer(&world.person("bob"), 5, world.now().unix.as_secs() + 5_000_000);
@@ -162,8 +165,7 @@ fn a_host_who_offers_a_certificate_of_somebody_else_is_named() {
 
 #[test]
 fn a_member_who_renews_her_keys_all_the_time_is_not_heeded() {
-    let mut world = World::of(&ALL);
-    let room = world.room(&ALL);
+    let (mut world, room) = in_a_room();
     world.pass(Duration::from_secs(8));
     let before = epoch(&world, "alice", room);
     for _ in 0..30 {
