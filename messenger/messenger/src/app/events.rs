@@ -10,6 +10,7 @@ use super::conversation::{Line, State};
 use super::list::MAX_WAITING;
 use super::remarks::About;
 use super::{App, Connection, Effect, Entry, Notice, Person, Room, Waiting, rooms};
+use crate::view;
 
 impl App {
     /// Takes in one event that happened at `now`, local time.
@@ -244,7 +245,7 @@ impl App {
         match self.rooms.get(&id) {
             None => {
                 let words = if room.host == me {
-                    format!("You opened the room {}. Ask people in with /invite.", room.name)
+                    format!("You opened the room {}. Ask people in with /invite. {}", room.name, view::SIGNED)
                 } else {
                     format!("You are in. {} is the host. Compare the code with the others.", room.host)
                 };

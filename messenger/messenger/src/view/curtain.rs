@@ -9,6 +9,8 @@ use super::theme::Theme;
 use crate::app::Waiting;
 use crate::text::harmless_line;
 
+/// What is said of every room, to whoever opens one or is asked in: texts between two are not so.
+pub(crate) const SIGNED: &str = "Texts in a room are signed: every member can show who wrote them.";
 /// What is said of a classical room.
 pub(crate) const CLASSICAL: &str = "Whoever records this room today and has a quantum computer one day can read it: somebody's program knows no better.";
 
@@ -55,6 +57,6 @@ fn invitation(from: &str, name: &str, members: &str, theme: Theme) -> Vec<Line<'
         Line::styled(format!("# {name}"), theme.strong()),
         Line::default(),
         Line::styled(format!("In it, by the host's word: {members}"), theme.quiet()),
-        Line::styled("Texts in a room are signed: every member can show who wrote them.", theme.quiet()),
+        Line::styled(SIGNED, theme.quiet()),
     ]
 }

@@ -34,7 +34,7 @@ use crate::bidi;
 use crate::text::{self, fit, fit_middle, harmless_line, wrap};
 pub(crate) use contacts::idle_and_words;
 pub(crate) use cover::INVITES;
-pub(crate) use curtain::CLASSICAL;
+pub(crate) use curtain::{CLASSICAL, SIGNED};
 pub(crate) use layout::input_columns;
 use layout::{Areas, SMALLEST};
 use theme::Theme;

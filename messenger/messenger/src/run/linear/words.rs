@@ -49,7 +49,8 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
             let classical =
                 if *suite == RoomSuite::Classical { format!(" {}", view::CLASSICAL) } else { String::new() };
             one(format!(
-                "{from} invites you into the room {name}, where {members} are.{classical} /accept or /decline."
+                "{from} invites you into the room {name}, where {members} are. {}{classical} /accept or /decline.",
+                view::SIGNED
             ))
         }
         Event::FirstSeen { who, authority, .. } => {
@@ -89,11 +90,15 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
             let words = rooms::change(by.as_str(), change, ToString::to_string);
             one(format!("{}.", harmless_line(&words)))
         }
-        Event::Room { room, name, host, members, code, .. } => {
+        Event::Room { room, name, host, members, code, suite, .. } => {
             let names: Vec<_> = members.iter().map(ToString::to_string).collect();
             let (name, code) = (harmless_line(name), harmless_line(code));
             let new = before.rooms.get(room).is_none_or(|known| known.members != *members);
-            let line = format!("The room {name}, host {host}, code {code}: {}.", names.join(", "));
+            let classical = if RoomSuite::named(suite) == Some(RoomSuite::Classical) { ", classical" } else { "" };
+            let mut line = format!("The room {name}{classical}, host {host}, code {code}: {}.", names.join(", "));
+            if !before.rooms.contains_key(room) {
+                line = format!("{line} {}", view::SIGNED);
+            }
             if new { one(line) } else { Vec::new() }
         }
         Event::RoomInvitationFailed { who, reason, .. } => {

@@ -1,9 +1,10 @@
 //! Lines in, sentences out.
 
-use messenger_engine::{CallId, Command, DeliveryState, Event, Purpose, Seen, Status};
+use messenger_engine::{CallId, Command, DeliveryState, Event, Purpose, RoomSuite, Seen, Status};
 
 use super::*;
 use crate::app::tests::{app, not_delivered, now, presence, room, who};
+use crate::view;
 
 /// What is typed, and what is said because of it.
 fn typed(face: &mut Face, app: &mut App, line: &str) -> (Vec<Effect>, Vec<String>) {
@@ -82,7 +83,16 @@ fn what_happens_is_a_sentence() {
     let knock = Event::Incoming { call: CallId([7; 16]), from: who("mallory"), purpose: Purpose::Text, contact: false };
     assert!(told(&mut app, knock)[0].contains("mallory@example.org knocks and would like to write to you. /accept"));
     let members = told(&mut app, room("alice", &["alice", "bob"]));
-    assert_eq!(members, ["The room picnic, host alice@example.org, code 12: alice@example.org, bob@example.org."]);
+    let said = "The room picnic, host alice@example.org, code 12: alice@example.org, bob@example.org.";
+    assert_eq!(members, [format!("{said} {}", view::SIGNED)], "who comes in learns that texts are signed");
+    let mut classical = room("alice", &["alice"]);
+    if let Event::Room { suite, .. } = &mut classical {
+        *suite = RoomSuite::Classical.name();
+    }
+    assert_eq!(
+        told(&mut app, classical),
+        ["The room picnic, classical, host alice@example.org, code 12: alice@example.org."]
+    );
 }
 
 #[test]
