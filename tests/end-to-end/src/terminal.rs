@@ -1,5 +1,6 @@
 //! A program in a real terminal: tmux shows what a person would see, and types what she would type.
 
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -12,6 +13,8 @@ use crate::{Context, Failure, guard};
 /// How long something may take to appear on a very busy machine.
 const SIGHT: Duration = Duration::from_secs(60);
 const TMUX: Duration = Duration::from_secs(30);
+/// How many glances in a row see the same screen if it stands still.
+const STILL: u32 = 5;
 
 /// A terminal of its own in which one program runs; both end when it is dropped.
 #[derive(Debug)]
@@ -127,6 +130,20 @@ impl Terminal {
     /// It does not; the message carries what was there last.
     pub fn await_text(&self, text: &str) -> Result<String, Failure> {
         self.await_screen(text, |screen| screen.contains(text))
+    }
+
+    /// Waits until the screen holds all of these words and stands still: what is half drawn changes at one of the next glances.
+    /// Returns the screen.
+    ///
+    /// # Errors
+    /// As [`Terminal::await_text`].
+    pub fn await_still(&self, words: &[&str]) -> Result<String, Failure> {
+        let (before, stood) = (RefCell::new(String::new()), Cell::new(0));
+        self.await_screen(&format!("a screen that stands still, with {words:?}"), |screen| {
+            let same = before.replace(screen.to_owned()) == screen;
+            stood.set(if same { stood.get() + 1 } else { 0 });
+            stood.get() >= STILL && words.iter().all(|word| screen.contains(word))
+        })
     }
 
     /// Waits until the screen is as wanted; `awaited` describes it.

@@ -53,7 +53,7 @@ fn a_device_that_a_known_one_endorses_alarms_nobody() {
     screen.press(&["Enter"]).unwrap();
     screen.await_text("Write to alice@example.org").unwrap();
     say(&laptop, "from the laptop");
-    let shown = screen.await_text("from the laptop").unwrap();
+    let shown = screen.await_still(&["from the laptop"]).unwrap();
     assert!(!shown.contains(ALARM) && !shown.contains("endorses"), "{shown}");
 
     // What the phone shows is endorsed by the laptop, and brought back to the phone.
@@ -73,7 +73,7 @@ fn a_device_that_a_known_one_endorses_alarms_nobody() {
     assert_eq!(status["devices"][0]["endorsed_by"][0]["by"], endorsed["by"]);
     say(&phone, "from the phone");
     screen.await_text("one that you know endorses it").unwrap();
-    let shown = screen.await_text("from the phone").unwrap();
+    let shown = screen.await_still(&["from the phone"]).unwrap();
     assert!(!shown.contains(ALARM), "{shown}");
     screen.write("/verify").unwrap();
     screen.press(&["Enter"]).unwrap();

@@ -2,7 +2,6 @@
 //! at them before they are committed. Without it they are made all the same, and thrown away.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -28,13 +27,7 @@ fn has_colours(screen: &str) -> bool {
 
 /// Keeps a picture of what stands on the terminal, which must have these words in it.
 fn picture(terminal: &Terminal, name: &str, size: (u16, u16), ground: Ground, words: &[&str]) {
-    // What is half drawn has other words a moment later.
-    let before = RefCell::new(String::new());
-    let is_whole = |screen: &str| {
-        let stands = before.replace(screen.to_owned()) == screen;
-        stands && words.iter().all(|word| screen.contains(word))
-    };
-    terminal.await_screen(&format!("{name} with {words:?}"), is_whole).unwrap();
+    terminal.await_still(words).unwrap();
     let screen = terminal.coloured().unwrap();
     let drawn = svg(&screen, size, ground);
     assert_eq!(has_colours(&screen), !name.contains("no-colour"), "{name}: {screen:?}");

@@ -90,7 +90,7 @@ fn no_signal_and_no_closed_terminal_loses_a_draft() {
     assert!(third.ended().unwrap().0.is_none_or(|code| code == 0));
     assert_eq!(drafts(&alice), 0);
     let fourth = messenger(place.path(), "fourth", &alice, &[]);
-    let screen = fourth.await_text("● online").unwrap();
+    let screen = fourth.await_still(&["● online"]).unwrap();
     assert!(!screen.contains("half a sentence"), "{screen}");
     server.stop().unwrap();
 }
@@ -147,11 +147,11 @@ fn a_locked_screen_opens_by_its_passphrase_alone_and_keeps_drafts() {
     terminal.await_text("Write to bob@example.org").unwrap();
     terminal.write("half a sen").unwrap();
     terminal.press(&["C-l"]).unwrap();
-    let locked = terminal.await_text("Locked").unwrap();
+    let locked = terminal.await_still(&["Locked"]).unwrap();
     assert!(!locked.contains("bob") && !locked.contains("half"), "{locked}");
     terminal.press(&["C-q", "C-c", "Escape", "F1"]).unwrap();
     line("wrong");
-    let locked = terminal.await_text("That is not it.").unwrap();
+    let locked = terminal.await_still(&["That is not it."]).unwrap();
     assert!(!locked.contains("bob") && !locked.contains("wrong"), "{locked}");
     line("open sesame");
     terminal.await_text("half a sen").unwrap();
