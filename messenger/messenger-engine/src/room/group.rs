@@ -10,7 +10,6 @@ use openmls::prelude::{
     GroupId, KeyPackage, LeafNodeIndex, MlsGroup, MlsMessageBodyIn, OpenMlsProvider as _, ProcessedMessageContent,
     ProtocolVersion, Sender,
 };
-use openmls_rust_crypto::OpenMlsRustCrypto;
 use room_order::{CommitId, Epoch, Leaf};
 
 use super::checks::{bytes, parse, protocol_message, verify_leaf, verify_members};
@@ -18,6 +17,7 @@ use super::credential::{Credentials, DeviceKey, Person};
 use super::error::GroupError;
 use super::leaf::MyLeaf;
 use super::past::Past;
+use super::provider::Provider;
 use super::settings::{self, Context, FIRST_HOST};
 use super::signing::first_epoch;
 use super::staging::Staged;
@@ -57,7 +57,7 @@ pub struct Opened {
 
 /// A room's group as one member sees it. Dropping it drops its keys.
 pub struct Group {
-    pub(super) provider: OpenMlsRustCrypto,
+    pub(super) provider: Provider,
     pub(super) group: MlsGroup,
     pub(super) members: Vec<(LeafNodeIndex, Person)>,
     pub(super) past: Past,
@@ -81,7 +81,7 @@ impl Group {
         credentials: &dyn Credentials,
         now: Now,
     ) -> Result<Self, GroupError> {
-        let provider = OpenMlsRustCrypto::default();
+        let provider = Provider::default();
         let standing = Standing::of_creator(leaf.device());
         let context = Context { name: name.to_owned(), host: FIRST_HOST, standing };
         let config = settings::create(&context, suite)?;
@@ -93,7 +93,7 @@ impl Group {
     }
 
     /// The group one has made or a welcome led into, its members verified.
-    pub(super) fn entered(provider: OpenMlsRustCrypto, group: MlsGroup, entered: Entered) -> Self {
+    pub(super) fn entered(provider: Provider, group: MlsGroup, entered: Entered) -> Self {
         let Entered { context, epoch_name, members } = entered;
         let (past, staged) = (Past::default(), BTreeMap::new());
         Self { provider, group, members, past, context, epoch_name, staged }
@@ -260,6 +260,12 @@ impl Group {
     /// When the next keys are to be forgotten.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.past.deadline()
+    }
+
+    /// How many private keys are kept; see [`Provider`].
+    #[cfg(test)]
+    pub(crate) fn keys_kept(&self) -> (usize, usize, usize) {
+        self.provider.keys_kept()
     }
 
     pub(super) fn expect_epoch(&self, found: u64) -> Result<(), GroupError> {

@@ -1,7 +1,6 @@
 //! The guest's way into a room: a key package out, a welcome in.
 
 use openmls::prelude::{KeyPackage, LeafNodeIndex, MlsMessageBodyIn, MlsMessageOut, StagedWelcome};
-use openmls_rust_crypto::OpenMlsRustCrypto;
 use room_order::CommitId;
 
 use super::checks::{expect_host, parse, verify_members};
@@ -9,13 +8,14 @@ use super::credential::{Credentials, DeviceKey};
 use super::error::GroupError;
 use super::group::{Entered, Group};
 use super::leaf::MyLeaf;
+use super::provider::Provider;
 use super::settings;
 use crate::api::{RoomId, RoomSuite};
 use crate::time::Now;
 
 /// A device that asked to enter a room and waits for the welcome. Its private keys live and die with it.
 pub struct Joining {
-    provider: OpenMlsRustCrypto,
+    provider: Provider,
     room: RoomId,
     me: DeviceKey,
 }
@@ -27,7 +27,7 @@ impl Joining {
     /// # Errors
     /// [`GroupError::Mls`].
     pub fn new(room: RoomId, suite: RoomSuite, leaf: &MyLeaf) -> Result<(Self, Vec<u8>), GroupError> {
-        let provider = OpenMlsRustCrypto::default();
+        let provider = Provider::default();
         let bundle = KeyPackage::builder()
             .leaf_node_capabilities(settings::capabilities())
             .build(suite.mls(), &provider, leaf, leaf.credential())
@@ -37,8 +37,14 @@ impl Joining {
     }
 
     /// With keys that were not made here.
+    /// As [`Group::keys_kept`].
     #[cfg(test)]
-    pub(super) fn with(provider: OpenMlsRustCrypto, room: RoomId, me: DeviceKey) -> Self {
+    pub(crate) fn keys_kept(&self) -> (usize, usize, usize) {
+        self.provider.keys_kept()
+    }
+
+    #[cfg(test)]
+    pub(super) fn with(provider: Provider, room: RoomId, me: DeviceKey) -> Self {
         Self { provider, room, me }
     }
 

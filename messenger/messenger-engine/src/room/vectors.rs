@@ -15,7 +15,6 @@ use openmls::prelude::{
     MlsMessageBodyIn, MlsMessageIn, OpenMlsCrypto as _, OpenMlsProvider as _, ProcessedMessageContent, ProtocolMessage,
     Sender, SignatureScheme, StagedCommit, StagedWelcome,
 };
-use openmls_rust_crypto::OpenMlsRustCrypto;
 use openmls_traits::signatures::Signer as _;
 use openmls_traits::storage::StorageProvider as _;
 use room_order::{Ballot, CommitId, Leaf};
@@ -24,6 +23,7 @@ use serde_json::{Value, json};
 use super::checks::{parse, protocol_message, verify_leaf, verify_members};
 use super::credential::{length_prefix, vector, with_length};
 use super::group::Entered;
+use super::provider::Provider;
 use super::settings::{self, Context};
 use super::standing::Standing;
 use super::*;
@@ -120,7 +120,7 @@ fn a_leaf_signs_as_in_the_vectors() {
     assert_eq!(leaf.device().0.to_vec(), content(&case["pub"]));
     let signed = labelled(&case["label"], &bytes(&case["content"]));
     assert_eq!(leaf.sign(&signed).unwrap(), bytes(&case["signature"]));
-    let provider = OpenMlsRustCrypto::default();
+    let provider = Provider::default();
     let verify = |signed: &[u8], signature: &[u8]| {
         provider.crypto().verify_signature(SignatureScheme::ED25519, signed, &leaf.device().0, signature).is_ok()
     };
@@ -136,7 +136,7 @@ fn a_leaf_signs_as_in_the_vectors() {
 /// `crypto-basics.json`: the provider's hash and key derivation, for suite 1 and with the hash of the hybrid suite.
 #[test]
 fn the_provider_derives_as_in_the_vectors() {
-    let provider = OpenMlsRustCrypto::default();
+    let provider = Provider::default();
     for case in cases("crypto-basics") {
         let suite = Ciphersuite::try_from(case["cipher_suite"].as_u64().unwrap() as u16).unwrap();
         let hash = suite.hash_algorithm();
@@ -166,7 +166,7 @@ fn the_provider_derives_as_in_the_vectors() {
 #[test]
 fn the_provider_opens_what_the_vectors_sealed() {
     let case = &first("crypto-basics")["encrypt_with_label"];
-    let provider = OpenMlsRustCrypto::default();
+    let provider = Provider::default();
     let suite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
     let info = labelled(&case["label"], &bytes(&case["context"]));
     let open = |sealed: &HpkeCiphertext, info: &[u8]| {
@@ -248,7 +248,7 @@ fn a_guests_key_package_of_the_vectors_is_refused_for_its_time_alone() {
 }
 
 /// Of `passive-client-handling-commit.json`: a store with the client's key package, as openmls keeps one that it has made.
-fn store(case: &Value) -> OpenMlsRustCrypto {
+fn store(case: &Value) -> Provider {
     let MlsMessageBodyIn::KeyPackage(key_package) = parse(&bytes(&case["key_package"])).unwrap() else {
         unreachable!("that member is a key package")
     };
@@ -259,14 +259,14 @@ fn store(case: &Value) -> OpenMlsRustCrypto {
         "private_encryption_key": { "key": key("encryption_priv") },
     });
     let bundle: KeyPackageBundle = serde_json::from_value(bundle).unwrap();
-    let provider = OpenMlsRustCrypto::default();
+    let provider = Provider::default();
     let reference = bundle.key_package().hash_ref(provider.crypto()).unwrap();
     provider.storage().write_key_package(&reference, &bundle).unwrap();
     provider
 }
 
 /// The welcome staged as in [`Joining::enter`], but for the time of the leaves.
-fn staged(provider: &OpenMlsRustCrypto, welcome: &[u8]) -> Result<StagedWelcome, GroupError> {
+fn staged(provider: &Provider, welcome: &[u8]) -> Result<StagedWelcome, GroupError> {
     let MlsMessageBodyIn::Welcome(welcome) = parse(welcome)? else {
         return Err(GroupError::rule("a Welcome", "another MLS message"));
     };

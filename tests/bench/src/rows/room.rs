@@ -2,7 +2,7 @@
 //!
 //! `.10` and `.32` are CPU time per member, without a network: all members are in this process, and what they tell each other
 //! is handed from one to the next. On our side they are the engine's cores, so that the order of commits, sessions, frames and
-//! acknowledgements are in the figure. On the other side openmls makes and reads the same messages, and the certificates which
+//! acknowledgements are in the figure. On the other side openmls makes and reads the same messages, with the store that comes with it, and the certificates which
 //! our step looks at for the first time are verified (`verify.person`, nothing kept). `.live` and `room.failover` are whole
 //! engines with a directory on loopback, all of them on this machine.
 

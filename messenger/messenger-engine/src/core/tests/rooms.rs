@@ -160,6 +160,48 @@ fn texts_of_a_past_epoch_are_opened_for_ten_seconds() {
     assert_eq!(host.next_deadline(), None);
 }
 
+/// What openmls wants kept is not kept but for the private keys that it asks for again, and of those no more than are of use.
+#[test]
+fn a_room_keeps_the_private_keys_of_its_epoch_and_no_others() {
+    let world = World::of(&["alice"]);
+    let (now, credentials) = (world.now(), world.tables["alice"].clone());
+    let (alice, bob, carol) = (leaf("alice"), leaf("bob"), leaf("carol"));
+    let room = RoomId([7; 16]);
+    let mut host = Group::create(room, ("tea", RoomSuite::Hybrid), &alice, &*credentials, now).unwrap();
+    let of_an_epoch = (0, 0, 1);
+    assert_eq!(host.keys_kept(), of_an_epoch);
+    let (joining, key_package) = Joining::new(room, RoomSuite::Hybrid, &bob).unwrap();
+    assert_eq!(joining.keys_kept(), (1, 0, 0), "that of the key package");
+    let entering = host.verify_guest(&key_package, bob.device(), &*credentials, now).unwrap();
+    let entry = host.make(Wanted::Enter(Box::new(entering)), &alice).unwrap();
+    let welcome = host.merge(entry.id, now).unwrap().welcome.unwrap().1;
+    let mut member = joining.enter((&welcome, entry.id), alice.device(), &*credentials, now).unwrap();
+    assert_eq!((host.keys_kept(), member.keys_kept()), (of_an_epoch, of_an_epoch));
+
+    // One that is decided, and one of the same epoch that is not.
+    let follow = |host: &mut Group, member: &mut Group, wanted| {
+        let me = member.members().find(|person| person.device == bob.device()).unwrap().clone();
+        let lost = member.make(Wanted::Update(Box::new(me)), &bob).unwrap();
+        let commit = host.make(wanted, &alice).unwrap();
+        let message = host.staged_message(commit.id).unwrap().to_vec();
+        assert_ne!(lost, member.stage(&message, &*credentials, now).unwrap());
+        host.merge(commit.id, now).unwrap();
+        member.merge(commit.id, now).unwrap();
+        assert_eq!((host.keys_kept(), member.keys_kept()), (of_an_epoch, of_an_epoch));
+        assert_eq!(host.code(), member.code());
+    };
+    let me = host.host().clone();
+    follow(&mut host, &mut member, Wanted::Update(Box::new(me)));
+    let (_, key_package) = Joining::new(room, RoomSuite::Hybrid, &carol).unwrap();
+    let entering = host.verify_guest(&key_package, carol.device(), &*credentials, now).unwrap();
+    follow(&mut host, &mut member, Wanted::Enter(Box::new(entering)));
+    follow(&mut host, &mut member, Wanted::Remove(vec![carol.device()]));
+    let text = crate::wire::RoomPlaintext { id: 1, text: "tea at five".into() };
+    let sealed = member.seal(&text, &bob).unwrap();
+    assert_eq!(host.open(&sealed, bob.device()).unwrap().plaintext, text);
+    assert_eq!((host.keys_kept(), member.keys_kept()), (of_an_epoch, of_an_epoch));
+}
+
 #[test]
 fn a_leaf_whose_key_is_not_the_certificates_is_refused() {
     let world = World::of(&["alice"]);
