@@ -7,6 +7,7 @@ mod day;
 mod deadlines;
 mod deeds;
 mod endorsement;
+mod external;
 mod failover;
 mod files;
 mod gossip;
