@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod groups;
 mod guest;
 mod links;
 mod member;
@@ -129,4 +130,11 @@ async fn another_implementation_enters_by_a_commit_of_its_own_and_follows_anothe
     alice.do_it(Command::RoomTopic { room, topic: "oolong".into() }).await;
     agree(&mut alice, &mut mona, 3).await;
     assert_eq!(nina.next_epoch().await.code(), mona.code());
+}
+
+#[test]
+fn another_implementation_follows_an_engines_guest() {
+    if let Some(program) = program() {
+        groups::an_engines_guest_is_followed(program);
+    }
 }
