@@ -15,7 +15,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A room whose host, alice, has removed carol as lost.
 fn without_carol() -> (World, RoomId) {
-    let mut world = World::of(&ALL);
+    let mut world = World::of(&["alice", "bob", "carol", "dave", "erin"]);
     let room = world.room(&ALL);
     for other in ["alice", "bob", "dave"] {
         world.be_deaf("carol", other);
@@ -139,6 +139,41 @@ fn whose_commit_is_overtaken_makes_another_for_the_next_epoch() {
     assert_eq!(invitations.len(), 2);
     assert_eq!(invitations[1].number, invitations[0].number + 1);
     assert_ne!(invitations[1].parent, invitations[0].parent);
+}
+
+/// Of what is under way, all on the connection of this frame arrives until it has.
+fn arrives(world: &mut World, of_kind: impl Fn(&RoomFrame) -> bool) {
+    loop {
+        let slow = world.slow.as_ref().unwrap();
+        let is_it = |bytes: &[u8]| decode::<RoomFrame>(&bytes[4..]).unwrap().is_some_and(|frame| of_kind(&frame));
+        let Some(end) = slow.iter().find(|(_, _, bytes)| is_it(bytes)).map(|(to, on, _)| (to.clone(), *on)) else {
+            return;
+        };
+        let mut ends: Vec<(String, u64)> = Vec::new();
+        for (to, on, _) in slow {
+            if !ends.contains(&(to.clone(), *on)) {
+                ends.push((to.clone(), *on));
+            }
+        }
+        world.let_arrive(ends.iter().position(|one| *one == end).unwrap());
+    }
+}
+
+/// Nobody else is let in while a guest makes her commit: it would come too late.
+#[test]
+fn while_a_guest_makes_her_commit_other_entries_wait() {
+    let (mut world, room) = without_carol();
+    world.command("alice", Command::RoomInvite { room, who: address("erin") });
+    world.slow_down(true);
+    reach_carol(&mut world);
+    until(&mut world, 1, is_join);
+    world.command("erin", Command::RoomAccept { room });
+    arrives(&mut world, |frame| matches!(frame, RoomFrame::Enter { .. }));
+    assert_eq!(count(&world, |frame| matches!(frame, RoomFrame::Offer { .. })), 0);
+    world.slow_down(false);
+    world.pass(10 * SECOND);
+    are_together(&world, &["alice", "bob", "carol", "dave", "erin"], room);
+    assert_eq!(count(&world, |frame| matches!(frame, RoomFrame::Admission { .. })), 1);
 }
 
 #[test]
