@@ -311,6 +311,19 @@ def plant_mail(leaf: bytes) -> None:
     plant("peer_frames", b"\x82\x08\x80")
 
 
+def plant_entrances() -> None:
+    """The invitation to an epoch, by itself and as the host sends it; and messages in the clear."""
+    invited = b"\x86\x50" + bytes(16) + b"\x02\x58\x20" + bytes(32) + b"\x04\x05\x58\x20" + bytes(32)
+    invitation = b"\x82" + invited + b"\x58\x40" + bytes(64)
+    plant("peer_frames", invitation)
+    plant("peer_frames", b"\x84\x18\x18\x50" + bytes(16) + b"\x41\x00" + invitation)
+    plant("peer_frames", b"\x82\x17\x50" + bytes(16))
+    for name, message in json.loads((VECTORS / "mls" / "messages.json").read_text())[0].items():
+        if name.startswith("public_message"):
+            plant("peer_frames", bytes.fromhex(message))
+            plant("peer_frames", b"\x83\x18\x19\x50" + bytes(16) + b"\x59" + (len(message) // 2).to_bytes(2, "big") + bytes.fromhex(message))
+
+
 def main() -> None:
     plant_log_messages()
     plant_log_requests()
@@ -319,6 +332,7 @@ def main() -> None:
     plant_probes()
     plant_observations()
     plant_cluster()
+    plant_entrances()
     for vector in vectors("certificate"):
         plant_certificate(vector)
         if vector["rule"] == "ok":

@@ -108,6 +108,14 @@ impl<R: Rules> Member<R> {
         }
     }
 
+    /// The device that entered by a commit of its own (rule R-09), which was decided so: it has the decision, and passes it on to
+    /// who is behind (rule R-06). `before` is the epoch that the commit ended.
+    #[must_use]
+    pub fn entered(go: Go, before: &Epoch) -> Self {
+        let epoch = before.after(&go.commit);
+        Self { past: vec![go.clone()], ..Self::new(go.commit.committer, epoch) }
+    }
+
     /// Where it stands.
     #[must_use]
     pub fn leaf(&self) -> Leaf {

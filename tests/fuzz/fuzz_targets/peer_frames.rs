@@ -1,9 +1,10 @@
-//! What one device may send another: frames of talk, of rooms and of files, and how a room stands.
+//! What one device may send another: frames of talk, of rooms and of files, how a room stands, the invitation to an epoch and
+//! the commit by which a guest enters it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use messenger_engine::room::Standing;
-use messenger_engine::wire::{self, Channel, FileHead, Mark, Page, RoomFrame, RoomPlaintext, TalkFrame};
+use messenger_engine::room::{Standing, is_external_commit};
+use messenger_engine::wire::{self, Channel, FileHead, Mark, Page, RoomFrame, RoomPlaintext, SignedInvitation, TalkFrame};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Some((prefix, _)) = bytes.split_first_chunk::<4>() {
@@ -21,6 +22,10 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let _ = wire::decode::<RoomFrame>(bytes);
     let _ = wire::decode::<RoomPlaintext>(bytes);
+    let _ = is_external_commit(bytes);
+    if let Some(invitation) = SignedInvitation::from_bytes(bytes) {
+        assert_eq!(invitation.to_bytes(), bytes);
+    }
     if let Ok(standing) = Standing::from_bytes(bytes) {
         assert_eq!(standing.to_bytes(), bytes);
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use identity::Identifier;
 use room_order::Input;
 
+use super::admission::{Admitted, Approaching};
 use super::call_ends::not_online;
 use super::errands::Errand;
 use super::inside::Inside;
@@ -32,6 +33,10 @@ pub(super) struct Hosting {
     pub(super) invited: BTreeMap<DeviceKey, Identifier>,
     /// Guests who have said yes.
     entering: VecDeque<Box<Guest>>,
+    /// Guests who have said yes and enter by commits of their own.
+    pub(super) approaching: VecDeque<Approaching>,
+    /// The one of them who was invited to this epoch.
+    pub(super) admitted: Option<Admitted>,
     /// Members to whom no session is left, or from whom nothing has come for long.
     pub(super) remove: BTreeSet<DeviceKey>,
 }
@@ -96,6 +101,7 @@ impl Core {
             return self.send_room(session, &RoomFrame::Decline { room: id.0, reason: "not invited".into() });
         };
         inside.hosting.invited.remove(&person.device);
+        inside.hosting.awaits_no_more(person.device);
         let refusal = match inside.group.verify_guest(key_package, person.device, &*credentials, now) {
             Ok(guest) if guest.person().identifier == person.identifier => {
                 // Each device waits once, with the key package that it named last.
@@ -116,7 +122,7 @@ impl Core {
     }
 
     /// whom somebody had removed, the person at this device has asked in, and may.
-    fn readmit_and_go_on(&mut self, id: RoomId, device: DeviceKey, now: Now) {
+    pub(super) fn readmit_and_go_on(&mut self, id: RoomId, device: DeviceKey, now: Now) {
         match self.inside(id).is_some_and(|inside| inside.group.standing().has_removed(device)) {
             true => self.readmit(id, device, now),
             false => self.advance(id, now),
@@ -124,7 +130,7 @@ impl Core {
     }
 
     /// A room that this device hosts and does not leave.
-    fn hosted(&mut self, id: RoomId) -> Option<&mut Inside> {
+    pub(super) fn hosted(&mut self, id: RoomId) -> Option<&mut Inside> {
         self.inside(id).filter(|inside| inside.group.is_host() && inside.leaving.is_none())
     }
 
@@ -157,6 +163,9 @@ impl Core {
             return self.make_commit(id, Wanted::Remove(remove), now);
         }
         self.grant_wishes(id, now);
+        if self.holds_for_guest(id, now) {
+            return;
+        }
         while let Some(inside) = self.inside(id)
             && inside.is_idle()
             && let Some(guest) = inside.hosting.entering.pop_front()
@@ -166,6 +175,7 @@ impl Core {
                 self.let_in(id, guest, now);
             }
         }
+        self.admit_next(id, now);
     }
 
     fn let_in(&mut self, id: RoomId, guest: Box<Guest>, now: Now) {

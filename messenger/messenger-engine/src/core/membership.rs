@@ -1,5 +1,6 @@
 //! The member's part: entering with a welcome, and what is told of who has gone.
 
+use super::entrance::Way;
 use super::inside::Inside;
 use super::rooms::{Part, Room};
 use super::{Core, SessionId};
@@ -9,6 +10,11 @@ use crate::api::{Event, RoomId, RoomSuite};
 use crate::room::{GroupError, Person};
 use crate::time::Now;
 use crate::wire::RoomFrame;
+
+/// nobody asked the person.
+pub(super) fn another_room() -> GroupError {
+    GroupError::rule("the room that this device was in", "another of the same number")
+}
 
 impl Core {
     /// The welcome: every member's certificate is verified before one is in.
@@ -21,30 +27,25 @@ impl Core {
         now: Now,
     ) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
-        if !matches!(&room.part, Part::Entering { host: expected, .. } if expected.device == host.device) {
+        if !matches!(&room.part, Part::Entering { host: expected, way: Way::Welcome(_), .. } if expected.device == host.device)
+        {
             return;
         }
         // What stands there meanwhile is replaced below, or closed.
         let asked = Part::Asked { host: host.clone(), suite: RoomSuite::default() };
-        let Part::Entering { joining, left, .. } = std::mem::replace(&mut room.part, asked) else { return };
+        let part = std::mem::replace(&mut room.part, asked);
+        let Part::Entering { way: Way::Welcome(joining), dropped, .. } = part else { return };
         let entered = match epoch {
             Some(epoch) => joining.enter((welcome, CommitId(epoch)), host.device, &*self.credentials, now),
             None => Err(GroupError::rule("a Welcome that names its epoch", "one of a former version of the program")),
         };
         // Nobody asked the person: what she returns to is what she was in.
-        let returned = entered.and_then(|group| match left.is_none_or(|left| left.goes_on_as(&group)) {
+        let returned = entered.and_then(|group| match dropped.is_none_or(|dropped| dropped.left.goes_on_as(&group)) {
             true => Ok(group),
-            false => Err(GroupError::rule("the room that this device was in", "another of the same number")),
+            false => Err(another_room()),
         });
         match returned {
-            Ok(group) => {
-                room.name = group.name().to_owned();
-                room.part = Part::Inside(Box::new(Inside::new(group, now)));
-                self.room_changed(id);
-                self.beat_at_once(id);
-                self.gather(id, now);
-                self.take_early(id, now);
-            }
+            Ok(group) => self.is_in(id, Inside::new(group, now), now),
             Err(error) => {
                 self.send_room(session, &RoomFrame::Leave { room: id.0 });
                 let reason = format!("the welcome was refused: {error}");
@@ -56,6 +57,17 @@ impl Core {
                 self.close_room(id, &reason, now);
             }
         }
+    }
+
+    /// This device is in the room.
+    pub(super) fn is_in(&mut self, id: RoomId, inside: Inside, now: Now) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        room.name = inside.group.name().to_owned();
+        room.part = Part::Inside(Box::new(inside));
+        self.room_changed(id);
+        self.beat_at_once(id);
+        self.gather(id, now);
+        self.take_early(id, now);
     }
 
     /// A member is gone; what is under way to her stays undelivered.

@@ -47,14 +47,17 @@ impl Core {
         self.tend_mesh(now);
     }
 
-    /// Makes missing links between members: the newcomer dials; later the device with the lower key repairs.
+    /// Makes missing links between members: the newcomer dials, and the host whom she has lost; later the device with the lower
+    /// key repairs.
     pub(super) fn tend_mesh(&mut self, now: Now) {
         let me = self.me.person.device;
         let fellows = self.fellows();
         self.mesh.retain(|device, _| fellows.contains_key(device));
         for (device, person) in fellows {
+            let alone = self.looks_for(device);
             let attempt =
-                self.mesh.entry(device).or_insert(Attempt { tries: 0, next: now.instant + GRACE, newcomer: false });
+                self.mesh.entry(device).or_insert(Attempt { tries: 0, next: now.instant + GRACE, newcomer: alone });
+            attempt.newcomer |= alone;
             if attempt.next(me, device).is_none_or(|next| next > now.instant) {
                 continue;
             }
@@ -95,6 +98,12 @@ impl Core {
             .collect()
     }
 
+    /// Whether this device is the only one of the two that dials: the other is in no room with it.
+    fn looks_for(&self, device: DeviceKey) -> bool {
+        let mut insides = self.rooms.values().filter_map(Room::inside);
+        insides.any(|inside| inside.group.is_host() && inside.lost.contains_key(&device))
+    }
+
     pub(super) fn mesh_failed(&mut self, who: &Identifier, reason: &str, _now: Now) {
         tracing::debug!(%who, reason, "no link to a fellow member yet");
     }
@@ -106,7 +115,9 @@ impl Core {
             Part::Inside(inside) => {
                 inside.group.members().any(|person| is_meant(&person.device)) || inside.lost.keys().any(is_meant)
             }
-            Part::Dropped(dropped) => dropped.fellows.iter().any(is_meant),
+            Part::Dropped(dropped) | Part::Entering { dropped: Some(dropped), .. } => {
+                dropped.fellows.iter().any(is_meant)
+            }
             Part::Asked { .. } | Part::Entering { .. } => false,
         })
     }

@@ -12,6 +12,7 @@
 
 mod acquaintance;
 mod action;
+mod admission;
 mod appearance;
 mod call_ends;
 mod calls;
@@ -19,6 +20,7 @@ mod crossing;
 mod deadline;
 mod elsewhere;
 mod endorsement;
+mod entrance;
 mod errands;
 mod exchange;
 mod fanout;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use room_order::{
-    AllRules, Change, Claim, Commit, CommitId, Go, Grant, Input, Leaf, Message, Offer, Staged, is_quorum,
+    AllRules, Change, Claim, Commit, CommitId, Epoch, Go, Grant, Input, Leaf, Message, Offer, Staged, is_quorum,
 };
 
 use super::Core;
@@ -278,6 +278,13 @@ impl Inside {
     fn is_ack(&self, head: &SignedHead, ack: &QuotedAck, leaves: &Leaves) -> bool {
         self.proofs.has_ack(head, ack) || is_ack(head, ack, leaves)
     }
+}
+
+/// Whether these are a quorum's acknowledgements of an offer in an epoch, to who is in it not yet.
+pub(super) fn is_decided(head: &SignedHead, acks: &[QuotedAck], leaves: &Leaves, epoch: &Epoch) -> bool {
+    let quoted: BTreeSet<Leaf> = acks.iter().map(|ack| Leaf(ack.from)).collect();
+    let proven = acks.len() <= MAX_MEMBERS && is_head(head, leaves) && acks.iter().all(|ack| is_ack(head, ack, leaves));
+    proven && is_quorum::<AllRules>(&quoted, &epoch.members)
 }
 
 fn is_head(head: &SignedHead, leaves: &Leaves) -> bool {

@@ -249,7 +249,11 @@ impl Core {
         inside.gone = said;
         for person in &changed.added {
             inside.lost.remove(&person.device);
+            inside.hosting.invited.remove(&person.device);
         }
+        // Whoever entered by a commit of her own has no welcome: she is told as members are.
+        let newcomers = changed.added.iter().filter(|_| commit.change.invited.is_some()).map(|person| person.device);
+        let (newcomers, go) = (newcomers.collect::<Vec<_>>(), inside.proofs.leading_to(commit.id).cloned());
         let author = changed.by.as_ref().filter(|_| changed.new_keys).map(|person| person.device);
         if author.is_some_and(|author| author != host) {
             inside.renewed_at = now.instant;
@@ -266,6 +270,9 @@ impl Core {
         self.room_changed(id);
         if let Some((guest, welcome)) = changed.welcome {
             self.say(guest, &RoomFrame::Welcome { room: id.0, welcome, epoch: Some(commit.id.0) });
+        }
+        for (guest, go) in newcomers.into_iter().zip(go) {
+            self.say(guest, &go);
         }
         self.send_held(id, now);
         self.take_early(id, now);
@@ -335,6 +342,15 @@ impl Core {
         let inside = self.rooms.get(&id).filter(|room| room.is_open())?.inside()?;
         let epoch = inside.order.epoch();
         Some((epoch.number, epoch.id, inside.group.host().clone()))
+    }
+
+    /// Who is in a room, in order.
+    pub(super) fn members_of(&self, id: RoomId) -> Vec<String> {
+        let group = self.rooms.get(&id).and_then(Room::group);
+        let mut members: Vec<_> =
+            group.into_iter().flat_map(|group| group.members()).map(|person| person.identifier.to_string()).collect();
+        members.sort();
+        members
     }
 
     /// Which commits ended the epochs of a room that this device has seen ending.

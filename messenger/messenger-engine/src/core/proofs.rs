@@ -145,6 +145,11 @@ impl Proofs {
         self.past.iter().find(|decision| decision.parent == parent)
     }
 
+    /// The decision that began an epoch of this name.
+    pub(super) fn leading_to(&self, commit: CommitId) -> Option<&RoomFrame> {
+        self.past.iter().find(|decision| decision.commit == commit).map(|decision| &decision.go)
+    }
+
     /// Who was who in the epoch that this commit ended.
     pub(super) fn leaves_before(&self, commit: CommitId) -> Option<&Leaves> {
         self.past.iter().find(|decision| decision.commit == commit).map(|decision| &decision.leaves)

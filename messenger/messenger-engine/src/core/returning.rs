@@ -20,11 +20,10 @@ pub(super) struct Dropped {
     /// Who was in it.
     pub(super) fellows: Vec<DeviceKey>,
     pub(super) until: Instant,
-    left: Left,
+    pub(super) left: Left,
 }
 
 /// What of a room is known to who left it.
-#[derive(Clone)]
 pub(super) struct Left {
     room: room_order::Left<String>,
     /// The number of its suite.
@@ -89,9 +88,10 @@ impl Core {
 
     /// A session has begun with a device that may be in rooms which this one was dropped from.
     pub(super) fn return_to_rooms(&mut self, device: DeviceKey) {
-        let knows = |room: &Room| matches!(&room.part, Part::Dropped(dropped) if dropped.fellows.contains(&device));
+        let knows = |room: &Room| room.dropped().is_some_and(|dropped| dropped.fellows.contains(&device));
         let ids: Vec<RoomId> = self.rooms.iter().filter(|(_, room)| knows(room)).map(|(id, _)| *id).collect();
         for id in ids {
+            self.ask_on_the_way(id, device);
             self.say(device, &RoomFrame::Return { room: id.0 });
         }
     }
@@ -122,18 +122,17 @@ impl Core {
         if self.is_blocked(&host.identifier) {
             return false;
         }
-        let Some(Room { part: Part::Dropped(dropped), .. }) = self.rooms.get(&id) else { return false };
+        let Some(room) = self.rooms.get(&id) else { return false };
+        let Some(dropped) = room.dropped() else { return false };
         if !dropped.fellows.contains(&host.device)
             || !dropped.left.room.is_of::<AllRules, str>(members.iter().map(String::as_str))
         {
             return false;
         }
-        let left = dropped.left.clone();
-        let Some(suite) = RoomSuite::of(suite).filter(|suite| suite.number() == left.suite) else { return false };
-        if let Some(room) = self.rooms.get_mut(&id) {
-            room.part = Part::Asked { host: host.clone(), suite };
-        }
-        self.enter_room(id, Some(left), now);
+        let Some(suite) = RoomSuite::of(suite).filter(|suite| suite.number() == dropped.left.suite) else {
+            return false;
+        };
+        self.approach(id, (host, suite), now);
         true
     }
 

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use identity::Identifier;
 
+use super::entrance::Way;
 use super::fanout::{Early, Fanout};
 use super::held::Held;
 use super::inside::Inside;
-use super::returning::{Dropped, Left};
+use super::returning::Dropped;
 use super::{Core, SessionId};
 use crate::MAX_ROOM_NAME_BYTES;
 use crate::api::{Event, Role, RoomId, RoomSuite};
@@ -21,9 +22,9 @@ use crate::wire::RoomFrame;
 const MAX_ROOMS: usize = 64;
 /// Most invitations of one device that wait for an answer.
 const MAX_ASKED: usize = 8;
-/// How long an entry may take, from accepting to the welcome. One step that somebody absent holds up as long as she can
+/// How long an entry may take, from accepting to the welcome or the decision. One step that somebody absent holds up as long as she can
 /// fits in, and no second one: whose turn comes after two such is asked in anew.
-const ENTERING: Duration = Duration::from_secs(60);
+pub(super) const ENTERING: Duration = Duration::from_secs(60);
 
 /// A room as this device knows it.
 pub(super) struct Room {
@@ -47,16 +48,16 @@ pub(super) enum Part {
         /// With what it was made, by her word.
         suite: RoomSuite,
     },
-    /// Said yes; waits for the welcome.
+    /// Said yes; waits for the welcome, or for the decision about a commit of its own.
     Entering {
         /// The host.
         host: Person,
-        /// The keys of the entry.
-        joining: Box<Joining>,
+        /// How it enters.
+        way: Way,
         /// When to give up.
         deadline: Instant,
         /// The room that it returns to without the person's being asked.
-        left: Option<Left>,
+        dropped: Option<Dropped>,
     },
 }
 
@@ -98,6 +99,15 @@ impl Room {
         }
     }
 
+    /// The room that this device comes back into, or would.
+    pub(super) fn dropped(&self) -> Option<&Dropped> {
+        match &self.part {
+            Part::Dropped(dropped) => Some(dropped),
+            Part::Entering { dropped, .. } => dropped.as_ref(),
+            Part::Inside(_) | Part::Asked { .. } => None,
+        }
+    }
+
     /// Whether the client knows of it: not a room that was left or lost.
     pub(super) fn is_open(&self) -> bool {
         match &self.part {
@@ -132,12 +142,8 @@ impl Core {
         }
     }
 
+    /// Says yes, by the person's own answer: the host lets this device in.
     pub(super) fn accept_invitation(&mut self, id: RoomId, now: Now) {
-        self.enter_room(id, None, now);
-    }
-
-    /// Says yes: the person's own answer, or because she was in the room before.
-    pub(super) fn enter_room(&mut self, id: RoomId, left: Option<Left>, now: Now) {
         let Some(Room { part: Part::Asked { host, suite }, .. }) = self.rooms.get(&id) else {
             return self.no_such_room("room_accept", id);
         };
@@ -147,7 +153,8 @@ impl Core {
             Ok((joining, key_package)) => {
                 if let Some(room) = self.rooms.get_mut(&id) {
                     let deadline = now.instant + ENTERING;
-                    room.part = Part::Entering { host, joining: Box::new(joining), deadline, left };
+                    let way = Way::Welcome(Box::new(joining));
+                    room.part = Part::Entering { host, way, deadline, dropped: None };
                 }
                 self.send_room(session, &RoomFrame::Enter { room: id.0, key_package });
             }
@@ -249,12 +256,18 @@ impl Core {
             RoomFrame::Enter { key_package, .. } => self.guest_enters(id, &person, session, &key_package, now),
             RoomFrame::Decline { reason, .. } => self.declined(id, &person, &crate::clip(&reason), now),
             RoomFrame::Welcome { welcome, epoch, .. } => self.welcomed(id, &person, session, (&welcome, epoch), now),
+            RoomFrame::Approach { .. } => self.guest_approaches(id, &person, session, now),
+            RoomFrame::Admission { group_info, invitation, .. } => {
+                self.admitted(id, &person, session, (&group_info, &invitation), now);
+            }
+            RoomFrame::Join { commit, .. } => self.guest_joins(id, &person, session, &commit, now),
             RoomFrame::Leave { .. } => self.member_leaves(id, &person, now),
             RoomFrame::Return { .. } => self.wants_back(id, &person, session),
             // Whoever counts this device as a member of a room it knows nothing of learns that it is none.
             RoomFrame::Beat { .. } if !self.rooms.contains_key(&id) => {
                 self.send_room(session, &RoomFrame::Leave { room: id.0 });
             }
+            frame if self.is_on_its_way(id) => self.told_on_the_way(id, session, frame, now),
             frame => self.order_frame(id, &person, frame, now),
         }
     }
@@ -314,7 +327,7 @@ impl Core {
                 }
             }
             Part::Asked { host, .. } | Part::Entering { host, .. } if host.device == person.device => {
-                self.close_room(id, reason, now);
+                self.give_up_entering(id, reason, now);
             }
             _ => {}
         }
@@ -328,7 +341,7 @@ impl Core {
             match room.asked_by() {
                 Some(host) if host.device == person.device => {
                     let reason = format!("the connection to the host {} was lost", person.identifier);
-                    self.close_room(id, &reason, now);
+                    self.lost_host_on_the_way(id, &reason, now);
                 }
                 Some(_) => {}
                 None => {
@@ -367,10 +380,12 @@ impl Core {
             if let Some(group) = self.rooms.get_mut(&id).and_then(Room::group_mut) {
                 group.forget_past_epochs(now);
             }
-            if let Some(Room { part: Part::Entering { deadline, .. }, .. }) = self.rooms.get(&id)
+            if let Some(Room { part: Part::Entering { host, deadline, .. }, .. }) = self.rooms.get(&id)
                 && *deadline <= now.instant
             {
-                self.leave_room(id, "the host did not let this device in in time", now);
+                let host = host.device;
+                self.say(host, &RoomFrame::Decline { room: id.0, reason: "it takes too long".into() });
+                self.give_up_entering(id, "the host did not let this device in in time", now);
             }
         }
     }

@@ -13,6 +13,7 @@ mod checks;
 mod code;
 mod credential;
 mod error;
+mod external;
 mod group;
 mod joining;
 mod judging;
@@ -33,6 +34,7 @@ pub use credential::{
     AnotherAuthority, Authority, Credentials, DeviceKey, Facts, MailFacts, Person, RefusedCredential,
 };
 pub use error::GroupError;
+pub use external::{Entrance, MAX_EXTERNAL_COMMIT_BYTES, is_external_commit};
 pub use group::{Changed, Group, Guest, Opened};
 pub use joining::Joining;
 pub use leaf::MyLeaf;

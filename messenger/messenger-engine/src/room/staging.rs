@@ -9,6 +9,7 @@ use room_order::{Ballot, Change, Commit, CommitId, Leaf};
 use super::checks::{bytes, protocol_message};
 use super::credential::{Credentials, DeviceKey, Person};
 use super::error::GroupError;
+use super::external::external_commit;
 use super::group::{Changed, Group, Guest};
 use super::judging::{Judged, Path};
 use super::leaf::MyLeaf;
@@ -36,9 +37,9 @@ pub enum Wanted {
 
 /// A commit that may be merged once it is decided.
 pub(super) struct Staged {
-    commit: Commit,
+    pub(super) commit: Commit,
     message: Vec<u8>,
-    added: Vec<Person>,
+    pub(super) added: Vec<Person>,
     /// What our extensions of the context say afterwards.
     context: Context,
     path: Path,
@@ -125,7 +126,8 @@ impl Group {
         self.group.clear_pending_commit(self.provider.storage()).map_err(GroupError::mls)
     }
 
-    /// Checks somebody's commit for the current epoch, certificates and all (rules ), and keeps it.
+    /// Checks somebody's commit for the current epoch, certificates and all (rules ), and keeps it: a member's, or a
+    /// guest's by which she enters.
     ///
     /// # Errors
     /// [`GroupError`]; nothing has changed.
@@ -137,17 +139,20 @@ impl Group {
         if self.staged.len() >= MAX_STAGED {
             return Err(GroupError::Full { max: MAX_STAGED });
         }
-        let mls = protocol_message(message)?;
+        let mls = external_commit(message).unwrap_or_else(|| protocol_message(message))?;
         self.expect_epoch(mls.epoch().as_u64())?;
         let processed = self.group.process_message(&self.provider, mls).map_err(GroupError::mls)?;
-        let Sender::Member(committer) = *processed.sender() else {
-            return Err(GroupError::rule("a member's commit", format!("one by {:?}", processed.sender())));
-        };
+        let (sender, invitation) = (processed.sender().clone(), processed.aad().to_vec());
         let ProcessedMessageContent::StagedCommitMessage(mls) = processed.into_content() else {
             return Err(GroupError::rule("a commit", "another MLS message"));
         };
-        let Judged { change, added, context, path } = self.check_commit(&mls, committer, credentials, now)?;
-        let commit = Commit { id, parent: self.epoch_name, committer: Leaf(committer.u32()), change };
+        let (judged, committer) = match sender {
+            Sender::Member(by) => (self.check_commit(&mls, by, credentials, now)?, Leaf(by.u32())),
+            Sender::NewMemberCommit => self.check_external(&mls, &invitation, credentials, now)?,
+            other => return Err(GroupError::rule("a member's commit", format!("one by {other:?}"))),
+        };
+        let Judged { change, added, context, path } = judged;
+        let commit = Commit { id, parent: self.epoch_name, committer, change };
         let (message, made) = (message.to_vec(), Made::There(mls));
         self.staged.insert(id, Staged { commit: commit.clone(), message, added, context, path, made });
         Ok(commit)

@@ -3,6 +3,7 @@
 
 use minicbor::{Decode, Encode};
 
+use super::invitation::SignedInvitation;
 use super::order::{Claimed, QuotedAck, Signature, SignedGrant, SignedHead, Whereabouts};
 
 /// A frame of the rooms channel: a CBOR array of its kind and its members. Members that a later version appends are
@@ -153,6 +154,36 @@ pub enum RoomFrame {
         #[cbor(n(0), with = "minicbor::bytes")]
         room: [u8; 16],
     },
+    /// Guest to host: yes, and I enter by a commit of my own (rule R-09).
+    #[n(23)]
+    Approach {
+        /// The room.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        room: [u8; 16],
+    },
+    /// Host to guest: what you need to enter by a commit that ends this epoch.
+    #[n(24)]
+    Admission {
+        /// The room.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        room: [u8; 16],
+        /// An MLSMessage holding a GroupInfo, with the ratchet tree in it.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        group_info: Vec<u8>,
+        /// For the commit's authenticated data.
+        #[n(2)]
+        invitation: SignedInvitation,
+    },
+    /// Guest to host: an MLSMessage holding the commit by which I enter.
+    #[n(25)]
+    Join {
+        /// The room.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        room: [u8; 16],
+        /// The MLSMessage.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        commit: Vec<u8>,
+    },
 }
 
 impl RoomFrame {
@@ -165,7 +196,10 @@ impl RoomFrame {
             | Self::Welcome { room, .. }
             | Self::Leave { room }
             | Self::Propose { room, .. }
-            | Self::Return { room } => *room,
+            | Self::Return { room }
+            | Self::Approach { room }
+            | Self::Admission { room, .. }
+            | Self::Join { room, .. } => *room,
             Self::Offer { head, .. } | Self::Ack { head, .. } | Self::Go { head, .. } => head.head.room,
             Self::Claim { claim, .. } => claim.room,
             Self::Grant { grant, .. } => grant.granted.claim.room,
@@ -189,6 +223,9 @@ impl RoomFrame {
             Self::Grant { .. } => "grant",
             Self::Beat { .. } => "beat",
             Self::Return { .. } => "return",
+            Self::Approach { .. } => "approach",
+            Self::Admission { .. } => "admission",
+            Self::Join { .. } => "join",
         }
     }
 }

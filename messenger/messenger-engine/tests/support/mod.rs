@@ -56,7 +56,7 @@ impl Drop for Town {
     }
 }
 
-fn hour_ago() -> UnixTime {
+pub(crate) fn hour_ago() -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_secs(UnixTime::now().as_secs() - 3600))
 }
 

@@ -15,6 +15,15 @@ use crate::member::{Group, Member, bytes};
 use crate::program::Program;
 use crate::support::{PATIENCE, Puppet, Someone};
 
+/// How she enters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By the host's welcome.
+    Welcome,
+    /// By a commit of her own.
+    Commit,
+}
+
 /// What the test has her do.
 enum Order {
     Meet(Connection),
@@ -41,18 +50,18 @@ pub(crate) struct Guest {
 
 impl Guest {
     /// Calls alice, a contact, and has a conversation with her.
-    pub(crate) async fn meets(alice: &mut Someone, mut puppet: Puppet, program: Program) -> Self {
+    pub(crate) async fn meets(alice: &mut Someone, name: &str, mut puppet: Puppet, program: Program, way: Way) -> Self {
         let (orders, to_do) = unbounded_channel();
         let (tell, told) = unbounded_channel();
         let (certificate, key) = (puppet.certificate.to_vec(), puppet.key.clone());
-        let device = Device { program: Some(program), certificate, key, member: None, tell, said: 1 };
+        let device = Device { program: Some(program), way, certificate, key, member: None, tell, said: 1 };
         tokio::spawn(device.live(to_do));
         let door = puppet.call_alice().await;
         let connecting = puppet.endpoint.connect_with(puppet.peer_config.clone(), door, wire::SERVER_NAME).unwrap();
         let mut guest = Self { puppet, orders, told, group: None };
         guest.do_it(Order::Meet(connecting.await.unwrap()));
         guest.do_it(Order::Greet);
-        assert_eq!(alice.hears("mona").await, "hello");
+        assert_eq!(alice.hears(name).await, "hello");
         guest.is_acknowledged_by(1).await;
         guest
     }
@@ -106,6 +115,11 @@ impl Guest {
         }
     }
 
+    /// The code of the epoch that she came into last.
+    pub(crate) fn code(&self) -> String {
+        self.group.as_ref().map(Group::code).unwrap_or_default()
+    }
+
     /// How the room stands, in the bytes of the group's context.
     pub(crate) fn standing(&self) -> &[u8] {
         self.group.as_ref().map_or(&[], |group| &group.standing)
@@ -116,6 +130,7 @@ impl Guest {
 struct Device {
     /// Until she is in a room.
     program: Option<Program>,
+    way: Way,
     certificate: Vec<u8>,
     key: ed25519_dalek::SigningKey,
     member: Option<Member>,
@@ -146,6 +161,11 @@ impl Device {
         }
     }
 
+    /// Her device, as the program is told of it.
+    fn named(&self) -> serde_json::Value {
+        json!({ "certificate": hex::encode(&self.certificate), "key": hex::encode(self.key.to_bytes()) })
+    }
+
     async fn say(&mut self, text: String, links: &mut Links) {
         let member = self.member.as_mut().expect("she is in a room");
         self.said += 1;
@@ -174,10 +194,21 @@ impl Device {
 
     async fn room(&mut self, from: usize, frame: RoomFrame, links: &mut Links) {
         match (frame, &mut self.member) {
+            (RoomFrame::Invite { room, suite, .. }, None) if self.way == Way::Commit => {
+                assert_eq!(suite, RoomSuite::Classical.number());
+                links.room_frame(from, &RoomFrame::Approach { room }).await;
+            }
+            (RoomFrame::Admission { room, group_info, invitation }, None) => {
+                let (program, leaf) = (self.program.take(), MyLeaf::new(self.certificate.clone(), self.key.clone()));
+                let program = program.expect("she enters once");
+                let (member, commit) = Member::approaching(program, leaf, &self.named(), (&group_info, &invitation));
+                self.member = Some(member);
+                links.room_frame(from, &RoomFrame::Join { room, commit }).await;
+            }
             (RoomFrame::Invite { room, suite, .. }, None) => {
                 assert_eq!(suite, RoomSuite::Classical.number());
-                let (certificate, key) = (hex::encode(&self.certificate), hex::encode(self.key.to_bytes()));
-                let wish = json!({ "do": "key_package", "certificate": certificate, "key": key });
+                let mut wish = self.named();
+                wish["do"] = "key_package".into();
                 let answer = self.program.as_mut().expect("she enters once").ask(&wish).unwrap();
                 links.room_frame(from, &RoomFrame::Enter { room, key_package: bytes(&answer["key_package"]) }).await;
             }
@@ -186,7 +217,7 @@ impl Device {
                 self.member = program.map(|program| Member::welcomed(program, leaf, &welcome, epoch));
                 self.arrived(links).await;
             }
-            (RoomFrame::Offer { head, commit, .. }, Some(member)) => {
+            (RoomFrame::Offer { head, commit, .. }, Some(member)) if member.is_in() => {
                 if let Some(ack) = member.offered(&head, &commit) {
                     links.room_frame_to_all(&RoomFrame::Ack { head, ack }).await;
                 }

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod groups;
 mod guest;
 mod links;
 mod member;
@@ -16,7 +17,7 @@ use std::io::Write as _;
 
 use messenger_engine::{Command, Event, RoomId, RoomSuite};
 
-use guest::Guest;
+use guest::{Guest, Way};
 use program::Program;
 use support::{Someone, Town, identifier};
 
@@ -46,20 +47,25 @@ async fn talk(engines: &mut [&mut Someone], mona: &mut Guest, room: RoomId) {
     mona.is_acknowledged_by(others).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn another_implementation_enters_a_room_talks_in_it_and_follows_its_changes() {
-    let program = match Program::start() {
-        Ok(program) => program,
+/// A program with another implementation, or word that this machine has none.
+fn program() -> Option<Program> {
+    match Program::start() {
+        Ok(program) => Some(program),
         Err(why) => {
             writeln!(std::io::stderr(), "SKIPPED: ts-mls is in no room: {why}").unwrap();
-            return;
+            None
         }
-    };
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_implementation_enters_a_room_talks_in_it_and_follows_its_changes() {
+    let Some(program) = program() else { return };
     let town = Town::new().await;
     let mut alice = town.person("alice", &["bob", "mona"]).await;
     let mut bob = town.person("bob", &["alice"]).await;
     alice.sees("bob", true).await;
-    let mut mona = Guest::meets(&mut alice, town.puppet("mona").await, program).await;
+    let mut mona = Guest::meets(&mut alice, "mona", town.puppet("mona").await, program, Way::Welcome).await;
     alice.do_it(Command::RoomCreate { name: "tea".into(), suite: RoomSuite::Classical }).await;
     let (room, ..) = alice.in_room_of(1).await;
 
@@ -89,4 +95,46 @@ async fn another_implementation_enters_a_room_talks_in_it_and_follows_its_change
     alice.do_it(Command::RoomRemove { room, who: identifier("mona").to_string() }).await;
     alice.wait("her end", |event| matches!(event, Event::RoomLeft { .. }).then_some(())).await;
     assert!(mona.next_epoch().await.removed);
+}
+
+///
+#[tokio::test(flavor = "multi_thread")]
+async fn another_implementation_enters_by_a_commit_of_its_own_and_follows_another_guests() {
+    let (Some(hers), Some(other)) = (program(), program()) else { return };
+    let town = Town::new().await;
+    let mut alice = town.person("alice", &["bob", "mona", "nina"]).await;
+    let mut bob = town.person("bob", &["alice"]).await;
+    alice.sees("bob", true).await;
+    let mut mona = Guest::meets(&mut alice, "mona", town.puppet("mona").await, hers, Way::Commit).await;
+    let mut nina = Guest::meets(&mut alice, "nina", town.puppet("nina").await, other, Way::Commit).await;
+    alice.do_it(Command::RoomCreate { name: "tea".into(), suite: RoomSuite::Classical }).await;
+    let (room, ..) = alice.in_room_of(1).await;
+    alice.do_it(Command::RoomInvite { room, who: identifier("mona").to_string() }).await;
+    agree(&mut alice, &mut mona, 2).await;
+    talk(&mut [&mut alice], &mut mona, room).await;
+
+    // The host's commits are followed as after a welcome.
+    bob.enter(&alice, room).await;
+    mona.is_called().await;
+    agree(&mut alice, &mut mona, 3).await;
+    bob.in_room_of(3).await;
+    talk(&mut [&mut alice, &mut bob], &mut mona, room).await;
+    bob.do_it(Command::RoomLeave { room }).await;
+    agree(&mut alice, &mut mona, 2).await;
+
+    // And so is what lets another guest in, who has made it herself.
+    alice.do_it(Command::RoomInvite { room, who: identifier("nina").to_string() }).await;
+    agree(&mut alice, &mut mona, 3).await;
+    let group = nina.next_epoch().await;
+    assert_eq!((group.members.len(), group.code()), (3, mona.code()));
+    alice.do_it(Command::RoomTopic { room, topic: "oolong".into() }).await;
+    agree(&mut alice, &mut mona, 3).await;
+    assert_eq!(nina.next_epoch().await.code(), mona.code());
+}
+
+#[test]
+fn another_implementation_follows_an_engines_guest() {
+    if let Some(program) = program() {
+        groups::an_engines_guest_is_followed(program);
+    }
 }

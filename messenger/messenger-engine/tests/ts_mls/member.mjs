@@ -16,7 +16,13 @@ const DAY = 24n * HOUR;
 const PKCS8_ED25519 = "302e020100300506032b657004220420";
 
 const suite = await mls.getCiphersuiteImpl(mls.getCiphersuiteFromName("MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519"));
+// ts-mls takes the whole of the extension external_pub for the key; RFC 9420 section 12.4.3.2 has the key's length before it.
+const X25519_BYTES = 32;
+const importPublicKey = (key) =>
+  suite.hpke.importPublicKey(key.length === X25519_BYTES + 1 && key[0] === X25519_BYTES ? key.slice(1) : key);
+const suiteOfGuests = { ...suite, hpke: { ...suite.hpke, importPublicKey } };
 let own; // the key package, until one is in
+let entering; // the group after a commit of one's own that is not decided
 let state; // the group, from then on
 
 const bytes = (hex) => new Uint8Array(Buffer.from(hex, "hex"));
@@ -72,25 +78,48 @@ function told(group) {
 
 /** The group after a commit; the one before it is unchanged. */
 async function after(commit) {
+  const [decoded] = mls.decodeMlsMessage(bytes(commit), 0) ?? [];
+  // A guest's own is in the clear.
+  if (decoded?.wireformat === "mls_public_message") {
+    return mls.processPublicMessage(state, body(bytes(commit), "mls_public_message", "publicMessage"), mls.emptyPskIndex, suite);
+  }
   const processed = await mls.processPrivateMessage(state, body(bytes(commit), "mls_private_message", "privateMessage"),
     mls.emptyPskIndex, suite);
   if (processed.kind !== "newState") throw new Error("expected a commit, found a text");
   return processed;
 }
 
+/** A key package for a device's certificate and key, with what belongs to it. */
+async function packageOf({ certificate, key }) {
+  const publicKey = raw(createPublicKey(createPrivateKey({ key: Buffer.from(PKCS8_ED25519 + key, "hex"), format: "der", type: "pkcs8" })));
+  const capabilities = { versions: ["mls10"], ciphersuites: [suite.name], extensions: ROOM_EXTENSIONS, proposals: [], credentials: ["x509"] };
+  const now = BigInt(Math.floor(Date.now() / 1000));
+  return mls.generateKeyPackageWithKey({ credentialType: "x509", certificates: [bytes(certificate)] }, capabilities,
+    { notBefore: now - HOUR, notAfter: now + DAY }, [], { signKey: bytes(key), publicKey }, suite);
+}
+
 const answers = {
-  async key_package({ certificate, key }) {
-    const publicKey = raw(createPublicKey(createPrivateKey({ key: Buffer.from(PKCS8_ED25519 + key, "hex"), format: "der", type: "pkcs8" })));
-    const capabilities = { versions: ["mls10"], ciphersuites: [suite.name], extensions: ROOM_EXTENSIONS, proposals: [], credentials: ["x509"] };
-    const now = BigInt(Math.floor(Date.now() / 1000));
-    own = await mls.generateKeyPackageWithKey({ credentialType: "x509", certificates: [bytes(certificate)] }, capabilities,
-      { notBefore: now - HOUR, notAfter: now + DAY }, [], { signKey: bytes(key), publicKey }, suite);
+  async key_package(device) {
+    own = await packageOf(device);
     return { key_package: message("mls_key_package", "keyPackage", own.publicPackage) };
   },
   async welcome({ welcome }) {
     state = await mls.joinGroup(body(bytes(welcome), "mls_welcome", "welcome"), own.publicPackage, own.privatePackage,
       mls.emptyPskIndex, suite, undefined, undefined, config);
     own = undefined;
+    return told(state);
+  },
+  async external({ group_info, authenticated_data, ...device }) {
+    const { publicPackage, privatePackage } = await packageOf(device);
+    const { publicMessage, newState } = await mls.joinGroupExternal(body(bytes(group_info), "mls_group_info", "groupInfo"),
+      publicPackage, privatePackage, false, suiteOfGuests, undefined, config, bytes(authenticated_data));
+    entering = newState;
+    return { ...told(entering), commit: message("mls_public_message", "publicMessage", publicMessage) };
+  },
+  async enter() {
+    if (entering === undefined) throw new Error("expected a commit of one's own, found none");
+    state = entering;
+    entering = undefined;
     return told(state);
   },
   async stage({ commit }) {

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use messenger_engine::room::{DeviceKey, MyLeaf, Statement, code, commit_name, digest, is_signed, sign};
-use messenger_engine::wire::{Acknowledged, QuotedAck, Signature, SignedHead, Whereabouts};
+use messenger_engine::wire::{Acknowledged, QuotedAck, Signature, SignedHead, SignedInvitation, Whereabouts};
 use room_order::{AllRules, Leaf, is_quorum};
 use serde_json::{Value, json};
 
@@ -69,13 +69,39 @@ pub(crate) struct Member {
     pub(crate) group: Group,
     /// The name of the epoch.
     epoch: [u8; 32],
+    /// A commit of its own by which it enters: until that is decided it is not in this epoch, and knows of it what the host said.
+    enters_by: Option<[u8; 32]>,
 }
 
 impl Member {
     /// Enters by a welcome into the epoch of this name.
     pub(crate) fn welcomed(mut program: Program, leaf: MyLeaf, welcome: &[u8], epoch: [u8; 32]) -> Self {
         let told = program.ask(&json!({ "do": "welcome", "welcome": hex::encode(welcome) })).unwrap();
-        Self { program, leaf, group: Group::of(&told), epoch }
+        Self { program, leaf, group: Group::of(&told), epoch, enters_by: None }
+    }
+
+    /// makes a commit by which it enters, and hands that out.
+    pub(crate) fn approaching(
+        mut program: Program,
+        leaf: MyLeaf,
+        device: &Value,
+        (info, invitation): (&[u8], &SignedInvitation),
+    ) -> (Self, Vec<u8>) {
+        let mut wish = device.clone();
+        wish["do"] = "external".into();
+        wish["group_info"] = hex::encode(info).into();
+        wish["authenticated_data"] = hex::encode(invitation.to_bytes()).into();
+        let told = program.ask(&wish).unwrap();
+        let (mut group, commit) = (Group::of(&told), bytes(&told["commit"]));
+        let mine = group.leaf;
+        group.members.retain(|(leaf, _)| leaf.0 != mine);
+        let enters_by = Some(commit_name(&commit).0);
+        (Self { program, leaf, group, epoch: invitation.invited.parent, enters_by }, commit)
+    }
+
+    /// Whether it is in.
+    pub(crate) fn is_in(&self) -> bool {
+        self.enters_by.is_none()
     }
 
     /// acknowledges what the host of record offers, if the program can follow it.
@@ -104,8 +130,12 @@ impl Member {
         if head.parent != self.epoch || !decided || commit_name(commit).0 != head.commit {
             return false;
         }
-        let told = self.program.ask(&json!({ "do": "merge", "commit": hex::encode(commit) })).unwrap();
-        (self.group, self.epoch) = (Group::of(&told), head.commit);
+        let told = match self.enters_by {
+            None => self.program.ask(&json!({ "do": "merge", "commit": hex::encode(commit) })).unwrap(),
+            Some(mine) if mine == head.commit => self.program.ask(&json!({ "do": "enter" })).unwrap(),
+            Some(_) => return false,
+        };
+        (self.group, self.epoch, self.enters_by) = (Group::of(&told), head.commit, None);
         true
     }
 
@@ -114,7 +144,7 @@ impl Member {
         let Group { room, epoch, authenticator, removed, .. } = &self.group;
         let here = Whereabouts { room: *room, number: *epoch, epoch: self.epoch, digest: digest(authenticator) };
         let signature = sign(&here, &self.leaf).unwrap();
-        (!removed).then_some((here, signature))
+        (!removed && self.is_in()).then_some((here, signature))
     }
 
     pub(crate) fn seal(&mut self, plaintext: &[u8]) -> Result<Vec<u8>, String> {

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -74,8 +74,10 @@ impl Program {
     }
 }
 
-/// The folder in which the program has its packages.
+/// The folder in which the program has its packages; one test at a time fetches them.
 fn installed() -> Result<PathBuf, String> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ts_mls");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ts-mls");
     std::fs::create_dir_all(&folder).unwrap();

@@ -34,6 +34,9 @@ const _: () = assert!(MAX_MEMBERS == 32);
 /// What is said beside each row of the largest room.
 const LARGEST: &str = "a room holds 32 devices: more are not measured";
 
+/// Which of two ways of entering is measured.
+const BY_WELCOME: &str = "she enters by the host's welcome";
+
 /// Somebody's device, as it is on both sides.
 #[derive(Clone)]
 struct Device {
@@ -102,11 +105,11 @@ pub(crate) fn remove_32(_: &Runtime, scale: Scale) -> Pair {
 }
 
 pub(crate) fn join_10(_: &Runtime, scale: Scale) -> Pair {
-    compared(10, scale, |spent| spent.join)
+    compared(10, scale, |spent| spent.join).noted(BY_WELCOME.to_owned())
 }
 
 pub(crate) fn join_32(_: &Runtime, scale: Scale) -> Pair {
-    compared(32, scale, |spent| spent.join)
+    compared(32, scale, |spent| spent.join).noted(format!("{BY_WELCOME}; {LARGEST}"))
 }
 
 pub(crate) fn message_10(_: &Runtime, scale: Scale) -> Pair {

@@ -7,6 +7,8 @@ mod day;
 mod deadlines;
 mod deeds;
 mod endorsement;
+mod entrance;
+mod external;
 mod failover;
 mod files;
 mod gossip;
