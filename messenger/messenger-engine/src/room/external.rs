@@ -9,7 +9,6 @@ use openmls::prelude::{
     LeafNodeIndex, LeafNodeParameters, MlsGroup, MlsMessageBodyIn, OpenMlsProvider as _, ProposalType, ProtocolMessage,
     Sender, StagedCommit,
 };
-use openmls_rust_crypto::OpenMlsRustCrypto;
 use room_order::{Change, Commit, CommitId, Epoch, Leaf};
 
 use super::checks::{bytes, expect_host, parse, verify_leaf, verify_members};
@@ -18,6 +17,7 @@ use super::error::GroupError;
 use super::group::{Entered, Group};
 use super::judging::{Judged, Path};
 use super::leaf::MyLeaf;
+use super::provider::Provider;
 use super::settings::{self, Context, MAX_MEMBERS};
 use super::signing::{commit_name, is_signed, sign};
 use crate::api::{RoomId, RoomSuite};
@@ -180,7 +180,7 @@ impl Entrance {
         };
         let context = settings::read(info.group_context().extensions())?;
         check_offer(&info, (room, suite), (&context, invitation), (host, leaf.device()))?;
-        let provider = OpenMlsRustCrypto::default();
+        let provider = Provider::default();
         let (mls, message, alone) = commit(&provider, info, invitation.to_bytes(), leaf)?;
         if !alone {
             return Err(GroupError::rule("a room that this device is not in", "one in which its key is a leaf's"));
@@ -210,7 +210,7 @@ impl Entrance {
         let MlsMessageBodyIn::GroupInfo(info) = parse(info)? else {
             return Err(GroupError::rule("a GroupInfo", "another MLS message"));
         };
-        commit(&OpenMlsRustCrypto::default(), info, authenticated, leaf).map(|(_, message, _)| message)
+        commit(&Provider::default(), info, authenticated, leaf).map(|(_, message, _)| message)
     }
 
     /// The commit as it is handed in, an MLSMessage.
@@ -276,7 +276,7 @@ fn check_offer(
 
 /// The group with the commit merged, the commit, and whether it does nothing but let its author in.
 fn commit(
-    provider: &OpenMlsRustCrypto,
+    provider: &Provider,
     info: VerifiableGroupInfo,
     authenticated: Vec<u8>,
     leaf: &MyLeaf,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::world::{World, address, room_texts};
 use crate::api::{Command, Event, RoomId, RoomSuite};
-use crate::room::{DeviceKey, Group, Joining, MyLeaf, ROOM_VERSION, Wanted, sign};
+use crate::room::{DeviceKey, Entrance, Group, Joining, MyLeaf, ROOM_VERSION, Wanted, sign};
 use crate::time::Now;
 use crate::wire::{Acknowledged, Channel, QuotedAck, RoomFrame, TalkFrame, decode};
 
@@ -196,6 +196,10 @@ fn a_room_keeps_the_private_keys_of_its_epoch_and_no_others() {
     let entering = host.verify_guest(&key_package, carol.device(), &*credentials, now).unwrap();
     follow(&mut host, &mut member, Wanted::Enter(Box::new(entering)));
     follow(&mut host, &mut member, Wanted::Remove(vec![carol.device()]));
+    let (info, invitation) = host.invite(carol.device(), &alice).unwrap();
+    let (kind, offered) = ((room, RoomSuite::Hybrid), (&info[..], &invitation));
+    let entrance = Entrance::make(kind, alice.device(), offered, &carol, &*credentials, now).unwrap();
+    assert_eq!(entrance.into_group().keys_kept(), of_an_epoch, "by a commit of her own");
     let text = crate::wire::RoomPlaintext { id: 1, text: "tea at five".into() };
     let sealed = member.seal(&text, &bob).unwrap();
     assert_eq!(host.open(&sealed, bob.device()).unwrap().plaintext, text);
