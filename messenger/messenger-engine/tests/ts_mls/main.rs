@@ -52,7 +52,8 @@ fn program() -> Option<Program> {
     match Program::start() {
         Ok(program) => Some(program),
         Err(why) => {
-            writeln!(std::io::stderr(), "SKIPPED: ts-mls is in no room: {why}").unwrap();
+            // Past what keeps the output of green tests.
+            let _ = std::io::stderr().write_all(format!("SKIPPED: ts-mls is in no room: {why}\n").as_bytes());
             None
         }
     }
