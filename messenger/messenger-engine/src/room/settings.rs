@@ -42,10 +42,10 @@ const HOST_EXTENSION: u16 = 0xff02;
 /// Our group context extension, as the others: how the room stands beside that, in CBOR (rules ).
 const STANDING_EXTENSION: u16 = 0xff03;
 
-/// The version of rooms that have the three of them (since 2), credentials to the RFC's byte (since 3), and members who renew
-/// their keys by commits of their own (since 4): an invitation names
-/// it, so that nobody enters a room whose rules her program does not know.
-pub const ROOM_VERSION: u16 = 4;
+/// The version of rooms that have the three of them (since 2), credentials to the RFC's byte (since 3), members who renew
+/// their keys by commits of their own (since 4), and texts with an order that are answered and reacted to (since 5): an
+/// invitation names it, so that nobody enters a room whose rules her program does not know.
+pub const ROOM_VERSION: u16 = 5;
 
 /// Who creates a room is its first leaf, and its first host.
 pub(super) const FIRST_HOST: Ballot = Ballot { term: 0, leaf: Leaf(0) };

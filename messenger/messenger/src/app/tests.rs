@@ -353,7 +353,7 @@ fn a_room_from_opening_to_closing() {
     app.hear(room("alice", &["alice", "bob"]), now());
     assert_eq!(
         typed(&mut app, "hi"),
-        [Effect::Engine(Command::RoomSend { room: ROOM, text: "hi".to_owned(), id: Some(1) })]
+        [Effect::Engine(Command::RoomSend { room: ROOM, text: "hi".to_owned(), id: Some(1), reply_to: None })]
     );
     let entry = Entry::Room(ROOM);
     let missing = vec![messenger_engine::Missing { who: who("bob"), reason: "gone".to_owned() }];

@@ -95,7 +95,7 @@ fn a_room_is_kept_if_it_was_asked_for() {
     keeper.hear_event(&said, 1);
     keeper.keep(&place, "tea", true).unwrap();
     keeper.hear_event(&said, 2);
-    let mut command = Command::RoomSend { room: ROOM, text: "yes".to_owned(), id: Some(5) };
+    let mut command = Command::RoomSend { room: ROOM, text: "yes".to_owned(), id: Some(5), reply_to: None };
     keeper.hear_command(&mut command, 3);
     let missing = vec![Missing { who: bob(), reason: "gone".to_owned() }];
     keeper.hear_event(&Event::RoomMessageState { room: ROOM, id: 5, delivered: Vec::new(), missing }, 4);
@@ -123,7 +123,7 @@ fn a_room_that_is_kept_hears_of_it_and_so_does_whoever_comes() {
         owners: vec![bob()],
         moderators: Vec::new(),
     };
-    let said = || Some(Command::RoomSend { room: ROOM, text: SAID_IN_ROOMS.to_owned(), id: None });
+    let said = || Some(Command::RoomSend { room: ROOM, text: SAID_IN_ROOMS.to_owned(), id: None, reply_to: None });
     assert_eq!(keeper.to_say(&place, true), None, "she is not in it");
     assert_eq!(keeper.hear_who_comes(&room(&["bob"])), None);
     assert_eq!(keeper.hear_who_comes(&room(&["bob", "alice"])), None, "none is kept of it");
