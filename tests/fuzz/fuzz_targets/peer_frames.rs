@@ -20,7 +20,9 @@ fuzz_target!(|bytes: &[u8]| {
         _ => {}
     }
     let _ = wire::decode::<RoomFrame>(bytes);
-    let _ = wire::decode::<RoomPlaintext>(bytes);
+    if let Ok(Some(said)) = wire::decode::<RoomPlaintext>(bytes) {
+        let _ = said.out_of_bounds();
+    }
     if let Ok(standing) = Standing::from_bytes(bytes) {
         assert_eq!(standing.to_bytes(), bytes);
     }
