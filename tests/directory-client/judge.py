@@ -3,7 +3,7 @@
     judge.py directory.cddl < FRAMES
     judge.py peer.cddl < FRAMES
 
-Each line of FRAMES is a rule (`request`, `response`; between devices `talk-frame`, `room-frame`, `file-frame`, and what stands in them, `endorsement`), a space, and the frame's body in
+Each line of FRAMES is a rule (`request`, `response`; between devices `talk-frame`, `room-frame`, `file-frame`, and what stands in them, `endorsement`, `room-plaintext`), a space, and the frame's body in
 hexadecimal; frames between devices with their padding. Prints how many of each number
 were judged, as JSON; ends with 1 at the first frame that is not in the CDDL, and says why.
 """
@@ -18,7 +18,8 @@ import cbor2
 from cddl_verifier import Validator
 
 
-PADDED = {"talk-frame", "room-frame", "file-frame"}
+# What is sealed in rooms has no padding of its own; who writes it here does it as with frames.
+PADDED = {"talk-frame", "room-frame", "file-frame", "room-plaintext"}
 
 
 def unpadded(body):

@@ -20,10 +20,10 @@ pub enum State {
 
 /// Names a text within the run of the program that keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Number {
-    /// Whether the person herself wrote it.
-    pub mine: bool,
-    /// Its number, unique for its side of the conversation.
+pub struct Number<'a> {
+    /// The address of who wrote it; `None` for the person herself.
+    pub sender: Option<&'a str>,
+    /// Its number, unique for who wrote it.
     pub number: u64,
 }
 
@@ -141,7 +141,7 @@ impl History {
     pub fn edit(
         &mut self,
         conversation: &Conversation,
-        of: Number,
+        of: Number<'_>,
         text: &str,
         now: i64,
     ) -> Result<bool, HistoryError> {
@@ -161,18 +161,18 @@ impl History {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn mark_deleted(&self, conversation: &Conversation, of: Number, now: i64) -> Result<bool, HistoryError> {
+    pub fn mark_deleted(&self, conversation: &Conversation, of: Number<'_>, now: i64) -> Result<bool, HistoryError> {
         let Some(id) = self.find(conversation, of)? else { return Ok(false) };
         let changed = self.connection.execute("UPDATE entries SET deleted = ? WHERE id = ?", (now, id));
         Ok(changed.map_err(|error| at(&self.path, error))? > 0)
     }
 
-    fn find(&self, conversation: &Conversation, of: Number) -> Result<Option<i64>, HistoryError> {
+    fn find(&self, conversation: &Conversation, of: Number<'_>) -> Result<Option<i64>, HistoryError> {
         let Some(place) = self.number_of(conversation)? else { return Ok(None) };
-        let one = "SELECT id FROM entries WHERE conversation = ? AND run = ? AND number = ? AND (sender IS NULL) = ?
+        let one = "SELECT id FROM entries WHERE conversation = ? AND run = ? AND number = ? AND sender IS ?
             ORDER BY id DESC LIMIT 1";
         let mut statement = self.connection.prepare_cached(one)?;
-        let found = statement.query_row((place, self.run, of.number.cast_signed(), of.mine), |row| row.get(0));
+        let found = statement.query_row((place, self.run, of.number.cast_signed(), of.sender), |row| row.get(0));
         Ok(found.optional()?)
     }
 

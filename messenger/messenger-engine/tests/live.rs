@@ -174,7 +174,7 @@ async fn three_people_in_a_room_and_one_leaves() {
     let Three { mut alice, mut bob, mut carol, room, epoch: before, code: old } = Three::in_a_room(&town).await;
 
     // Bob and carol are strangers to each other; the room links them.
-    bob.do_it(Command::RoomSend { room, text: "hello all".into(), id: None }).await;
+    bob.do_it(Command::RoomSend { room, text: "hello all".into(), id: None, reply_to: None }).await;
     assert_eq!(bob.delivered_to(2).await, [identifier("alice"), identifier("carol")]);
     assert_eq!(alice.hears_in_room().await, (identifier("bob"), "hello all".into()));
     assert_eq!(carol.hears_in_room().await, (identifier("bob"), "hello all".into()));
@@ -183,7 +183,7 @@ async fn three_people_in_a_room_and_one_leaves() {
     let (_, epoch, code) = alice.in_room_of(2).await;
     assert_eq!(carol.in_room_of(2).await, (room, epoch, code.clone()));
     assert!(epoch > before && code != old);
-    carol.do_it(Command::RoomSend { room, text: "bob is gone".into(), id: None }).await;
+    carol.do_it(Command::RoomSend { room, text: "bob is gone".into(), id: None, reply_to: None }).await;
     assert_eq!(carol.delivered_to(1).await, [identifier("alice")]);
     assert_eq!(alice.hears_in_room().await, (identifier("carol"), "bob is gone".into()));
 
@@ -341,13 +341,13 @@ async fn a_room_outlives_its_creator_and_the_next_host() {
         alice.in_room_of(count).await;
     }
     // A text on every device: all are linked up.
-    dave.do_it(Command::RoomSend { room, text: "all here?".into(), id: None }).await;
+    dave.do_it(Command::RoomSend { room, text: "all here?".into(), id: None, reply_to: None }).await;
     assert_eq!(dave.delivered_to(3).await.len(), 3);
     alice.do_it(Command::RoomLeave { room }).await;
     for someone in [&mut bob, &mut carol, &mut dave] {
         someone.wait("bob to be the host", hosted_by("bob", 3)).await;
     }
-    carol.do_it(Command::RoomSend { room, text: "alice is gone".into(), id: None }).await;
+    carol.do_it(Command::RoomSend { room, text: "alice is gone".into(), id: None, reply_to: None }).await;
     assert_eq!(carol.delivered_to(2).await, [identifier("bob"), identifier("dave")]);
     // Bob does not even say goodbye in time to help.
     bob.do_it(Command::Quit).await;
@@ -356,7 +356,7 @@ async fn a_room_outlives_its_creator_and_the_next_host() {
         dave.wait("carol to be the host", hosted_by("carol", 2)).await,
     ];
     assert_eq!(epochs[0], epochs[1]);
-    dave.do_it(Command::RoomSend { room, text: "and bob".into(), id: None }).await;
+    dave.do_it(Command::RoomSend { room, text: "and bob".into(), id: None, reply_to: None }).await;
     assert_eq!(dave.delivered_to(1).await, [identifier("carol")]);
     assert_eq!(carol.hears_in_room().await.0, identifier("dave"));
 }

@@ -21,7 +21,9 @@ fuzz_target!(|bytes: &[u8]| {
         _ => {}
     }
     let _ = wire::decode::<RoomFrame>(bytes);
-    let _ = wire::decode::<RoomPlaintext>(bytes);
+    if let Ok(Some(said)) = wire::decode::<RoomPlaintext>(bytes) {
+        let _ = said.out_of_bounds();
+    }
     let _ = is_external_commit(bytes);
     if let Some(invitation) = SignedInvitation::from_bytes(bytes) {
         assert_eq!(invitation.to_bytes(), bytes);

@@ -43,7 +43,7 @@ fn what_is_erased_is_nowhere_any_more() {
         history.add(&bob(), &text(n, &format!("{SECRET}{n} secretword"))).unwrap();
         history.add(&room(), &text(n, &format!("stays {n}"))).unwrap();
     }
-    history.edit(&bob(), Number { mine: true, number: 3 }, "secretedit", 5).unwrap();
+    history.edit(&bob(), Number { sender: None, number: 3 }, "secretedit", 5).unwrap();
     drop(history);
     let seen = in_clear(&folder);
     assert!(contains(&seen, SECRET) && contains(&seen, "secretword"), "as a control");

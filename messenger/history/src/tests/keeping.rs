@@ -72,10 +72,10 @@ fn marks_are_applied_and_what_was_read_stays() {
     let (_home, _folder, mut history) = begun();
     history.add(&bob(), &theirs(1, "I will come at fife")).unwrap();
     history.add(&bob(), &text(1, "mine")).unwrap();
-    let of = Number { mine: false, number: 1 };
+    let of = Number { sender: Some("bob@example.org"), number: 1 };
     assert!(history.edit(&bob(), of, "I will come at five", 5).unwrap());
     assert!(history.mark_deleted(&bob(), of, 6).unwrap());
-    assert!(!history.edit(&bob(), Number { mine: false, number: 9 }, "no such text", 5).unwrap());
+    assert!(!history.edit(&bob(), Number { sender: Some("bob@example.org"), number: 9 }, "no such text", 5).unwrap());
     let page = history.page(&bob(), None, 10).unwrap();
     assert_eq!(texts(&page), ["I will come at five", "mine"]);
     assert_eq!((page[0].edited, page[0].deleted, page[1].edited), (Some(5), Some(6), None));
@@ -111,7 +111,9 @@ fn files_are_for_their_owner_alone_and_limits_hold() {
 fn an_export_has_all_of_it_in_order() {
     let (_home, _folder, mut history) = begun();
     history.add(&bob(), &theirs(1, "fife\nor six")).unwrap();
-    history.edit(&bob(), Number { mine: false, number: 1 }, "five\nor six", 1_795_435_300_000).unwrap();
+    history
+        .edit(&bob(), Number { sender: Some("bob@example.org"), number: 1 }, "five\nor six", 1_795_435_300_000)
+        .unwrap();
     history.add(&room(), &New { state: State::NotDelivered, ..text(2, "to all") }).unwrap();
     let mut written = Vec::new();
     assert_eq!(history.export(None, &Form::JsonLines, &mut written).unwrap(), 2);

@@ -3,7 +3,7 @@
 use identity::trust::Fingerprint;
 use serde::{Deserialize, Serialize};
 
-use super::{Audience, CallId, OwnStatus, Role, RoomId, RoomSuite, TextRef, TransferId};
+use super::{Audience, CallId, OwnStatus, Role, RoomId, RoomSuite, RoomTextRef, TextRef, TransferId};
 
 /// One request to the engine. As JSON: `{"do":"send","to":"bob@example.org","text":"hi"}`.
 ///
@@ -163,6 +163,50 @@ pub enum Command {
         /// The message's number, unique while the engine runs; the engine draws one if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<u64>,
+        /// The text that it answers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply_to: Option<RoomTextRef>,
+    },
+    /// React to a text of a room; the reaction replaces one's last one.
+    RoomReact {
+        /// The room.
+        room: RoomId,
+        /// The text.
+        on: RoomTextRef,
+        /// As in `react`.
+        emoji: String,
+        /// As in `room_send`: how far it got is told under it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
+    },
+    /// Ask the other members' devices to show another text in place of one that was sent at this device.
+    RoomEdit {
+        /// The room.
+        room: RoomId,
+        /// The number of the text.
+        of: u64,
+        /// The other text, at most [`crate::MAX_TEXT_BYTES`] bytes of UTF-8.
+        text: String,
+        /// As in `room_send`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
+    },
+    /// Ask them to delete it.
+    RoomDelete {
+        /// The room.
+        room: RoomId,
+        /// The number of the text.
+        of: u64,
+        /// As in `room_send`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
+    },
+    /// Say that one is writing in a room, or no longer: as `typing`, to every other member who is connected.
+    RoomTyping {
+        /// The room.
+        room: RoomId,
+        /// Whether.
+        typing: bool,
     },
     /// Leave a room; if one hosts it, another member does from then on.
     RoomLeave {
@@ -348,6 +392,10 @@ impl Command {
             Self::RoomAccept { .. } => "room_accept",
             Self::RoomDecline { .. } => "room_decline",
             Self::RoomSend { .. } => "room_send",
+            Self::RoomReact { .. } => "room_react",
+            Self::RoomEdit { .. } => "room_edit",
+            Self::RoomDelete { .. } => "room_delete",
+            Self::RoomTyping { .. } => "room_typing",
             Self::RoomLeave { .. } => "room_leave",
             Self::RoomName { .. } => "room_name",
             Self::RoomTopic { .. } => "room_topic",

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CallId, CertificateState, DeliveryState, Direction, MailCertificate, Missing, NoMail, Peer, PresenceSettings,
-    Purpose, RoomChange, RoomId, RoomSuite, Seen, SessionState, Side, TextRef, TransferId, TransferState, Unanswered,
-    WatchVerdict,
+    Purpose, RoomChange, RoomId, RoomOrder, RoomSuite, RoomTextRef, Seen, SessionState, Side, TextRef, TransferId,
+    TransferState, Unanswered, WatchVerdict,
 };
 use crate::punch::Obstacle;
 
@@ -276,14 +276,60 @@ pub enum Event {
     RoomMessage {
         /// The room.
         room: RoomId,
-        /// The sender's number for it.
+        /// The number by which one refers to it: the sender's own for it, unless another text of hers has that one already.
         id: u64,
         /// The sender.
         from: Identifier,
         /// The text, as sent.
         text: String,
+        /// Where it stands among the room's texts, on every member's screen.
+        order: RoomOrder,
+        /// The text that it answers, if this device knows it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply_to: Option<RoomTextRef>,
     },
-    /// How far a room text of one's own got; repeated until nobody is pending.
+    /// Somebody reacts to a text of a room; it replaces her last reaction to it.
+    RoomReaction {
+        /// The room.
+        room: RoomId,
+        /// Who.
+        from: Identifier,
+        /// To which text.
+        on: RoomTextRef,
+        /// The reaction, as sent; empty: there is none any more.
+        emoji: String,
+    },
+    /// Somebody asks to show another text in place of one of hers in a room.
+    RoomEdited {
+        /// The room.
+        room: RoomId,
+        /// Who.
+        from: Identifier,
+        /// The number of her text.
+        id: u64,
+        /// The other text, as sent.
+        text: String,
+    },
+    /// Somebody asks to delete one of her texts in a room.
+    RoomDeleteRequested {
+        /// The room.
+        room: RoomId,
+        /// Who.
+        from: Identifier,
+        /// The number of her text.
+        id: u64,
+    },
+    /// Somebody is writing in a room, or no longer.
+    RoomTyping {
+        /// The room.
+        room: RoomId,
+        /// Who.
+        who: Identifier,
+        /// Whether.
+        typing: bool,
+    },
+    /// How far a room text of one's own got, or something else that was sent there under a number; repeated until nobody is
+    /// pending.
     RoomMessageState {
         /// The room.
         room: RoomId,
@@ -293,6 +339,9 @@ pub enum Event {
         delivered: Vec<Identifier>,
         /// Members who do not have it, or may not have it.
         missing: Vec<Missing>,
+        /// Where a text stands among the room's texts; absent while it is not sealed, and for what is no text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        order: Option<RoomOrder>,
     },
     /// Somebody asked into a room declined, or could not be reached.
     RoomInvitationFailed {

@@ -11,6 +11,7 @@ mod mail;
 mod peer;
 mod presence;
 mod room;
+mod room_text;
 mod state;
 mod talk;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use mail::{Der, MailCertificate, NoMail};
 pub use peer::Peer;
 pub use presence::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};
 pub use room::{Role, RoomChange, RoomSuite};
+pub use room_text::{RoomOrder, RoomTextRef};
 pub use state::{CertificateState, DeliveryState, Missing, Purpose, SessionState, WatchVerdict};
 pub use talk::{Side, TextRef};
 pub use unanswered::Unanswered;

@@ -6,13 +6,24 @@ use serde_json::{from_str, to_string};
 
 use super::{
     CallId, Command, DeliveryState, Direction, Event, MailCertificate, Missing, NoMail, Peer, Purpose, Role,
-    RoomChange, RoomId, RoomSuite, SessionState, Side, TextRef, TransferId, TransferState, Unanswered,
+    RoomChange, RoomId, RoomOrder, RoomSuite, RoomTextRef, SessionState, Side, TextRef, TransferId, TransferState,
+    Unanswered,
 };
 
 const HEX: &str = "000102030405060708090a0b0c0d0e0f";
 /// A device, by its key's fingerprint.
 const DEVICE: &str = "abababababababababababababababababababababababababababababababab";
 const ID: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
+/// A text of this device's in a room.
+fn own() -> RoomTextRef {
+    RoomTextRef { from: None, id: 7 }
+}
+
+/// One of bob's.
+fn bobs() -> RoomTextRef {
+    RoomTextRef { from: Some("bob@example.org".parse().unwrap()), id: 7 }
+}
 
 #[test]
 fn commands() {
@@ -75,9 +86,25 @@ fn commands() {
         (Command::RoomAccept { room }, format!(r#"{{"do":"room_accept","room":"{HEX}"}}"#)),
         (Command::RoomDecline { room }, format!(r#"{{"do":"room_decline","room":"{HEX}"}}"#)),
         (
-            Command::RoomSend { room, text: text(), id: None },
+            Command::RoomSend { room, text: text(), id: None, reply_to: None },
             format!(r#"{{"do":"room_send","room":"{HEX}","text":"hi"}}"#),
         ),
+        (
+            Command::RoomSend { room, text: text(), id: Some(8), reply_to: Some(bobs()) },
+            format!(
+                r#"{{"do":"room_send","room":"{HEX}","text":"hi","id":8,"reply_to":{{"from":"bob@example.org","id":7}}}}"#
+            ),
+        ),
+        (
+            Command::RoomReact { room, on: own(), emoji: "👍".into(), id: None },
+            format!(r#"{{"do":"room_react","room":"{HEX}","on":{{"id":7}},"emoji":"👍"}}"#),
+        ),
+        (
+            Command::RoomEdit { room, of: 7, text: text(), id: Some(8) },
+            format!(r#"{{"do":"room_edit","room":"{HEX}","of":7,"text":"hi","id":8}}"#),
+        ),
+        (Command::RoomDelete { room, of: 7, id: None }, format!(r#"{{"do":"room_delete","room":"{HEX}","of":7}}"#)),
+        (Command::RoomTyping { room, typing: true }, format!(r#"{{"do":"room_typing","room":"{HEX}","typing":true}}"#)),
         (Command::RoomLeave { room }, format!(r#"{{"do":"room_leave","room":"{HEX}"}}"#)),
         (
             Command::RoomName { room, name: "tea".into() },
@@ -178,6 +205,7 @@ fn events() {
     let bob = || "bob@example.org".parse::<identity::Identifier>().unwrap();
     let (room, transfer) = (RoomId(ID), TransferId(ID));
     let reason = || "asleep".to_owned();
+    let order = RoomOrder { epoch: 3, count: 12, leaf: 1, id: 7 };
     let cases = [
         (
             Event::Online { identifier: bob(), directory: "localhost".into() },
@@ -373,8 +401,40 @@ fn events() {
             format!(r#"{{"event":"room_changed","room":"{HEX}","by":"bob@example.org","what":"readmit"}}"#),
         ),
         (
-            Event::RoomMessage { room, id: 7, from: bob(), text: "hi".into() },
-            format!(r#"{{"event":"room_message","room":"{HEX}","id":7,"from":"bob@example.org","text":"hi"}}"#),
+            Event::RoomMessage { room, id: 7, from: bob(), text: "hi".into(), order, reply_to: None },
+            format!(
+                r#"{{"event":"room_message","room":"{HEX}","id":7,"from":"bob@example.org","text":"hi","order":[3,12,1,7]}}"#
+            ),
+        ),
+        (
+            Event::RoomMessage { room, id: 7, from: bob(), text: "hi".into(), order, reply_to: Some(own()) },
+            format!(
+                r#"{{"event":"room_message","room":"{HEX}","id":7,"from":"bob@example.org","text":"hi","order":[3,12,1,7],"reply_to":{{"id":7}}}}"#
+            ),
+        ),
+        (
+            Event::RoomReaction { room, from: bob(), on: bobs(), emoji: "👍".into() },
+            format!(
+                r#"{{"event":"room_reaction","room":"{HEX}","from":"bob@example.org","on":{{"from":"bob@example.org","id":7}},"emoji":"👍"}}"#
+            ),
+        ),
+        (
+            Event::RoomEdited { room, from: bob(), id: 7, text: "hi".into() },
+            format!(r#"{{"event":"room_edited","room":"{HEX}","from":"bob@example.org","id":7,"text":"hi"}}"#),
+        ),
+        (
+            Event::RoomDeleteRequested { room, from: bob(), id: 7 },
+            format!(r#"{{"event":"room_delete_requested","room":"{HEX}","from":"bob@example.org","id":7}}"#),
+        ),
+        (
+            Event::RoomTyping { room, who: bob(), typing: true },
+            format!(r#"{{"event":"room_typing","room":"{HEX}","who":"bob@example.org","typing":true}}"#),
+        ),
+        (
+            Event::RoomMessageState { room, id: 7, delivered: vec![bob()], missing: vec![], order: Some(order) },
+            format!(
+                r#"{{"event":"room_message_state","room":"{HEX}","id":7,"delivered":["bob@example.org"],"missing":[],"order":[3,12,1,7]}}"#
+            ),
         ),
         (
             Event::RoomMessageState {
@@ -382,6 +442,7 @@ fn events() {
                 id: 7,
                 delivered: vec![],
                 missing: vec![Missing { who: bob(), reason: reason() }],
+                order: None,
             },
             format!(
                 r#"{{"event":"room_message_state","room":"{HEX}","id":7,"delivered":[],"missing":[{{"who":"bob@example.org","reason":"asleep"}}]}}"#

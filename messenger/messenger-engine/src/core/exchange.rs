@@ -143,6 +143,7 @@ impl Core {
                 self.say_what_waited(session, now);
             }
             Arrival::Typing(typing) => self.typing_arrived(session, typing, now),
+            Arrival::RoomTyping { room, typing } => self.room_typing_arrived(session, room, typing, now),
             Arrival::Views(views) => self.views_arrived(session, views),
             Arrival::MailCertificate(chain) => self.mail_arrived(session, &chain, now),
             Arrival::Content { number, content } => {

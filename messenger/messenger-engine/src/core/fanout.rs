@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use identity::Identifier;
 
 use super::links::Token;
+use super::room_talk::SaidInRoom;
 use super::rooms::{Part, Room};
 use super::{Core, SessionId};
-use crate::api::{Event, Missing, RoomId};
-use crate::room::{DeviceKey, Group};
+use crate::api::{Event, Missing, RoomId, RoomOrder};
+use crate::room::{DeviceKey, Group, GroupError};
 use crate::session::Content;
 use crate::time::Now;
-use crate::wire::RoomPlaintext;
 
 /// How long a text waits, on its sender's device, for a link to a member that is being made.
 const LINK_WAIT: Duration = Duration::from_secs(6);
@@ -20,8 +20,7 @@ const LINK_WAIT: Duration = Duration::from_secs(6);
 const EARLY_LIFE: Duration = Duration::from_secs(2);
 /// How many such texts per room.
 const MAX_EARLY: usize = 64;
-/// How many texts of one's own are under way per room.
-const MAX_FANOUTS: usize = 1024;
+
 /// A room text of one's own on its way to every other member.
 pub(super) struct Fanout {
     pending: BTreeMap<DeviceKey, Pending>,
@@ -29,6 +28,8 @@ pub(super) struct Fanout {
     missing: Vec<Missing>,
     message: Vec<u8>,
     deadline: Instant,
+    order: RoomOrder,
+    is_text: bool,
 }
 
 struct Pending {
@@ -61,8 +62,16 @@ impl Fanout {
     }
 
     pub(super) fn state(&self, room: RoomId, id: u64) -> Event {
-        Event::RoomMessageState { room, id, delivered: self.delivered.clone(), missing: self.missing.clone() }
+        let (delivered, missing) = (self.delivered.clone(), self.missing.clone());
+        Event::RoomMessageState { room, id, delivered, missing, order: self.is_text.then_some(self.order) }
     }
+}
+
+/// On what session, under which number and for which room something came.
+pub(super) struct Arrived {
+    pub(super) session: SessionId,
+    pub(super) number: u64,
+    pub(super) room: RoomId,
 }
 
 /// A text that came before its epoch.
@@ -81,45 +90,27 @@ impl Early {
 }
 
 impl Core {
-    pub(super) fn send_room_text(&mut self, id: RoomId, text: String, text_id: Option<u64>, now: Now) {
-        if self.rooms.get(&id).filter(|room| room.is_open()).and_then(Room::group).is_none() {
-            return self.no_such_room("room_send", id);
-        }
-        if self.is_stalled(id) {
-            let message = "most members of the room cannot be reached".to_owned();
-            return self.error("room_send", message, "wait until they are heard again");
-        }
-        let Some(text_id) = self.admit_text("room_send", &id.to_string(), &text, text_id) else { return };
-        let Some(room) = self.rooms.get_mut(&id) else { return };
-        if room.fanouts.len() + room.held.len() >= MAX_FANOUTS {
-            return self.error(
-                "room_send",
-                format!("{MAX_FANOUTS} texts are already under way in this room"),
-                "wait for their states",
-            );
-        }
-        match room.is_between_epochs() {
-            true => self.hold_text(id, (text_id, text), now),
-            false => self.fan_out(id, (text_id, text), now),
-        }
-    }
-
-    /// Seals a text for the members of this epoch, and sends it to each.
-    pub(super) fn fan_out(&mut self, id: RoomId, (text_id, text): (u64, String), now: Now) {
+    /// Seals what is said for the members of this epoch, and sends it to each.
+    pub(super) fn fan_out(&mut self, id: RoomId, (text_id, said): (u64, SaidInRoom), now: Now) {
         let me = self.me.person.device;
         let Some(room) = self.rooms.get_mut(&id) else { return };
-        let Some(group) = room.group_mut() else { return };
-        let message = match group.seal(&RoomPlaintext { id: text_id, text }, &self.me.leaf) {
+        let Room { part: Part::Inside(inside), texts, fanouts, .. } = room else { return };
+        let (group, about, is_text) = (&mut inside.group, said.about(), said.is_text());
+        let seen = texts.seen(group.epoch());
+        let message = match group.seal(&said.plaintext(text_id, seen), &self.me.leaf) {
             Ok(message) => message,
-            Err(error) => return self.error("room_send", error.to_string(), "leave the room and enter it again"),
+            Err(error) => return self.error(about, error.to_string(), "leave the room and enter it again"),
         };
+        let order = RoomOrder { epoch: group.epoch(), count: u64::from(seen) + 1, leaf: group.leaf().0, id: text_id };
+        texts.count(order);
+        if is_text {
+            texts.add_own(text_id);
+        }
         let others = group.members().filter(|person| person.device != me);
         let pending =
             others.map(|person| (person.device, Pending { who: person.identifier.clone(), sent: false })).collect();
-        room.fanouts.insert(
-            text_id,
-            Fanout { pending, delivered: Vec::new(), missing: Vec::new(), message, deadline: now.instant + LINK_WAIT },
-        );
+        let (delivered, missing, deadline) = (Vec::new(), Vec::new(), now.instant + LINK_WAIT);
+        fanouts.insert(text_id, Fanout { pending, delivered, missing, message, deadline, order, is_text });
         self.push_fanout(id, text_id, now);
         self.fanout_changed(id, text_id);
     }
@@ -220,13 +211,8 @@ impl Core {
             return link.session.refuse(number, "not in that room");
         };
         match group.open(message, link.person.device) {
-            Ok(opened) => {
-                let RoomPlaintext { id: text_id, text } = opened.plaintext;
-                let from = opened.sender.identifier;
-                self.show((session, number), (Some(id), text_id), |_| {
-                    Ok(Event::RoomMessage { room: id, id: text_id, from, text })
-                });
-            }
+            Ok(opened) => self.heard_in_room(Arrived { session, number, room: id }, opened),
+            Err(GroupError::UnknownKind) => link.session.refuse(number, "their messenger does not know this"),
             Err(error) => {
                 tracing::debug!(%error, "a room text cannot be opened");
                 link.session.refuse(number, "it cannot be opened in this epoch");
@@ -258,14 +244,17 @@ impl Core {
     /// A link stands: what waited for it goes out.
     pub(super) fn link_ready(&mut self, session: SessionId, now: Now) {
         let Some(device) = self.links.get(&session).map(|link| link.person.device) else { return };
-        let waiting: Vec<(RoomId, u64)> = self
+        let mut waiting: Vec<(RoomOrder, RoomId, u64)> = self
             .rooms
             .iter()
             .flat_map(|(id, room)| {
-                room.fanouts.iter().filter(|(_, fanout)| fanout.awaits(device)).map(|(text, _)| (*id, *text))
+                let awaited = room.fanouts.iter().filter(|(_, fanout)| fanout.awaits(device));
+                awaited.map(|(text, fanout)| (fanout.order, *id, *text))
             })
             .collect();
-        for (room, text) in waiting {
+        // As they were sealed: what is said about a text comes after it.
+        waiting.sort_unstable();
+        for (_, room, text) in waiting {
             self.push_fanout(room, text, now);
         }
         self.greet_in_rooms(device, now);

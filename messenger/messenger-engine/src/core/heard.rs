@@ -19,6 +19,9 @@ const PEOPLE: usize = 256;
 /// How many texts of one person can be referred to: the last ones.
 const TEXTS: usize = 1024;
 
+/// The same in a room, of which there may be many with the same person.
+const TEXTS_IN_ROOM: usize = 256;
+
 /// Where a text of theirs is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Place {
@@ -31,6 +34,8 @@ pub(super) struct Place {
 /// The last texts heard from the last people, in memory.
 pub(super) struct Heard {
     people: LruCache<Identifier, Theirs>,
+    /// How many texts of each.
+    texts: usize,
 }
 
 #[derive(Default)]
@@ -43,11 +48,16 @@ struct Theirs {
 
 impl Default for Heard {
     fn default() -> Self {
-        Self { people: LruCache::new(PEOPLE.try_into().expect("not zero")) }
+        Self { people: LruCache::new(PEOPLE.try_into().expect("not zero")), texts: TEXTS }
     }
 }
 
 impl Heard {
+    /// For one room.
+    pub(super) fn of_room() -> Self {
+        Self { texts: TEXTS_IN_ROOM, ..Self::default() }
+    }
+
     /// How many people are remembered.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
@@ -72,7 +82,7 @@ impl Heard {
             theirs.numbers.insert(place, number);
         }
         theirs.order.push_back(number);
-        if theirs.order.len() > TEXTS
+        if theirs.order.len() > self.texts
             && let Some(oldest) = theirs.order.pop_front()
             && let Some(place) = theirs.places.remove(&oldest)
             && oldest != place.id
@@ -80,6 +90,18 @@ impl Heard {
             theirs.numbers.remove(&place);
         }
         number
+    }
+
+    /// What this device of theirs wrote can be referred to no more.
+    pub(super) fn forget_device(&mut self, who: &Identifier, device: DeviceKey) {
+        let Some(theirs) = self.people.peek_mut(who) else { return };
+        theirs.places.retain(|_, place| place.device != device);
+        theirs.numbers.retain(|place, _| place.device != device);
+        let places = &theirs.places;
+        theirs.order.retain(|number| places.contains_key(number));
+        if theirs.order.is_empty() {
+            self.people.pop(who);
+        }
     }
 
     /// The number of a text of theirs.
@@ -119,6 +141,20 @@ mod tests {
         assert_eq!(heard.add(&bob(), place(1, u64::MAX), || 10), 10, "no number that JSON cannot tell");
         let alice = Identifier::parse("alice@example.org").unwrap();
         assert_eq!((heard.place(&alice, 7), heard.number(&alice, &place(1, 7))), (None, None));
+    }
+
+    #[test]
+    fn a_device_that_is_forgotten_begins_anew() {
+        let mut heard = Heard::of_room();
+        heard.add(&bob(), place(1, 7), || unreachable!());
+        assert_eq!(heard.add(&bob(), place(2, 7), || 9), 9);
+        heard.forget_device(&bob(), DeviceKey([1; 32]));
+        assert_eq!((heard.place(&bob(), 7), heard.number(&bob(), &place(1, 7))), (None, None));
+        assert_eq!(heard.number(&bob(), &place(2, 7)), Some(9), "the other one's stay");
+        assert_eq!(heard.add(&bob(), place(1, 7), || unreachable!()), 7);
+        heard.forget_device(&bob(), DeviceKey([1; 32]));
+        heard.forget_device(&bob(), DeviceKey([2; 32]));
+        assert_eq!(heard.len(), 0);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::Core;
+use super::room_talk::SaidInRoom;
 use super::rooms::Room;
 use crate::api::{Event, Missing, RoomId};
 use crate::time::Now;
@@ -15,7 +16,7 @@ const LIFE: Duration = Duration::from_secs(6);
 /// A text of one's own that is not sealed yet.
 pub(super) struct Held {
     id: u64,
-    text: String,
+    said: SaidInRoom,
     until: Instant,
 }
 
@@ -35,18 +36,19 @@ impl Room {
 }
 
 impl Core {
-    /// Keeps a text until the room has come to its next epoch.
-    pub(super) fn hold_text(&mut self, id: RoomId, (text_id, text): (u64, String), now: Now) {
+    /// Keeps what is said until the room has come to its next epoch.
+    pub(super) fn hold_said(&mut self, id: RoomId, (said_id, said): (u64, SaidInRoom), now: Now) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
-        room.held.push_back(Held { id: text_id, text, until: now.instant + LIFE });
-        self.emit(Event::RoomMessageState { room: id, id: text_id, delivered: Vec::new(), missing: Vec::new() });
+        room.held.push_back(Held { id: said_id, said, until: now.instant + LIFE });
+        let (delivered, missing) = (Vec::new(), Vec::new());
+        self.emit(Event::RoomMessageState { room: id, id: said_id, delivered, missing, order: None });
     }
 
     /// The epoch has come: what waited for it is sealed, in the order in which it was said.
     pub(super) fn send_held(&mut self, id: RoomId, now: Now) {
         let Some(room) = self.rooms.get_mut(&id).filter(|room| room.is_open()) else { return };
         for held in std::mem::take(&mut room.held) {
-            self.fan_out(id, (held.id, held.text), now);
+            self.fan_out(id, (held.id, held.said), now);
         }
     }
 
@@ -66,7 +68,7 @@ impl Core {
             others.map(|person| Missing { who: person.identifier.clone(), reason: reason.to_owned() }).collect();
         for held in held {
             let (delivered, missing) = (Vec::new(), missing.clone());
-            self.emit(Event::RoomMessageState { room: id, id: held.id, delivered, missing });
+            self.emit(Event::RoomMessageState { room: id, id: held.id, delivered, missing, order: None });
         }
     }
 }

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use super::saying::MAX_ID;
 use crate::api::DeliveryState;
 use crate::room::DeviceKey;
-use crate::wire::Mark;
+use crate::wire::{Mark, RoomMark};
 
 /// How many ids given by the client are remembered, to catch one used for two different things.
 const MAX_REMEMBERED: usize = 65_536;
@@ -63,6 +63,7 @@ impl Hasher for ById {
 pub(super) enum Sent<'a> {
     Text(&'a str),
     Mark(&'a Mark),
+    RoomMark(&'a RoomMark),
 }
 
 /// What is remembered of an id.

@@ -211,6 +211,7 @@ impl Core {
         self.stops_typing(id);
         let Some(link) = self.links.remove(&id) else { return };
         let Link { person, session, connection, seeking, after_hello, endorsed_by, mail, .. } = link;
+        self.stops_typing_in_rooms(person.device);
         let lost: Vec<(Token, Verdict)> = session.lost().into_iter().collect();
         if endorsed_by.is_none() && lost.iter().any(|(_, verdict)| *verdict == Verdict::Unanswered) {
             // Something has gone to a device that never said Hello: whose it was is told all the same.

@@ -47,6 +47,9 @@ mod proofs;
 mod renewal;
 mod resumption;
 mod returning;
+mod room_talk;
+mod room_texts;
+mod room_typing;
 mod rooms;
 mod saying;
 mod seeking;
@@ -278,7 +281,11 @@ impl Core {
             }
             Command::RoomAccept { room } => self.accept_invitation(room, now),
             Command::RoomDecline { room } => self.decline_invitation(room),
-            Command::RoomSend { room, text, id } => self.send_room_text(room, text, id, now),
+            Command::RoomSend { room, text, id, reply_to } => self.send_room_text(room, (text, reply_to), id, now),
+            Command::RoomReact { room, on, emoji, id } => self.react_in_room(room, &on, emoji, id, now),
+            Command::RoomEdit { room, of, text, id } => self.edit_in_room(room, of, text, id, now),
+            Command::RoomDelete { room, of, id } => self.delete_in_room(room, of, id, now),
+            Command::RoomTyping { room, typing } => self.type_in_room(room, typing, now),
             Command::RoomLeave { room } => self.leave_gently(room, now),
             Command::RoomName { room, name } => self.name_room(room, name, now),
             Command::RoomTopic { room, topic } => self.set_topic(room, topic, now),

@@ -11,6 +11,8 @@ use super::fanout::{Early, Fanout};
 use super::held::Held;
 use super::inside::Inside;
 use super::returning::Dropped;
+use super::room_texts::RoomTexts;
+use super::room_typing::RoomTyping;
 use super::{Core, SessionId};
 use crate::MAX_ROOM_NAME_BYTES;
 use crate::api::{Event, Role, RoomId, RoomSuite};
@@ -33,6 +35,8 @@ pub(super) struct Room {
     pub(super) fanouts: BTreeMap<u64, Fanout>,
     pub(super) early: VecDeque<Early>,
     pub(super) held: VecDeque<Held>,
+    pub(super) texts: RoomTexts,
+    pub(super) typing: RoomTyping,
 }
 
 /// What this device is in a room.
@@ -63,7 +67,15 @@ pub(super) enum Part {
 
 impl Room {
     pub(super) fn new(name: String, part: Part) -> Self {
-        Self { name, part, fanouts: BTreeMap::new(), early: VecDeque::new(), held: VecDeque::new() }
+        Self {
+            name,
+            part,
+            fanouts: BTreeMap::new(),
+            early: VecDeque::new(),
+            held: VecDeque::new(),
+            texts: RoomTexts::default(),
+            typing: RoomTyping::default(),
+        }
     }
 
     /// What one knows of it, if one is in it.
@@ -366,7 +378,8 @@ impl Core {
         let early = room.early.iter().filter(|_| room.group().is_some()).map(Early::until);
         let held = room.held.front().map(Held::until);
         let past = room.group().and_then(Group::next_deadline);
-        part.into_iter().chain(past).chain(held).chain(texts).chain(early).min()
+        let typing = room.typing.next_deadline();
+        part.into_iter().chain(past).chain(held).chain(typing).chain(texts).chain(early).min()
     }
 
     pub(super) fn tick_rooms(&mut self, now: Now) {
@@ -376,6 +389,7 @@ impl Core {
             self.tend_room(id, now);
             self.expire_fanouts(id, now);
             self.expire_held(id, now);
+            self.expire_typing_in(id, now);
             self.take_early(id, now);
             if let Some(group) = self.rooms.get_mut(&id).and_then(Room::group_mut) {
                 group.forget_past_epochs(now);

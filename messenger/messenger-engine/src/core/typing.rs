@@ -12,13 +12,13 @@ use crate::time::Now;
 use crate::wire::{TalkFrame, capability};
 
 /// How long somebody counts as writing after the last word of it.
-const LIFE: Duration = Duration::from_secs(6);
+pub(super) const LIFE: Duration = Duration::from_secs(6);
 
 /// It is told again no more often than this, while it lasts.
-const AGAIN: Duration = Duration::from_secs(3);
+pub(super) const AGAIN: Duration = Duration::from_secs(3);
 
 /// Whoever begins more often than this is not listened to: a client is not woken for it all the time.
-const PAUSE: Duration = Duration::from_secs(1);
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
 /// Who is writing, at the two ends of a session.
 #[derive(Default)]
@@ -57,6 +57,7 @@ impl Core {
         for session in sessions {
             self.send_talk(session, &TalkFrame::Typing { typing: false });
         }
+        self.stop_telling_of_typing_in_rooms();
     }
 
     /// The other side is writing, or no longer.

@@ -56,6 +56,9 @@ pub enum GroupError {
         /// How many are kept.
         max: usize,
     },
+    /// What was sealed is of a kind that a later version of the program has.
+    #[error("expected a text, a reaction, an edit or a deletion, found what a later version of the program has")]
+    UnknownKind,
     /// For another epoch than the current one.
     #[error("expected a message of epoch {expected}, found one of {found}")]
     Epoch {

@@ -46,11 +46,15 @@ pub struct Changed {
     pub new_keys: bool,
 }
 
-/// A text out of an MLS message.
+/// What an MLS message held.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Opened {
     /// The member whose device signed it.
     pub sender: Person,
+    /// Her leaf.
+    pub leaf: Leaf,
+    /// The epoch for which she sealed it.
+    pub epoch: u64,
     /// What she sealed.
     pub plaintext: RoomPlaintext,
 }
@@ -210,8 +214,12 @@ impl Group {
     /// # Errors
     /// [`GroupError::Mls`].
     pub fn seal(&mut self, plaintext: &RoomPlaintext, leaf: &MyLeaf) -> Result<Vec<u8>, GroupError> {
-        let plaintext = minicbor::to_vec(plaintext).expect("writing to a vector cannot fail");
-        let message = self.group.create_message(&self.provider, leaf, &plaintext).map_err(GroupError::mls)?;
+        self.seal_bytes(&minicbor::to_vec(plaintext).expect("writing to a vector cannot fail"), leaf)
+    }
+
+    /// The same with bytes that may be anything.
+    pub(crate) fn seal_bytes(&mut self, plaintext: &[u8], leaf: &MyLeaf) -> Result<Vec<u8>, GroupError> {
+        let message = self.group.create_message(&self.provider, leaf, plaintext).map_err(GroupError::mls)?;
         bytes(&message)
     }
 
@@ -230,6 +238,7 @@ impl Group {
     pub fn open(&mut self, message: &[u8], from: DeviceKey) -> Result<Opened, GroupError> {
         let processed =
             self.group.process_message(&self.provider, protocol_message(message)?).map_err(GroupError::mls)?;
+        let epoch = processed.epoch().as_u64();
         let Sender::Member(index) = *processed.sender() else {
             return Err(GroupError::rule("a member's text", format!("one by {:?}", processed.sender())));
         };
@@ -242,12 +251,8 @@ impl Group {
             return Err(GroupError::rule("a text", "another MLS message"));
         };
         let sender = sender.ok_or_else(|| GroupError::rule("a text of the device that sent it", "another member's"))?;
-        let plaintext: RoomPlaintext =
-            minicbor::decode(&application.into_bytes()).map_err(|e| GroupError::Mls(e.to_string()))?;
-        if plaintext.text.len() > crate::MAX_TEXT_BYTES {
-            return Err(GroupError::rule("a text within the limit", format!("{} bytes", plaintext.text.len())));
-        }
-        Ok(Opened { sender, plaintext })
+        let plaintext = read_plaintext(&application.into_bytes())?;
+        Ok(Opened { sender, leaf: Leaf(index.u32()), epoch, plaintext })
     }
 
     /// Forgets the keys of epochs that ended [`PAST_EPOCH_LIFE`](super::PAST_EPOCH_LIFE) ago.
@@ -283,6 +288,18 @@ impl Group {
         self.members = kept;
         let removed: Vec<(LeafNodeIndex, Person)> = removed;
         removed.into_iter().map(|(_, person)| person).collect()
+    }
+}
+
+/// What a member has sealed, within the limits.
+fn read_plaintext(bytes: &[u8]) -> Result<RoomPlaintext, GroupError> {
+    let plaintext: RoomPlaintext = minicbor::decode(bytes).map_err(|error| match error.is_unknown_variant() {
+        true => GroupError::UnknownKind,
+        false => GroupError::Mls(error.to_string()),
+    })?;
+    match plaintext.out_of_bounds() {
+        Some(what) => Err(GroupError::rule("a text within the limits", format!("{what} beyond them"))),
+        None => Ok(plaintext),
     }
 }
 

@@ -103,6 +103,13 @@ pub enum Arrival<T> {
     Views(Views),
     /// The other side's person is writing a text, or no longer.
     Typing(bool),
+    /// The same in a room, of which nothing is known here.
+    RoomTyping {
+        /// The room.
+        room: RoomId,
+        /// Whether.
+        typing: bool,
+    },
     /// The certificate for mail of the other side's person, of which nothing is verified.
     MailCertificate(MailChain),
 }
@@ -253,6 +260,7 @@ impl<T> Session<T> {
             }
             TalkFrame::Mark { mark, .. } => return Err(Violation::Mark { kind: mark.name() }),
             TalkFrame::Typing { typing } => Arrival::Typing(typing),
+            TalkFrame::RoomTyping { room, typing } => Arrival::RoomTyping { room: RoomId(room), typing },
             TalkFrame::RoomText { number, room, message } => {
                 return self.content(number, Content::Room { room: RoomId(room), message }, arrivals);
             }

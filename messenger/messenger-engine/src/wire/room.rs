@@ -236,21 +236,3 @@ impl std::fmt::Debug for RoomFrame {
         f.write_str(self.name())
     }
 }
-
-/// What an MLS application message of a room carries.
-#[derive(Clone, PartialEq, Eq, Encode, Decode)]
-pub struct RoomPlaintext {
-    /// The sender's id for it.
-    #[n(0)]
-    pub id: u64,
-    /// The text.
-    #[n(1)]
-    pub text: String,
-}
-
-/// Without content.
-impl std::fmt::Debug for RoomPlaintext {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "RoomPlaintext {{ id: {} }}", self.id)
-    }
-}

@@ -135,6 +135,16 @@ pub enum TalkFrame {
         #[n(0)]
         chain: MailChain,
     },
+    /// The sender's person is writing a text in a room that both are in, or no longer. Only to who said that she takes it.
+    #[n(9)]
+    RoomTyping {
+        /// The room.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        room: [u8; 16],
+        /// Whether.
+        #[n(1)]
+        typing: bool,
+    },
 }
 
 /// The frames of [`TalkFrame`] that have a number, of what stays where it is until it is answered.
@@ -247,6 +257,7 @@ impl std::fmt::Debug for TalkFrame {
             Self::Views { views } => write!(f, "Views {{ {} }}", views.checkpoints.len()),
             Self::Mark { number, id, mark } => write!(f, "Mark {{ number: {number}, id: {id}, {mark:?} }}"),
             Self::Typing { .. } => f.write_str("Typing"),
+            Self::RoomTyping { .. } => f.write_str("RoomTyping"),
             Self::MailCertificate { chain } => write!(f, "MailCertificate {{ {} }}", chain.0.len()),
             Self::RoomFrames { count } => write!(f, "RoomFrames {{ {count} }}"),
         }

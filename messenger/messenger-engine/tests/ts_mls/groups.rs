@@ -105,7 +105,7 @@ pub(crate) fn an_engines_guest_is_followed(program: Program) {
     let mut group = entrance.into_group();
     assert_eq!([code(&staged), code(&merged), group.code()], [(); 3].map(|()| pair.host.code()));
     assert_eq!(merged["members"].as_array().unwrap().len(), 3);
-    let plaintext = RoomPlaintext { id: 1, text: "here I am".into() };
+    let plaintext = RoomPlaintext::Text { id: 1, seen: 0, text: "here I am".into(), reply: None };
     let sealed = hex::encode(group.seal(&plaintext, &carol).unwrap());
     let opened = pair.program.ask(&json!({ "do": "open", "message": sealed })).unwrap();
     assert_eq!(minicbor::decode::<RoomPlaintext>(&bytes(&opened["plaintext"])).unwrap(), plaintext);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use directory_protocol::Role;
 use messenger_engine::RoomSuite;
 use messenger_engine::room::MyLeaf;
-use messenger_engine::wire::{self, Ack, RoomFrame, RoomPlaintext, TalkFrame};
+use messenger_engine::wire::{self, Ack, RoomFrame, RoomMark, RoomPlaintext, TalkFrame};
 use quinn::Connection;
 use serde_json::json;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -36,6 +36,8 @@ enum Order {
 enum Told {
     Epoch(Group),
     Text(String),
+    /// About a text of hers.
+    Reaction(String),
     Acknowledged,
 }
 
@@ -54,7 +56,7 @@ impl Guest {
         let (orders, to_do) = unbounded_channel();
         let (tell, told) = unbounded_channel();
         let (certificate, key) = (puppet.certificate.to_vec(), puppet.key.clone());
-        let device = Device { program: Some(program), way, certificate, key, member: None, tell, said: 1 };
+        let device = Device { program: Some(program), way, certificate, key, member: None, tell, said: 1, seen: 0 };
         tokio::spawn(device.live(to_do));
         let door = puppet.call_alice().await;
         let connecting = puppet.endpoint.connect_with(puppet.peer_config.clone(), door, wire::SERVER_NAME).unwrap();
@@ -108,6 +110,12 @@ impl Guest {
         self.next("a text", |told| if let Told::Text(text) = told { Some(text.clone()) } else { None }).await
     }
 
+    /// The reaction to her last text that she reads next.
+    pub(crate) async fn hears_reaction(&mut self) -> String {
+        let question = |told: &Told| if let Told::Reaction(emoji) = told { Some(emoji.clone()) } else { None };
+        self.next("a reaction", question).await
+    }
+
     /// Waits until so many devices have said that they show her text.
     pub(crate) async fn is_acknowledged_by(&mut self, devices: usize) {
         for _ in 0..devices {
@@ -137,6 +145,8 @@ struct Device {
     tell: UnboundedSender<Told>,
     /// The number of her last text: the first was a greeting.
     said: u64,
+    /// The greatest count of the room's epoch.
+    seen: u32,
 }
 
 impl Device {
@@ -169,7 +179,9 @@ impl Device {
     async fn say(&mut self, text: String, links: &mut Links) {
         let member = self.member.as_mut().expect("she is in a room");
         self.said += 1;
-        let plaintext = minicbor::to_vec(RoomPlaintext { id: self.said, text }).unwrap();
+        let plaintext =
+            minicbor::to_vec(RoomPlaintext::Text { id: self.said, seen: self.seen, text, reply: None }).unwrap();
+        self.seen += 1;
         let message = member.seal(&plaintext).unwrap();
         links.text(&member.group.members, member.group.room, &message).await;
     }
@@ -178,8 +190,16 @@ impl Device {
         match frame {
             TalkFrame::RoomText { number, message, .. } => {
                 let plaintext = self.member.as_mut().expect("she is in a room").open(&message);
-                let RoomPlaintext { text, .. } = minicbor::decode(&plaintext).unwrap();
-                let _ = self.tell.send(Told::Text(text));
+                let (seen, told) = match minicbor::decode(&plaintext).unwrap() {
+                    RoomPlaintext::Text { seen, text, .. } => (seen, Told::Text(text)),
+                    RoomPlaintext::Mark { seen, mark: RoomMark::Reaction { on, emoji }, .. } => {
+                        assert_eq!((on.device, on.id), (self.key.verifying_key().to_bytes(), self.said));
+                        (seen, Told::Reaction(emoji))
+                    }
+                    other => panic!("{other:?}"),
+                };
+                self.seen = self.seen.max(seen + 1);
+                let _ = self.tell.send(told);
                 links.talk(from, &TalkFrame::Ack { acks: vec![Ack { number, refused: None }] }).await;
             }
             TalkFrame::Ack { acks } => {
@@ -235,6 +255,7 @@ impl Device {
 
     /// She has come into an epoch.
     async fn arrived(&mut self, links: &mut Links) {
+        self.seen = 0;
         self.beat(links).await;
         if let Some(member) = &mut self.member {
             if member.group.removed {

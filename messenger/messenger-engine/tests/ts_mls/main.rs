@@ -15,7 +15,7 @@ mod support;
 
 use std::io::Write as _;
 
-use messenger_engine::{Command, Event, RoomId, RoomSuite};
+use messenger_engine::{Command, Event, RoomId, RoomSuite, RoomTextRef};
 
 use guest::{Guest, Way};
 use program::Program;
@@ -33,7 +33,7 @@ async fn talk(engines: &mut [&mut Someone], mona: &mut Guest, room: RoomId) {
     let others = engines.len();
     for index in 0..others {
         let text = format!("{} says this", engines[index].name);
-        engines[index].do_it(Command::RoomSend { room, text: text.clone(), id: None }).await;
+        engines[index].do_it(Command::RoomSend { room, text: text.clone(), id: None, reply_to: None }).await;
         assert_eq!(mona.hears().await, text);
         assert!(engines[index].delivered_to(others).await.contains(&identifier("mona")));
         for (other, engine) in engines.iter_mut().enumerate().filter(|(other, _)| *other != index) {
@@ -41,10 +41,22 @@ async fn talk(engines: &mut [&mut Someone], mona: &mut Guest, room: RoomId) {
         }
     }
     mona.say("Mona says this");
-    for engine in engines {
-        assert_eq!(engine.hears_in_room().await, (identifier("mona"), "Mona says this".to_owned()));
+    let mut heard = Vec::new();
+    for engine in engines.iter_mut() {
+        let question = |event: &Event| match event {
+            Event::RoomMessage { from, id, text, order, .. } => Some((from.clone(), *id, text.clone(), *order)),
+            _ => None,
+        };
+        heard.push(engine.wait("what mona says", question).await);
     }
+    let (from, id, text, _) = heard[0].clone();
+    assert_eq!((from.clone(), text.as_str()), (identifier("mona"), "Mona says this"));
+    assert!(heard.iter().all(|one| *one == heard[0]), "it has one place in the order: {heard:?}");
     mona.is_acknowledged_by(others).await;
+    let (on, emoji) = (RoomTextRef { from: Some(from), id }, "👍".to_owned());
+    engines[0].do_it(Command::RoomReact { room, on, emoji: emoji.clone(), id: None }).await;
+    assert_eq!(mona.hears_reaction().await, emoji);
+    assert!(engines[0].delivered_to(others).await.contains(&identifier("mona")));
 }
 
 /// A program with another implementation, or word that this machine has none.

@@ -3,7 +3,7 @@
 use identity::Identifier;
 use jiff::ToSpan;
 use jiff::civil::DateTime;
-use messenger_engine::{Command, DeliveryState, Event, RoomId, RoomSuite, Seen, SessionState};
+use messenger_engine::{Command, DeliveryState, Event, RoomId, RoomSuite, RoomTextRef, Seen, SessionState};
 
 use super::alarms::Alarm;
 use super::conversation::{Line, State};
@@ -68,17 +68,31 @@ impl App {
                 self.conversation_mut(&Entry::Person(to)).progress(id, State::new(state, reason));
             }
             Event::Session { who, state, reason } => self.hear_session(&who, state, reason, now),
-            Event::RoomMessage { room, from, text, .. } => {
-                return self.hear_text(
-                    Entry::Room(room),
-                    Line::Theirs { from, text, at: now, bot: false, about: About::default() },
-                );
+            Event::RoomMessage { room, id, from, text, order, reply_to } => {
+                let entry = Entry::Room(room);
+                let answers = reply_to.and_then(|text| self.conversation_mut(&entry).quote_in_room(&text));
+                let about = About { id: Some(id), answers, place: Some(order), ..About::default() };
+                return self.hear_text(entry, Line::Theirs { from, text, at: now, bot: false, about });
             }
-            Event::RoomMessageState { room, id, delivered, missing } => {
+            Event::RoomReaction { room, from, on, emoji } => self.hear_room_reaction(room, from, &on, emoji),
+            Event::RoomEdited { room, from, id, text } => {
+                self.hear_room_edit(room, &RoomTextRef { from: Some(from), id }, text);
+            }
+            Event::RoomDeleteRequested { room, from, id } => {
+                self.hear_room_deletion(room, &RoomTextRef { from: Some(from), id });
+            }
+            Event::RoomTyping { room, who, typing } => self.hear_room_typing(room, who, typing),
+            Event::RoomMessageState { room, id, delivered, missing, order } => {
                 let others = self.rooms.get(&room).map_or(0, |room| room.members.len().saturating_sub(1));
                 let others = others.max(delivered.len() + missing.len());
-                self.conversation_mut(&Entry::Room(room))
-                    .progress(id, State::Room { delivered: delivered.len(), missing, others });
+                if self.hear_of_room_remark(room, id, (delivered.len(), &missing), others) {
+                    return Vec::new();
+                }
+                let conversation = self.conversation_mut(&Entry::Room(room));
+                conversation.progress(id, State::Room { delivered: delivered.len(), missing, others });
+                if let Some(order) = order {
+                    conversation.placed(id, order, now);
+                }
             }
             Event::Room { room, name, host, members, epoch, suite, code, topic, locked, owners, moderators } => {
                 let classical = RoomSuite::named(&suite) == Some(RoomSuite::Classical);
@@ -221,7 +235,13 @@ impl App {
         };
         let shown = self.shows(&entry);
         let conversation = self.conversation_mut(&entry);
-        conversation.push(line);
+        match &line {
+            Line::Theirs { at, .. } => {
+                let now = *at;
+                conversation.put(line, now);
+            }
+            _ => conversation.push(line),
+        }
         if !shown || conversation.scroll > 0 {
             conversation.unread += 1;
         }
@@ -235,7 +255,7 @@ impl App {
         }
     }
 
-    fn hear_room(&mut self, id: RoomId, room: Room, now: DateTime) -> Vec<Effect> {
+    fn hear_room(&mut self, id: RoomId, mut room: Room, now: DateTime) -> Vec<Effect> {
         self.answered_for();
         let entry = Entry::Room(id);
         let me = self.me.identifier.clone();
@@ -270,6 +290,9 @@ impl App {
                 }
             }
         }
+        if let Some(before) = self.rooms.get_mut(&id) {
+            room.typing = std::mem::take(&mut before.typing);
+        }
         self.rooms.insert(id, room);
         if somebody_new { self.tell_the_room(&Entry::Room(id), now) } else { Vec::new() }
     }
@@ -284,6 +307,7 @@ impl App {
             Some(room) => {
                 room.closed = Some(reason.clone());
                 room.members.clear();
+                room.typing.clear();
                 self.room_note(id, format!("The room is closed: {reason}"), now);
                 if self.selected == Some(Entry::Room(id)) {
                     self.pane = super::Pane::List;

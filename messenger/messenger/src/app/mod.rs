@@ -22,6 +22,7 @@ pub(crate) mod peer;
 mod people;
 mod pointing;
 pub(crate) mod remarks;
+mod room_remarks;
 pub(crate) mod rooms;
 pub(crate) mod secret;
 mod sending;

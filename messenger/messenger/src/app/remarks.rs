@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 
 use identity::Identifier;
 use jiff::civil::DateTime;
-use messenger_engine::{Command, DeliveryState, Side, TextRef};
+use messenger_engine::{Command, DeliveryState, RoomOrder, Side, TextRef};
 
 use super::conversation::{Conversation, Line, MAX_LINES, State};
 use super::editor::MAX_TEXT_BYTES;
-use super::{App, Effect, Entry};
+use super::{App, Effect, Entry, room_remarks};
 use crate::keys::Action;
 
 /// How much of a text is shown where it is answered, in characters.
 const QUOTE: usize = 60;
 
 /// How many remarks of one's own may be under way in a conversation before the oldest is forgotten.
-const MAX_UNDER_WAY: usize = 256;
+pub(super) const MAX_UNDER_WAY: usize = 256;
 
 /// What is shown with a text beside the text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +28,10 @@ pub(crate) struct About {
     /// One's own reaction, and theirs; empty for none.
     pub(crate) mine: String,
     pub(crate) theirs: String,
+    /// Those of the others in a room.
+    pub(crate) by_others: BTreeMap<Identifier, String>,
+    /// Where a text stands among those of its room.
+    pub(crate) place: Option<RoomOrder>,
     /// It is another text than the first one.
     pub(crate) edited: bool,
     /// Its author asks to delete it.
@@ -102,6 +106,7 @@ enum UnderWay {
 #[derive(Debug, Default)]
 pub(crate) struct Remarks {
     under_way: BTreeMap<u64, UnderWay>,
+    pub(super) in_room: BTreeMap<u64, room_remarks::UnderWay>,
     unread: Vec<u64>,
 }
 
@@ -119,8 +124,7 @@ impl Conversation {
     /// What stands over a text that answers this one.
     pub(super) fn quote(&mut self, text: TextRef) -> Option<String> {
         let (words, _) = self.about(text)?;
-        let short: String = words.chars().take(QUOTE).collect();
-        Some(if short.len() < words.len() { format!("{short}…") } else { short })
+        Some(shortened(words))
     }
 
     /// The last text of either side that the other device has.
@@ -155,6 +159,12 @@ impl Conversation {
     }
 }
 
+/// As much of a text as is shown where it is answered.
+pub(super) fn shortened(words: &str) -> String {
+    let short: String = words.chars().take(QUOTE).collect();
+    if short.len() < words.len() { format!("{short}…") } else { short }
+}
+
 impl App {
     /// Does one of the commands about the last text of the conversation that is open.
     pub(super) fn remark(&mut self, remark: Remark, now: DateTime) -> Result<Vec<Effect>, String> {
@@ -172,8 +182,10 @@ impl App {
             Remark::Receipts(on) => return Ok(signals(None, Some(on))),
             _ => {}
         }
-        let Some(Entry::Person(who)) = self.selected.clone() else {
-            return Err("That is for conversations with one person, not for rooms yet.".to_owned());
+        let who = match self.selected.clone() {
+            Some(Entry::Person(who)) => who,
+            Some(Entry::Room(room)) => return self.remark_in_room(room, remark, now),
+            _ => return Err("That is for conversations: choose one first.".to_owned()),
         };
         let (entry, id) = (Entry::Person(who.clone()), self.next_id);
         let conversation = self.conversation_mut(&entry);
@@ -363,10 +375,17 @@ impl App {
     }
 
     fn typing_here(&mut self) -> Option<Effect> {
-        let Some(Entry::Person(who)) = self.selected.clone().filter(|_| self.cover.is_none()) else { return None };
+        let entry = self.selected.clone().filter(|_| self.cover.is_none())?;
         let draft = self.open_conversation()?.draft.text();
         let typing = !draft.is_empty() && (!draft.starts_with('/') || draft.starts_with("//"));
-        Some(Effect::Engine(Command::Typing { to: who.to_string(), typing }))
+        match entry {
+            Entry::Person(who) => Some(Effect::Engine(Command::Typing { to: who.to_string(), typing })),
+            Entry::Room(room) => {
+                let heard = self.nobody_to_hear(&Entry::Room(room)).is_none();
+                heard.then_some(Effect::Engine(Command::RoomTyping { room, typing }))
+            }
+            Entry::Knock(_) | Entry::Invitation(_) => None,
+        }
     }
 }
 

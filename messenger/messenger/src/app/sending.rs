@@ -65,7 +65,9 @@ impl App {
                 let id = id.unwrap_or(new);
                 (id, Command::Send { to: who.to_string(), text: text.clone(), id: Some(id), reply_to: None })
             }
-            Entry::Room(room) => (new, Command::RoomSend { room: *room, text: text.clone(), id: Some(new) }),
+            Entry::Room(room) => {
+                (new, Command::RoomSend { room: *room, text: text.clone(), id: Some(new), reply_to: None })
+            }
             Entry::Knock(_) | Entry::Invitation(_) => return Vec::new(),
         };
         self.next_id += 1;

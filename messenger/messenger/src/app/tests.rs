@@ -1,6 +1,7 @@
 //! The model, driven without a screen.
 
 mod remarks;
+mod room_remarks;
 
 use identity::Identifier;
 use identity::card::{ContactCard, Link};
@@ -353,11 +354,11 @@ fn a_room_from_opening_to_closing() {
     app.hear(room("alice", &["alice", "bob"]), now());
     assert_eq!(
         typed(&mut app, "hi"),
-        [Effect::Engine(Command::RoomSend { room: ROOM, text: "hi".to_owned(), id: Some(1) })]
+        [Effect::Engine(Command::RoomSend { room: ROOM, text: "hi".to_owned(), id: Some(1), reply_to: None })]
     );
     let entry = Entry::Room(ROOM);
     let missing = vec![messenger_engine::Missing { who: who("bob"), reason: "gone".to_owned() }];
-    app.hear(Event::RoomMessageState { room: ROOM, id: 1, delivered: Vec::new(), missing }, now());
+    app.hear(Event::RoomMessageState { room: ROOM, id: 1, delivered: Vec::new(), missing, order: None }, now());
     assert_eq!(app.conversation(&entry).unwrap().draft.text(), "hi", "nobody has it: it comes back");
     app.hear(Event::RoomClosed { room: ROOM, reason: "you left".to_owned() }, now());
     assert!(!app.writable());

@@ -243,7 +243,7 @@ mod tests {
         app.select(Entry::Room(ROOM));
         typed(&mut app, "all");
         let missing = vec![Missing { who: who("bob"), reason: "gone".to_owned() }];
-        app.hear(Event::RoomMessageState { room: ROOM, id: 2, delivered: Vec::new(), missing }, now());
+        app.hear(Event::RoomMessageState { room: ROOM, id: 2, delivered: Vec::new(), missing, order: None }, now());
         assert_eq!(app.unsent().len(), 1);
         assert_eq!(app.unsent()[0].fate, Fate::NotDelivered("gone".to_owned()));
     }

@@ -174,7 +174,7 @@ impl Keeper {
 
     fn to_say_in(&self, room: RoomId) -> Option<Command> {
         let others = self.members.get(&room).is_some_and(|members| members.len() > 1);
-        others.then(|| Command::RoomSend { room, text: SAID_IN_ROOMS.to_owned(), id: None })
+        others.then(|| Command::RoomSend { room, text: SAID_IN_ROOMS.to_owned(), id: None, reply_to: None })
     }
 
     /// Keeps what is said there from now on, or no longer.

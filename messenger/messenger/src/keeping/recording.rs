@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ::history::{Conversation, History, HistoryError, New, Number, State};
 use identity::Identifier;
-use messenger_engine::{Command, DeliveryState, Event};
+use messenger_engine::{Command, DeliveryState, Event, RoomId};
 
 use super::{EXPIRE_EVERY_MS, Keeper, with};
 
@@ -62,7 +62,7 @@ impl Keeper {
                 let id = *id.get_or_insert_with(draw_id);
                 history.add(&place, &mine(id, text)).map(drop)
             }
-            Command::RoomSend { room, text, id } => {
+            Command::RoomSend { room, text, id, .. } => {
                 let place = Conversation::Room(room.to_string());
                 if !self.asked.contains(&place) || !history.keeps(&place)? {
                     return Ok(());
@@ -75,24 +75,38 @@ impl Keeper {
                 self.await_change(to, *of, change, id)
             }
             Command::Delete { to, of, id } => self.await_change(to, *of, Change::Delete, id),
+            Command::RoomEdit { room, of: text_id, text, id } => {
+                let place = history.keeps(&of(room))?.then_some(of(room));
+                self.await_change_in(place, *text_id, Change::Edit(text.clone()), id);
+                Ok(())
+            }
+            Command::RoomDelete { room, of: text_id, id } => {
+                let place = history.keeps(&of(room))?.then_some(of(room));
+                self.await_change_in(place, *text_id, Change::Delete, id);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
 
     fn await_change(&mut self, to: &str, of: u64, change: Change, id: &mut Option<u64>) -> Result<(), HistoryError> {
         let Some(history) = &self.history else { return Ok(()) };
-        let Some(place) = kept(history, to)?.filter(|place| self.asked.contains(place)) else { return Ok(()) };
+        let place = kept(history, to)?;
+        self.await_change_in(place, of, change, id);
+        Ok(())
+    }
+
+    fn await_change_in(&mut self, place: Option<Conversation>, of: u64, change: Change, id: &mut Option<u64>) {
+        let Some(place) = place.filter(|place| self.asked.contains(place)) else { return };
         let id = *id.get_or_insert_with(draw_id);
         self.under_way.0.insert((place, id), (of, change));
         if self.under_way.0.len() > MAX_UNDER_WAY {
             self.under_way.0.pop_first();
         }
-        Ok(())
     }
 
     fn keep_event(&mut self, event: &Event, now: i64) -> Result<(), HistoryError> {
         let Some(history) = &mut self.history else { return Ok(()) };
-        let theirs = |number: u64| Number { mine: false, number };
         match event {
             Event::Message { id, from, text, .. } => {
                 let place = with(from);
@@ -101,22 +115,26 @@ impl Keeper {
                     false => Ok(()),
                 }
             }
-            Event::RoomMessage { room, id, from, text } => {
+            Event::RoomMessage { room, id, from, text, .. } => {
                 let place = Conversation::Room(room.to_string());
                 match self.asked.contains(&place) {
                     true => history.add(&place, &their(from, *id, text, now)).map(drop),
                     false => Ok(()),
                 }
             }
-            Event::Edited { from, id, text } => history.edit(&with(from), theirs(*id), text, now).map(drop),
-            Event::DeleteRequested { from, id } => history.mark_deleted(&with(from), theirs(*id), now).map(drop),
+            Event::Edited { from, id, text } => history.edit(&with(from), by(from, *id), text, now).map(drop),
+            Event::DeleteRequested { from, id } => history.mark_deleted(&with(from), by(from, *id), now).map(drop),
+            Event::RoomEdited { room, from, id, text } => history.edit(&of(room), by(from, *id), text, now).map(drop),
+            Event::RoomDeleteRequested { room, from, id } => {
+                history.mark_deleted(&of(room), by(from, *id), now).map(drop)
+            }
             Event::MessageState { id, to, state, .. } => {
                 let place = with(to);
                 let key = (place, *id);
                 let Some((of, change)) = self.under_way.0.remove(&key) else {
                     return history.progress(&key.0, *id, state_of(*state)).map(drop);
                 };
-                let mine = Number { mine: true, number: of };
+                let mine = Number { sender: None, number: of };
                 match (state, change) {
                     (DeliveryState::Delivered, Change::Edit(text)) => history.edit(&key.0, mine, &text, now).map(drop),
                     (DeliveryState::Delivered, Change::Delete) => history.mark_deleted(&key.0, mine, now).map(drop),
@@ -127,14 +145,28 @@ impl Keeper {
                     _ => Ok(()),
                 }
             }
-            Event::RoomMessageState { room, id, delivered, missing } => {
+            Event::RoomMessageState { room, id, delivered, missing, .. } => {
                 let place = Conversation::Room(room.to_string());
                 let state = match (delivered.is_empty(), missing.is_empty()) {
                     (false, _) => State::Delivered,
                     (true, false) => State::NotDelivered,
                     (true, true) => State::Sending,
                 };
-                history.progress(&place, *id, state).map(drop)
+                let key = (place, *id);
+                let Some((of, change)) = self.under_way.0.remove(&key) else {
+                    return history.progress(&key.0, *id, state).map(drop);
+                };
+                let mine = Number { sender: None, number: of };
+                match (state, change) {
+                    // Whoever has it: the history tells what stands on somebody's screen.
+                    (State::Delivered, Change::Edit(text)) => history.edit(&key.0, mine, &text, now).map(drop),
+                    (State::Delivered, Change::Delete) => history.mark_deleted(&key.0, mine, now).map(drop),
+                    (State::Sending, change) => {
+                        self.under_way.0.insert(key, (of, change));
+                        Ok(())
+                    }
+                    _ => Ok(()),
+                }
             }
             _ => Ok(()),
         }
@@ -146,6 +178,16 @@ fn kept(history: &History, who: &str) -> Result<Option<Conversation>, HistoryErr
     let Ok(who) = Identifier::parse(who) else { return Ok(None) };
     let place = with(&who);
     Ok(history.keeps(&place)?.then_some(place))
+}
+
+/// The conversation in a room.
+fn of(room: &RoomId) -> Conversation {
+    Conversation::Room(room.to_string())
+}
+
+/// A text of somebody else's.
+fn by(from: &Identifier, number: u64) -> Number<'_> {
+    Number { sender: Some(from.as_str()), number }
 }
 
 fn their<'a>(from: &'a Identifier, number: u64, text: &'a str, at: i64) -> New<'a> {

@@ -1,9 +1,10 @@
 use ::history::State;
-use messenger_engine::{DeliveryState, Missing, RoomId};
+use messenger_engine::{DeliveryState, Missing, RoomId, RoomOrder};
 
 use super::*;
 
 const ROOM: RoomId = RoomId([9; 16]);
+const ORDER: RoomOrder = RoomOrder { epoch: 1, count: 1, leaf: 1, id: 1 };
 
 fn passphrase(text: &str) -> Passphrase {
     Passphrase::new(text.to_owned().into()).unwrap()
@@ -91,19 +92,52 @@ fn what_is_said_and_what_became_of_it_is_kept() {
 fn a_room_is_kept_if_it_was_asked_for() {
     let (_folder, _home, mut keeper) = begun();
     let place = Conversation::Room(ROOM.to_string());
-    let said = Event::RoomMessage { room: ROOM, id: 1, from: bob(), text: "tea?".to_owned() };
+    let said =
+        Event::RoomMessage { room: ROOM, id: 1, from: bob(), text: "tea?".to_owned(), order: ORDER, reply_to: None };
     keeper.hear_event(&said, 1);
     keeper.keep(&place, "tea", true).unwrap();
     keeper.hear_event(&said, 2);
-    let mut command = Command::RoomSend { room: ROOM, text: "yes".to_owned(), id: Some(5) };
+    let mut command = Command::RoomSend { room: ROOM, text: "yes".to_owned(), id: Some(5), reply_to: None };
     keeper.hear_command(&mut command, 3);
     let missing = vec![Missing { who: bob(), reason: "gone".to_owned() }];
-    keeper.hear_event(&Event::RoomMessageState { room: ROOM, id: 5, delivered: Vec::new(), missing }, 4);
+    keeper.hear_event(&Event::RoomMessageState { room: ROOM, id: 5, delivered: Vec::new(), missing, order: None }, 4);
     assert_eq!(
         shown(&keeper, &place),
         [("tea?".to_owned(), State::Delivered), ("yes".to_owned(), State::NotDelivered)]
     );
     assert_eq!(keeper.to_tell(), [Command::KeepHistory { who: "bob@example.org".to_owned(), keeps: true }]);
+}
+
+/// Numbers are unique for who wrote a text, and not for a room.
+#[test]
+fn edits_and_deletions_in_a_room_are_kept_with_the_text_of_their_author() {
+    let (_folder, _home, mut keeper) = begun();
+    let place = Conversation::Room(ROOM.to_string());
+    let carol = Identifier::parse("carol@example.org").unwrap();
+    keeper.keep(&place, "tea", true).unwrap();
+    let said = |from: Identifier, text: &str| {
+        let text = text.to_owned();
+        Event::RoomMessage { room: ROOM, id: 1, from, text, order: ORDER, reply_to: None }
+    };
+    keeper.hear_event(&said(bob(), "tea?"), 1);
+    keeper.hear_event(&said(carol.clone(), "cake?"), 2);
+    let (id, reply_to) = (Some(1), None);
+    keeper.hear_command(&mut Command::RoomSend { room: ROOM, text: "yes".to_owned(), id, reply_to }, 3);
+    keeper.hear_event(&Event::RoomEdited { room: ROOM, from: bob(), id: 1, text: "coffee?".to_owned() }, 4);
+    keeper.hear_event(&Event::RoomDeleteRequested { room: ROOM, from: carol, id: 1 }, 5);
+    // One's own counts when somebody has it.
+    let mut edit = Command::RoomEdit { room: ROOM, of: 1, text: "no".to_owned(), id: None };
+    keeper.hear_command(&mut edit, 6);
+    let Command::RoomEdit { id: Some(id), .. } = edit else { panic!("it has a number: {edit:?}") };
+    let state = |delivered| Event::RoomMessageState { room: ROOM, id, delivered, missing: Vec::new(), order: None };
+    keeper.hear_event(&state(Vec::new()), 7);
+    let texts = |keeper: &Keeper| shown(keeper, &place).into_iter().map(|(text, _)| text).collect::<Vec<_>>();
+    assert_eq!(texts(&keeper), ["coffee?", "cake?", "yes"]);
+    keeper.hear_event(&state(vec![bob()]), 8);
+    assert_eq!(texts(&keeper), ["coffee?", "cake?", "no"]);
+    let deleted: Vec<bool> =
+        keeper.older(&place, Some(i64::MAX)).unwrap().iter().map(|one| one.deleted.is_some()).collect();
+    assert_eq!(deleted, [false, true, false]);
 }
 
 #[test]
@@ -123,7 +157,7 @@ fn a_room_that_is_kept_hears_of_it_and_so_does_whoever_comes() {
         owners: vec![bob()],
         moderators: Vec::new(),
     };
-    let said = || Some(Command::RoomSend { room: ROOM, text: SAID_IN_ROOMS.to_owned(), id: None });
+    let said = || Some(Command::RoomSend { room: ROOM, text: SAID_IN_ROOMS.to_owned(), id: None, reply_to: None });
     assert_eq!(keeper.to_say(&place, true), None, "she is not in it");
     assert_eq!(keeper.hear_who_comes(&room(&["bob"])), None);
     assert_eq!(keeper.hear_who_comes(&room(&["bob", "alice"])), None, "none is kept of it");
@@ -183,7 +217,8 @@ fn what_another_program_switches_on_or_off_is_taken_up_and_told() {
     assert_eq!(keeper.take_up(), (None, None), "what this one wrote is no news");
     let other = folder(&home).open(&mut || Ok(passphrase("sesame"))).unwrap();
     let place = Conversation::Room(ROOM.to_string());
-    let said = Event::RoomMessage { room: ROOM, id: 1, from: bob(), text: "tea?".to_owned() };
+    let said =
+        Event::RoomMessage { room: ROOM, id: 1, from: bob(), text: "tea?".to_owned(), order: ORDER, reply_to: None };
     other.keep(&place, "tea", true).unwrap();
     keeper.hear_event(&said, 1);
     assert_eq!(shown(&keeper, &place), [], "not before anybody could be told");

@@ -241,7 +241,11 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
                 let mut spans = vec![Span::styled(format!(" # {name} "), theme.strong())];
                 let columns = beside.saturating_sub(text::width(&name) + BESIDE_TOPIC);
                 spans.push(Span::styled(marks, theme.open()));
-                if !room.topic.is_empty() && columns > 8 {
+                // Who writes now is worth more than what the room is about.
+                let typing = bidi::line(&harmless_line(&app.who_types(room)));
+                if !typing.is_empty() && columns > 8 {
+                    spans.push(Span::styled(format!("● {} ", fit(&typing, columns)), theme.good()));
+                } else if !room.topic.is_empty() && columns > 8 {
                     let topic = fit(&bidi::line(&harmless_line(&room.topic)), columns);
                     spans.push(Span::styled(format!("· {topic} "), theme.quiet()));
                 }

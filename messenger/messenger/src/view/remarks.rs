@@ -32,6 +32,7 @@ pub(super) fn below(about: &About, mine: bool, columns: usize, theme: Theme) -> 
     ]
     .into_iter()
     .flatten()
+    .chain(about.by_others.iter().filter_map(|(who, emoji)| reaction(emoji, &format!("by {who}"))))
     .collect();
     let row = fit(&format!("  {}", words.join(" · ")), columns);
     (!words.is_empty()).then(|| Row::from(Span::styled(row, theme.quiet())))
@@ -48,5 +49,15 @@ mod tests {
         assert_eq!(row, "  👍bythem·re… by them");
         let about = About { theirs: "👍".to_owned(), mine: "🎉".to_owned(), read: true, ..About::default() };
         assert_eq!(below(&about, true, 60, Theme::plain()).unwrap().to_string(), "  👍 by them · 🎉 by you · read");
+    }
+
+    #[test]
+    fn in_a_room_each_has_a_name() {
+        let mut about = About { mine: "🎉".to_owned(), ..About::default() };
+        for (who, emoji) in [("carol@example.org", "👍"), ("bob@example.org", "☕")] {
+            about.by_others.insert(who.parse().unwrap(), emoji.to_owned());
+        }
+        let row = below(&about, false, 80, Theme::plain()).unwrap().to_string();
+        assert_eq!(row, "  🎉 by you · ☕ by bob@example.org · 👍 by carol@example.org");
     }
 }

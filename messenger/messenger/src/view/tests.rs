@@ -9,8 +9,8 @@ use std::path::Path;
 use identity::Identifier;
 use jiff::civil::{DateTime, date};
 use messenger_engine::{
-    Audience, CallId, Command, DeliveryState, Event, Missing, OwnStatus, PresenceSettings, Purpose, RoomId, RoomSuite,
-    Seen, SessionState, Side, Status, TextRef,
+    Audience, CallId, Command, DeliveryState, Event, Missing, OwnStatus, PresenceSettings, Purpose, RoomId, RoomOrder,
+    RoomSuite, RoomTextRef, Seen, SessionState, Side, Status, TextRef,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -249,6 +249,41 @@ fn what_is_said_about_texts_stands_with_them() {
     compare("remarks", &app);
 }
 
+/// In a room each has a name, and texts stand in the order that all agree on.
+#[test]
+fn what_is_said_about_texts_in_a_room() {
+    let mut app = online(&["bob", "carol"], SMALL);
+    app.hear(room(&["alice", "bob", "carol"], 2), at(12, 0));
+    let room = RoomId([9; 16]);
+    app.select(Entry::Room(room));
+    let order = |count, leaf, id| RoomOrder { epoch: 2, count, leaf, id };
+    let delivered = |id, order| {
+        let delivered = vec![who("bob"), who("carol")];
+        Event::RoomMessageState { room, id, delivered, missing: Vec::new(), order }
+    };
+    let text = |from, id, text: &str, order, reply_to| Event::RoomMessage {
+        room,
+        id,
+        from: who(from),
+        text: text.to_owned(),
+        order,
+        reply_to,
+    };
+    write(&mut app, "Who brings the tea?", at(12, 0));
+    app.hear(delivered(1, Some(order(1, 0, 1))), at(12, 0));
+    let on_mine = || RoomTextRef { from: None, id: 1 };
+    app.hear(text("carol", 7, "Me too", order(3, 2, 7), None), at(12, 1));
+    app.hear(text("bob", 7, "Me!", order(2, 1, 7), Some(on_mine())), at(12, 1));
+    write(&mut app, "/reply Then bring the cake", at(12, 1));
+    app.hear(delivered(2, Some(order(4, 0, 2))), at(12, 1));
+    for (from, emoji) in [("bob", "👍"), ("carol", "🍰\u{1b}[2J\u{202e}")] {
+        app.hear(Event::RoomReaction { room, from: who(from), on: on_mine(), emoji: emoji.to_owned() }, at(12, 2));
+    }
+    app.hear(Event::RoomEdited { room, from: who("carol"), id: 7, text: "Me, too".to_owned() }, at(12, 2));
+    app.hear(Event::RoomTyping { room, who: who("bob"), typing: true }, at(12, 3));
+    compare("room_remarks", &app);
+}
+
 #[test]
 fn a_connection_that_was_lost_is_shown_and_what_may_have_arrived_comes_back() {
     let mut app = online(&["bob"], SMALL);
@@ -317,15 +352,25 @@ fn room_with_its_facts() {
     write(&mut app, "Welcome!", at(12, 2));
     let id = 1;
     let delivered = vec![who("bob"), who("carol")];
-    app.hear(Event::RoomMessageState { room: RoomId([9; 16]), id, delivered, missing: Vec::new() }, at(12, 2));
     app.hear(
-        Event::RoomMessage { room: RoomId([9; 16]), id: 4, from: who("carol"), text: "Hi all".to_owned() },
+        Event::RoomMessageState { room: RoomId([9; 16]), id, delivered, missing: Vec::new(), order: None },
+        at(12, 2),
+    );
+    app.hear(
+        Event::RoomMessage {
+            room: RoomId([9; 16]),
+            id: 4,
+            from: who("carol"),
+            text: "Hi all".to_owned(),
+            order: RoomOrder { epoch: 2, count: 2, leaf: 2, id: 4 },
+            reply_to: None,
+        },
         at(12, 2),
     );
     write(&mut app, "Who brings the tea?", at(12, 3));
     let missing = vec![Missing { who: who("bob"), reason: "the connection is gone".to_owned() }];
     app.hear(
-        Event::RoomMessageState { room: RoomId([9; 16]), id: 2, delivered: vec![who("carol")], missing },
+        Event::RoomMessageState { room: RoomId([9; 16]), id: 2, delivered: vec![who("carol")], missing, order: None },
         at(12, 3),
     );
     app.hear(Event::RoomLeft { room: RoomId([9; 16]), who: who("bob") }, at(12, 4));

@@ -4,8 +4,8 @@ use identity::MAX_CERTIFICATE_BYTES;
 use identity::endorsement::MAX_ENDORSEMENT_BYTES;
 use messenger_engine::wire::{
     self, Ack, Author, Channel, Claimed, Contradiction, End, Entry, FileHead, FileWord, Granted, Head, MailChain, Mark,
-    Outline, Page, PolicyView, Progress, QuotedAck, Resume, RoomFrame, SignedGrant, SignedHead, TalkFrame, Target,
-    Views, Vouchers, Wanted, Whereabouts,
+    Outline, Page, PolicyView, Progress, QuotedAck, Resume, RoomFrame, RoomMark, RoomPlaintext, RoomTarget,
+    SignedGrant, SignedHead, TalkFrame, Target, Views, Vouchers, Wanted, Whereabouts,
 };
 
 use super::frames::judge;
@@ -69,6 +69,26 @@ fn resume(received: u64, unanswered: u64) -> Resume {
     Resume { session: [2; 16], proof: [3; 32], progress: Progress { received, unanswered, room_frames: received } }
 }
 
+fn said(plaintext: &RoomPlaintext) -> (&'static str, Vec<u8>) {
+    ("room-plaintext", wire::encode(plaintext, Channel::Talk).unwrap().split_off(4))
+}
+
+/// What is sealed in rooms.
+fn said_in_rooms() -> Vec<(&'static str, Vec<u8>)> {
+    let (id, seen, on) = ((1 << 53) - 1, u32::MAX, RoomTarget { device: [4; 32], id: 7 });
+    let marks = [
+        RoomMark::Reaction { on, emoji: "👍".to_owned() },
+        RoomMark::Reaction { on, emoji: String::new() },
+        RoomMark::Edit { of: id, text: "ü".repeat(16_384) },
+        RoomMark::Delete { of: 0 },
+    ];
+    let texts = [
+        RoomPlaintext::Text { id: 0, seen: 0, text: String::new(), reply: None },
+        RoomPlaintext::Text { id, seen, text: "ü".repeat(16_384), reply: Some(on) },
+    ];
+    texts.into_iter().chain(marks.map(|mark| RoomPlaintext::Mark { id, seen, mark })).map(|one| said(&one)).collect()
+}
+
 /// One of each, and the longest and shortest where lengths are bounded.
 fn frames() -> Vec<(&'static str, Vec<u8>)> {
     let hash = "q83vq83vq83vq83vq83vq83vq83vq83vq83vq83vq80=".to_owned();
@@ -100,6 +120,7 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         TalkFrame::Text { number: 3, id: 2, text: "yes".to_owned(), reply: Some(theirs) },
         TalkFrame::Typing { typing: true },
         TalkFrame::Typing { typing: false },
+        TalkFrame::RoomTyping { room: ROOM, typing: true },
         mail(0, 1),
         mail(1, 1),
         mail(wire::MAX_MAIL_CHAIN, MAX_CERTIFICATE_BYTES),
@@ -170,7 +191,8 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         },
         RoomFrame::Return { room: ROOM },
     ];
-    talked.iter().map(talk).chain(arranged.iter().map(room)).chain([endorsement()]).chain(of_files()).collect()
+    let others = said_in_rooms().into_iter().chain([endorsement()]).chain(of_files());
+    talked.iter().map(talk).chain(arranged.iter().map(room)).chain(others).collect()
 }
 
 #[test]
@@ -178,8 +200,9 @@ fn what_devices_say_is_made_of_the_frames_in_the_cddl() {
     let Some(python) = super::python() else { return };
     let judged = judge(&python, "peer.cddl", &frames()).unwrap();
     let of_rooms = (0..=3).chain([6]).chain(8..=15).map(|kind| format!("room-frame {kind}"));
-    let kinds = (0..=8).map(|kind| format!("talk-frame {kind}")).chain(of_rooms);
-    for kind in kinds {
+    let said_kinds = (0..=1).map(|kind| format!("room-plaintext {kind}"));
+    let kinds = (0..=9).map(|kind| format!("talk-frame {kind}")).chain(of_rooms);
+    for kind in kinds.chain(said_kinds) {
         assert!(judged[&kind].as_u64().is_some_and(|count| count > 0), "{kind} was not judged: {judged}");
     }
     // The judge is awake: what the page does not allow is told.
@@ -203,6 +226,12 @@ fn what_devices_say_is_made_of_the_frames_in_the_cddl() {
         },
     ] {
         assert!(judge(&python, "peer.cddl", &[talk(&wrong)]).is_err(), "{wrong:?}");
+    }
+    for wrong in [
+        RoomPlaintext::Text { id: 1 << 53, seen: 0, text: String::new(), reply: None },
+        RoomPlaintext::Text { id: 1, seen: 0, text: "x".repeat(32_769), reply: None },
+    ] {
+        assert!(judge(&python, "peer.cddl", &[said(&wrong)]).is_err(), "{wrong:?}");
     }
     let (rule, mut body) = talk(&hello(None));
     *body.last_mut().unwrap() = 1;

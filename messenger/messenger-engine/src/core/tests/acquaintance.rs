@@ -109,7 +109,7 @@ fn a_connection_on_which_something_was_read_is_not_closed_as_if_nothing_was() {
     let mut world = contacts_of_alice_alone();
     let room = world.room(&["alice", "bob", "carol"]);
     world.pass(Duration::from_secs(5));
-    world.command("carol", Command::RoomSend { room, text: "hello bob".into(), id: Some(1) });
+    world.command("carol", Command::RoomSend { room, text: "hello bob".into(), id: Some(1), reply_to: None });
     assert_eq!(room_texts(&world.events("bob")), ["hello bob"]);
     let carol = world.person("carol").identifier;
     world.tables["bob"].known.lock().unwrap().insert(carol, Fingerprint([9; 32]));

@@ -151,7 +151,7 @@ fn nothing_is_left_of_a_day_but_what_has_a_bound() {
         knock(&mut world, slot);
         if slot.is_multiple_of(SLOTS) {
             let room = world.room(&PEOPLE);
-            world.command("bob", Command::RoomSend { room, text: "tea?".into(), id: None });
+            world.command("bob", Command::RoomSend { room, text: "tea?".into(), id: None, reply_to: None });
             for name in PEOPLE {
                 world.command(name, Command::RoomLeave { room });
                 world.pass(Duration::from_secs(1));

@@ -277,7 +277,9 @@ impl Stage {
                 self.in_room(host, |room| Command::RoomInvite { room, who: address(NAMES[guest]) });
             }
             Deed::Enter(guest) => self.in_room(guest, |room| Command::RoomAccept { room }),
-            Deed::Speak(who) => self.in_room(who, |room| Command::RoomSend { room, text: "all?".into(), id: None }),
+            Deed::Speak(who) => {
+                self.in_room(who, |room| Command::RoomSend { room, text: "all?".into(), id: None, reply_to: None })
+            }
             Deed::LeaveRoom(who) => self.in_room(who, |room| Command::RoomLeave { room }),
             Deed::Answer(who, yes) => {
                 let last = self.calls.iter().rev().find(|(whose, _)| whose == NAMES[who]).map(|(_, call)| *call);

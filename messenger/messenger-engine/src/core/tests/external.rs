@@ -118,7 +118,7 @@ fn a_guest_enters_by_a_commit_of_her_own_and_talks_with_everybody() {
         assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
         assert_eq!((told[0].0.number, told[0].1.len()), (before + 1, 3));
         for from in 0..3 {
-            let plaintext = RoomPlaintext { id: 1, text: "hello".into() };
+            let plaintext = RoomPlaintext::Text { id: 1, seen: 0, text: "hello".into(), reply: None };
             let sealed = circle.groups[from].seal(&plaintext, &circle.leaves[from]).unwrap();
             let sender = circle.leaves[from].device();
             for to in (0..3).filter(|to| *to != from) {

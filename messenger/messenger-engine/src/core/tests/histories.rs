@@ -93,7 +93,7 @@ impl History {
                 NAMES.iter().filter(|other| **other != a).for_each(|other| self.world.end(a, other));
             }
             9 => self.world.network = true,
-            10 => self.world.command(a, Command::RoomSend { room, text: "all?".into(), id: None }),
+            10 => self.world.command(a, Command::RoomSend { room, text: "all?".into(), id: None, reply_to: None }),
             _ => {
                 self.world.command(a, Command::RoomInvite { room, who: address(b) });
                 self.world.command(b, Command::RoomAccept { room });

@@ -177,7 +177,7 @@ fn a_session_that_stays_for_a_room_is_opened_to_texts_by_no_call_that_only_goes_
         assert!(world.release_dials() > 0);
         world.pass(Duration::from_secs(10));
         assert_eq!(world.wires("alice", "bob"), 1, "{closing:?}: the room goes on");
-        world.command("bob", Command::RoomSend { room, text: "still here".into(), id: Some(1) });
+        world.command("bob", Command::RoomSend { room, text: "still here".into(), id: Some(1), reply_to: None });
         assert_eq!(room_texts(&world.events("alice")), ["still here"], "{closing:?}");
         world.send("bob", "alice", "may I", 2);
         assert!(texts(&world.events("alice")).is_empty(), "{closing:?}");

@@ -24,6 +24,7 @@ mod own_devices;
 mod renewal;
 mod resumption;
 mod roles;
+mod room_content;
 mod rooms;
 mod succession;
 mod together;

@@ -375,7 +375,7 @@ fn a_room_goes_on_with_the_change_that_was_under_way() {
         });
         assert_eq!(members, Some(3), "{name}: {events:?}");
     }
-    world.command("bob", Command::RoomSend { room, text: "all here".into(), id: Some(1) });
+    world.command("bob", Command::RoomSend { room, text: "all here".into(), id: Some(1), reply_to: None });
     world.pass(Duration::from_secs(1));
     for name in ["alice", "carol"] {
         assert_eq!(super::world::room_texts(&world.events(name)), ["all here"], "{name}");
@@ -411,7 +411,7 @@ fn a_member_between_two_networks_for_a_while_stays_in_the_room() {
     world.command("bob", Command::NetworkChanged);
     // He waits for contradictions, since he has not acknowledged the change.
     world.pass(Duration::from_secs(8));
-    world.command("bob", Command::RoomSend { room, text: "back".into(), id: Some(1) });
+    world.command("bob", Command::RoomSend { room, text: "back".into(), id: Some(1), reply_to: None });
     world.pass(Duration::from_secs(1));
     for name in ["alice", "carol"] {
         assert_eq!(super::world::room_texts(&world.events(name)), ["back"], "{name}");

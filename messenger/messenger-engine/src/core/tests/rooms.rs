@@ -30,7 +30,7 @@ pub(super) fn last_delivery(events: &[Event]) -> (usize, Vec<String>) {
 }
 
 pub(super) fn say(world: &mut World, who: &str, room: RoomId, text: &str) {
-    world.command(who, Command::RoomSend { room, text: text.into(), id: None });
+    world.command(who, Command::RoomSend { room, text: text.into(), id: None, reply_to: None });
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_removed_members_keys_open_nothing_that_follows() {
     let mut member = joining.enter((&welcome, entry.id), alice.device(), &*credentials, now).unwrap();
     assert_eq!(host.code(), member.code());
 
-    let text = |id| crate::wire::RoomPlaintext { id, text: "tea at five".into() };
+    let text = |id| crate::wire::RoomPlaintext::Text { id, seen: 0, text: "tea at five".into(), reply: None };
     let heard = host.seal(&text(1), &alice).unwrap();
     assert_eq!(member.open(&heard, alice.device()).unwrap().plaintext, text(1));
 
@@ -147,7 +147,7 @@ fn texts_of_a_past_epoch_are_opened_for_ten_seconds() {
         joining.enter((&welcome, entry.id), alice.device(), &*credentials, now).unwrap()
     };
     let mut member = enter(&mut host, &bob, began);
-    let text = |id| crate::wire::RoomPlaintext { id, text: "tea at five".into() };
+    let text = |id| crate::wire::RoomPlaintext::Text { id, seen: 0, text: "tea at five".into(), reply: None };
     let [first, second, third] = [1, 2, 3].map(|id| member.seal(&text(id), &bob).unwrap());
     enter(&mut host, &carol, at(100));
     host.forget_past_epochs(at(100));
@@ -200,7 +200,7 @@ fn a_room_keeps_the_private_keys_of_its_epoch_and_no_others() {
     let (kind, offered) = ((room, RoomSuite::Hybrid), (&info[..], &invitation));
     let entrance = Entrance::make(kind, alice.device(), offered, &carol, &*credentials, now).unwrap();
     assert_eq!(entrance.into_group().keys_kept(), of_an_epoch, "by a commit of her own");
-    let text = crate::wire::RoomPlaintext { id: 1, text: "tea at five".into() };
+    let text = crate::wire::RoomPlaintext::Text { id: 1, seen: 0, text: "tea at five".into(), reply: None };
     let sealed = member.seal(&text, &bob).unwrap();
     assert_eq!(host.open(&sealed, bob.device()).unwrap().plaintext, text);
     assert_eq!((host.keys_kept(), member.keys_kept()), (of_an_epoch, of_an_epoch));

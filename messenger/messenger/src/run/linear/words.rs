@@ -74,8 +74,33 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
             let text = quoted(conversation, *id);
             delivery(&before.called_with_address(to), &text, *state, reason.as_deref()).into_iter().collect()
         }
-        Event::RoomMessageState { room, id, delivered, missing } => {
-            let text = quoted(before.conversation(&Entry::Room(*room)), *id);
+        Event::RoomReaction { from, emoji, .. } if emoji.is_empty() => {
+            one(format!("{} takes a reaction away.", before.called_with_address(from)))
+        }
+        Event::RoomReaction { room, from, on, emoji } => {
+            let text = match &on.from {
+                None => quoted(before.conversation(&Entry::Room(*room)), on.id),
+                Some(who) if who == from => "a text of theirs".to_owned(),
+                Some(who) => format!("a text of {who}"),
+            };
+            one(format!("{} reacts with {} to {text}.", before.called_with_address(from), harmless_line(emoji)))
+        }
+        Event::RoomEdited { room, from, text, .. } => {
+            let name = before.rooms.get(room).map(|room| harmless_line(&room.name)).unwrap_or_default();
+            let from = before.called_with_address(from);
+            said(&format!("{from} in {name} asks to read in place of an earlier text"), text)
+        }
+        Event::RoomDeleteRequested { room, from, .. } => {
+            let name = before.rooms.get(room).map(|room| harmless_line(&room.name)).unwrap_or_default();
+            one(format!("{} in {name} asks to delete a text of theirs.", before.called_with_address(from)))
+        }
+        Event::RoomMessageState { room, id, delivered, missing, .. } => {
+            let conversation = before.conversation(&Entry::Room(*room));
+            // Of what is said about a text the notice tells.
+            if !conversation.is_some_and(|one| one.is_mine(*id)) {
+                return Vec::new();
+            }
+            let text = quoted(conversation, *id);
             room_delivery(&text, delivered.len(), missing)
         }
         Event::Session { who, state, reason } => {
@@ -152,6 +177,7 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
         // The notice tells of these; of every letter that is typed nobody wants to hear.
         Event::Appearance(_)
         | Event::Typing { .. }
+        | Event::RoomTyping { .. }
         | Event::Peer(_)
         | Event::IncomingEnded { .. }
         | Event::RoomClosed { .. }

@@ -94,7 +94,7 @@ impl Cores {
 
         self.spent(0..=guest);
         for _ in 0..TEXTS {
-            self.command(guest, Command::RoomSend { room: self.room, text: TEXT.to_owned(), id: None });
+            self.command(guest, Command::RoomSend { room: self.room, text: TEXT.to_owned(), id: None, reply_to: None });
         }
         let message = self.spent(0..=guest);
         let all_heard = self.people[..stay].iter_mut().all(|member| std::mem::take(&mut member.texts) == TEXTS);

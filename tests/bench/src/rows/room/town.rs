@@ -179,7 +179,7 @@ impl Town {
 
     /// Somebody says a text to all.
     pub(super) async fn say(&self, who: usize) {
-        self.command(who, Command::RoomSend { room: self.room, text: TEXT.to_owned(), id: None }).await;
+        self.command(who, Command::RoomSend { room: self.room, text: TEXT.to_owned(), id: None, reply_to: None }).await;
     }
 
     pub(super) async fn command(&self, who: usize, command: Command) {
