@@ -253,9 +253,11 @@ fn what_is_said_about_texts_stands_with_them() {
 #[test]
 fn what_is_said_about_texts_in_a_room() {
     let mut app = online(&["bob", "carol"], SMALL);
+    app.act(Action::AskRoom, at(12, 0));
+    app.paste("picnic");
+    app.act(Action::Yes, at(12, 0));
     app.hear(room(&["alice", "bob", "carol"], 2), at(12, 0));
     let room = RoomId([9; 16]);
-    app.select(Entry::Room(room));
     let order = |count, leaf, id| RoomOrder { epoch: 2, count, leaf, id };
     let delivered = |id, order| {
         let delivered = vec![who("bob"), who("carol")];

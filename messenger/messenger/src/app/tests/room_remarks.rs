@@ -70,6 +70,7 @@ fn commands_are_about_the_last_text_of_the_room() {
     for line in ["/nudge", "/here"] {
         assert_eq!(typed(&mut app, line), [], "{line}");
         assert!(matches!(&app.notice, Some(Notice::Wrong(words)) if words.contains("one person")), "{line}");
+        app.act(Action::Edit(editor::Edit::DeleteToStart), now());
     }
 }
 
