@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use identity::Identifier;
 
+use super::lapse::NOT_ACCEPTED;
 use super::links::Token;
 use super::rooms::{Part, Room};
 use super::{Core, SessionId};
@@ -108,6 +109,7 @@ impl Core {
     pub(super) fn fan_out(&mut self, id: RoomId, (text_id, text): (u64, String), now: Now) {
         let me = self.me.person.device;
         let Some(room) = self.rooms.get_mut(&id) else { return };
+        let lapsed: Vec<DeviceKey> = room.inside().into_iter().flat_map(|inside| inside.lapsed.devices()).collect();
         let Some(group) = room.group_mut() else { return };
         let message = match group.seal(&RoomPlaintext { id: text_id, text }, &self.me.leaf) {
             Ok(message) => message,
@@ -116,10 +118,12 @@ impl Core {
         let others = group.members().filter(|person| person.device != me);
         let pending =
             others.map(|person| (person.device, Pending { who: person.identifier.clone(), sent: false })).collect();
-        room.fanouts.insert(
-            text_id,
-            Fanout { pending, delivered: Vec::new(), missing: Vec::new(), message, deadline: now.instant + LINK_WAIT },
-        );
+        let (delivered, missing) = (Vec::new(), Vec::new());
+        let mut fanout = Fanout { pending, delivered, missing, message, deadline: now.instant + LINK_WAIT };
+        for device in lapsed {
+            fanout.miss(device, NOT_ACCEPTED);
+        }
+        room.fanouts.insert(text_id, fanout);
         self.push_fanout(id, text_id, now);
         self.fanout_changed(id, text_id);
     }
@@ -216,10 +220,11 @@ impl Core {
 
     fn open_room_text(&mut self, session: SessionId, number: u64, id: RoomId, message: &[u8]) {
         let Some(link) = self.links.get_mut(&session) else { return };
-        let Some(group) = self.rooms.get_mut(&id).and_then(Room::group_mut) else {
+        let Some(Room { part: Part::Inside(inside), .. }) = self.rooms.get_mut(&id) else {
             return link.session.refuse(number, "not in that room");
         };
-        match group.open(message, link.person.device) {
+        match inside.group.open(message, link.person.device) {
+            Ok(opened) if inside.lapsed.has(opened.sender.device) => link.session.refuse(number, NOT_ACCEPTED),
             Ok(opened) => {
                 let RoomPlaintext { id: text_id, text } = opened.plaintext;
                 let from = opened.sender.identifier;

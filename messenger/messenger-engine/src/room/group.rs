@@ -13,7 +13,7 @@ use openmls::prelude::{
 use openmls_rust_crypto::OpenMlsRustCrypto;
 use room_order::{CommitId, Epoch, Leaf};
 
-use super::checks::{bytes, parse, protocol_message, verify_leaf, verify_members};
+use super::checks::{bytes, lapsed, parse, protocol_message, verify_leaf, verify_members};
 use super::credential::{Credentials, DeviceKey, Person};
 use super::error::GroupError;
 use super::leaf::MyLeaf;
@@ -205,6 +205,11 @@ impl Group {
         Ok(Guest { key_package, person })
     }
 
+    /// Whose certificates, as they are in the leaves, hold no longer, and why; what holds now was verified when it came in.
+    pub fn lapsed(&self, credentials: &dyn Credentials, now: Now) -> Vec<(DeviceKey, String)> {
+        lapsed(&self.members, self.group.members(), credentials, now)
+    }
+
     /// Seals a text for the current epoch's members.
     ///
     /// # Errors
@@ -260,6 +265,13 @@ impl Group {
     /// When the next keys are to be forgotten.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.past.deadline()
+    }
+
+    /// What openmls keeps of the group, as it writes it.
+    #[cfg(all(test, target_os = "linux"))]
+    pub(crate) fn stored(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let values = self.provider.storage().values.read().expect("nobody panics with it");
+        values.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
     pub(super) fn expect_epoch(&self, found: u64) -> Result<(), GroupError> {

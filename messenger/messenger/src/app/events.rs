@@ -104,6 +104,15 @@ impl App {
             Event::RoomInvitationFailed { room, who, reason } => {
                 self.room_note(room, format!("{who} is not coming: {reason}"), now);
             }
+            Event::RoomReach { room, not_reached } => {
+                if let Some(room) = self.rooms.get_mut(&room) {
+                    room.unreached = not_reached;
+                }
+            }
+            Event::RoomLapsed { room, who, reason } => {
+                let words = format!("{who} is not shown here any more, and gets nothing: {reason}");
+                self.room_note(room, words, now);
+            }
             Event::RoomLeft { room, who } => {
                 self.room_note(room, format!("{who} left and cannot read what follows"), now);
             }
@@ -235,7 +244,7 @@ impl App {
         }
     }
 
-    fn hear_room(&mut self, id: RoomId, room: Room, now: DateTime) -> Vec<Effect> {
+    fn hear_room(&mut self, id: RoomId, mut room: Room, now: DateTime) -> Vec<Effect> {
         self.answered_for();
         let entry = Entry::Room(id);
         let me = self.me.identifier.clone();
@@ -269,6 +278,10 @@ impl App {
                     self.conversation_mut(&entry).note(words, now);
                 }
             }
+        }
+        if let Some(before) = self.rooms.get_mut(&id) {
+            room.unreached = std::mem::take(&mut before.unreached);
+            room.unreached.retain(|who| room.members.contains(who));
         }
         self.rooms.insert(id, room);
         if somebody_new { self.tell_the_room(&Entry::Room(id), now) } else { Vec::new() }

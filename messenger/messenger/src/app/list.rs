@@ -53,6 +53,8 @@ pub(crate) struct Room {
     pub(crate) classical: bool,
     pub(crate) owners: Vec<Identifier>,
     pub(crate) moderators: Vec<Identifier>,
+    /// Whose devices are not reached now, as often as there are such devices.
+    pub(crate) unreached: Vec<Identifier>,
     /// Why it is no more.
     pub(crate) closed: Option<String>,
 }
@@ -60,10 +62,10 @@ pub(crate) struct Room {
 impl Room {
     /// One of which no more is known.
     pub(crate) fn new(name: String, host: Identifier) -> Self {
-        let (members, owners, moderators) = (Vec::new(), Vec::new(), Vec::new());
+        let (members, owners, moderators, unreached) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (code, topic) = (String::new(), String::new());
         let (epoch, locked, classical, closed) = (0, false, false, None);
-        Self { name, host, members, epoch, code, topic, locked, classical, owners, moderators, closed }
+        Self { name, host, members, epoch, code, topic, locked, classical, owners, moderators, unreached, closed }
     }
 
     /// What somebody may do in it, if it is more than others may.

@@ -202,6 +202,7 @@ impl App {
                 | Cover::Card
                 | Cover::Invitation { .. }
                 | Cover::Lists { .. }
+                | Cover::Members { .. }
                 | Cover::Identity { .. }
                 | Cover::Found { .. },
             ) => Place::Helping,

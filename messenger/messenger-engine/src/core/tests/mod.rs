@@ -9,11 +9,14 @@ mod deeds;
 mod endorsement;
 mod failover;
 mod files;
+#[cfg(target_os = "linux")]
+mod forgotten;
 mod gossip;
 mod histories;
 mod hostile_members;
 mod hostile_resumption;
 mod keeping;
+mod lapse;
 mod mail;
 mod marks;
 mod moving;
