@@ -18,6 +18,7 @@ use super::credential::{Credentials, DeviceKey, Person};
 use super::error::GroupError;
 use super::leaf::MyLeaf;
 use super::past::Past;
+use super::resumption;
 use super::settings::{self, Context, FIRST_HOST};
 use super::signing::first_epoch;
 use super::staging::Staged;
@@ -86,8 +87,9 @@ impl Group {
         let context = Context { name: name.to_owned(), host: FIRST_HOST, standing };
         let config = settings::create(&context, suite)?;
         let group_id = GroupId::from_slice(&room.0);
-        let group = MlsGroup::new_with_group_id(&provider, leaf, &config, group_id, leaf.credential())
+        MlsGroup::new_with_group_id(&provider, leaf, &config, group_id.clone(), leaf.credential())
             .map_err(GroupError::mls)?;
+        let group = resumption::without(&provider, &group_id)?;
         let members = verify_members(group.members(), credentials, now)?;
         Ok(Self::entered(provider, group, Entered { context, epoch_name: first_epoch(room), members }))
     }

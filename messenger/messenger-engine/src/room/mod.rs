@@ -19,6 +19,7 @@ mod judging;
 mod leaf;
 mod past;
 mod powers;
+mod resumption;
 mod settings;
 mod signing;
 mod staging;

@@ -95,7 +95,6 @@ fn found(needles: &BTreeSet<Needle>) -> BTreeMap<&Needle, String> {
                 for (needle, form) in &begins[usize::from(u16::from_be_bytes([begin[0], begin[1]]))] {
                     if chunk[place..read].starts_with(form) {
                         let below = to - at - place as u64;
-                        if needles.len() < 30 { let around: Vec<u8> = chunk[place.saturating_sub(500)..(place + 700).min(read)].iter().map(|b| b ^ MASK).collect(); eprintln!("AROUND {:x} {}", at + place as u64, String::from_utf8_lossy(&around)); }
                         found.insert(
                             *needle,
                             format!("{} as {} bytes, {below} below the end of {map}", needle.place, form.len()),
@@ -144,14 +143,6 @@ fn the_keys_of_a_past_epoch_are_nowhere_in_memory_when_their_time_is_over() {
     let past: BTreeSet<Needle> = before.difference(&kept).cloned().collect();
     go_on_with_something_else(100);
     let left = found(&past);
-    for needle in left.keys() {
-        for name in ALL {
-            for (key, value) in world.core(name).inside(room).unwrap().group.stored() {
-                let form: Vec<u8> = needle.forms[1].iter().map(|b| b ^ MASK).collect();
-                if value.windows(form.len()).any(|w| w == form) { eprintln!("LIVE {name} {} at {:p}", String::from_utf8_lossy(&key), value.as_ptr()); }
-            }
-        }
-    }
     assert!(left.is_empty(), "of {} keys: {:?}", past.len(), left.values());
 
     for name in ALL {
