@@ -39,6 +39,11 @@ pub use events::Events;
 pub use gossip::Gossip;
 pub use whereabouts::{DirectoryElsewhere, Find, NotFound, Whereabouts};
 
+/// As in the program, whose promise is tested here: memory that is given back is wiped.
+#[cfg(test)]
+#[global_allocator]
+static MEMORY: zeroizing_alloc::ZeroAlloc<std::alloc::System> = zeroizing_alloc::ZeroAlloc(std::alloc::System);
+
 /// The longest text of one message, in bytes of UTF-8.
 pub const MAX_TEXT_BYTES: usize = 32 * 1024;
 

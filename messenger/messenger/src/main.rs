@@ -52,6 +52,10 @@ mod view;
 mod watch;
 mod whereabouts;
 
+/// What was said, and the keys of rooms, which openmls copies and wipes nowhere: what is given back is wiped.
+#[global_allocator]
+static MEMORY: zeroizing_alloc::ZeroAlloc<std::alloc::System> = zeroizing_alloc::ZeroAlloc(std::alloc::System);
+
 fn main() -> std::process::ExitCode {
     cli::main()
 }

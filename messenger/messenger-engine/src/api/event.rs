@@ -352,6 +352,24 @@ pub enum Event {
         /// Why, for people.
         reason: String,
     },
+    /// Which members are not reached now: no connection stands to their devices, or nothing came from them for some seconds.
+    /// Told when that changes; all others are reached.
+    RoomReach {
+        /// The room.
+        room: RoomId,
+        /// Whose devices, in the order of their leaves; once for each device.
+        not_reached: Vec<Identifier>,
+    },
+    /// The certificate that a member's device has in the room has ended or was revoked: nothing that it says in the room is
+    /// shown, nothing is sent to it, and the host removes it; `room_left` follows.
+    RoomLapsed {
+        /// The room.
+        room: RoomId,
+        /// Whose device.
+        who: Identifier,
+        /// The rule that refuses it, for people.
+        reason: String,
+    },
     /// A member left or was removed; the epoch has changed and she cannot read on.
     RoomLeft {
         /// The room.

@@ -453,6 +453,14 @@ fn events() {
             format!(r#"{{"event":"room_invitation_failed","room":"{HEX}","who":"bob@example.org","reason":"asleep"}}"#),
         ),
         (
+            Event::RoomReach { room, not_reached: vec![bob()] },
+            format!(r#"{{"event":"room_reach","room":"{HEX}","not_reached":["bob@example.org"]}}"#),
+        ),
+        (
+            Event::RoomLapsed { room, who: bob(), reason: reason() },
+            format!(r#"{{"event":"room_lapsed","room":"{HEX}","who":"bob@example.org","reason":"asleep"}}"#),
+        ),
+        (
             Event::RoomLeft { room, who: bob() },
             format!(r#"{{"event":"room_left","room":"{HEX}","who":"bob@example.org"}}"#),
         ),

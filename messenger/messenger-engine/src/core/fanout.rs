@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use identity::Identifier;
 
+use super::lapse::NOT_ACCEPTED;
 use super::links::Token;
 use super::room_talk::SaidInRoom;
 use super::rooms::{Part, Room};
@@ -95,6 +96,7 @@ impl Core {
         let me = self.me.person.device;
         let Some(room) = self.rooms.get_mut(&id) else { return };
         let Room { part: Part::Inside(inside), texts, fanouts, .. } = room else { return };
+        let lapsed: Vec<DeviceKey> = inside.lapsed.devices().collect();
         let (group, about, is_text) = (&mut inside.group, said.about(), said.is_text());
         let seen = texts.seen(group.epoch());
         let message = match group.seal(&said.plaintext(text_id, seen), &self.me.leaf) {
@@ -110,7 +112,11 @@ impl Core {
         let pending =
             others.map(|person| (person.device, Pending { who: person.identifier.clone(), sent: false })).collect();
         let (delivered, missing, deadline) = (Vec::new(), Vec::new(), now.instant + LINK_WAIT);
-        fanouts.insert(text_id, Fanout { pending, delivered, missing, message, deadline, order, is_text });
+        let mut fanout = Fanout { pending, delivered, missing, message, deadline, order, is_text };
+        for device in lapsed {
+            fanout.miss(device, NOT_ACCEPTED);
+        }
+        fanouts.insert(text_id, fanout);
         self.push_fanout(id, text_id, now);
         self.fanout_changed(id, text_id);
     }
@@ -207,10 +213,11 @@ impl Core {
 
     fn open_room_text(&mut self, session: SessionId, number: u64, id: RoomId, message: &[u8]) {
         let Some(link) = self.links.get_mut(&session) else { return };
-        let Some(group) = self.rooms.get_mut(&id).and_then(Room::group_mut) else {
+        let Some(Room { part: Part::Inside(inside), .. }) = self.rooms.get_mut(&id) else {
             return link.session.refuse(number, "not in that room");
         };
-        match group.open(message, link.person.device) {
+        match inside.group.open(message, link.person.device) {
+            Ok(opened) if inside.lapsed.has(opened.sender.device) => link.session.refuse(number, NOT_ACCEPTED),
             Ok(opened) => self.heard_in_room(Arrived { session, number, room: id }, opened),
             Err(GroupError::UnknownKind) => link.session.refuse(number, "their messenger does not know this"),
             Err(error) => {

@@ -156,9 +156,10 @@ impl Core {
         if !inside.is_idle() || inside.leaving.is_some() {
             return;
         }
-        let remove = std::mem::take(&mut inside.hosting.remove);
+        let (remove, me) = (std::mem::take(&mut inside.hosting.remove), inside.me());
+        let lost: BTreeSet<DeviceKey> = inside.gone.iter().copied().chain(inside.lapsed.devices()).collect();
         let remove: Vec<DeviceKey> =
-            remove.union(&inside.gone).copied().filter(|device| inside.group.has(*device)).collect();
+            remove.union(&lost).copied().filter(|device| inside.group.has(*device) && *device != me).collect();
         if !remove.is_empty() {
             return self.make_commit(id, Wanted::Remove(remove), now);
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use room_order::{Ballot, Claim, CommitId, Leaf, MAX_AHEAD, Member};
 
 use super::hosting::Hosting;
+use super::lapse::Lapsed;
 use super::proofs::{Leaves, Proofs};
 use super::warnings::Warnings;
 use super::wishes::Wish;
@@ -66,6 +67,10 @@ pub(super) struct Inside {
     pub(super) warnings: Warnings,
     /// A host against whom there is evidence (rule R-14): she counts as lost.
     pub(super) accused: Option<DeviceKey>,
+    /// Whose certificates hold no longer (rule R-30).
+    pub(super) lapsed: Lapsed,
+    /// Of whom the client was told last that they are not reached.
+    pub(super) told_unreached: BTreeSet<DeviceKey>,
     /// With whom a session has stood: where none has yet, none is lost.
     pub(super) linked: BTreeSet<DeviceKey>,
     /// Of whom the person was warned, that she is in another epoch than she says.
@@ -111,6 +116,8 @@ impl Inside {
             told_stalled: false,
             warnings: Warnings::default(),
             accused: None,
+            lapsed: Lapsed::none(now),
+            told_unreached: BTreeSet::new(),
             linked: BTreeSet::new(),
             warned: BTreeSet::new(),
             handed_in: false,
@@ -134,6 +141,7 @@ impl Inside {
         self.gone.retain(|device| devices.contains(device));
         self.linked.retain(|device| devices.contains(device));
         self.warnings.keep(&devices);
+        self.lapsed.keep(&devices);
         self.warned.retain(|device| devices.contains(device));
         for device in devices {
             self.heard.entry(device).or_insert(now.instant);
@@ -156,11 +164,12 @@ impl Inside {
         self.group.leaves().into_iter().filter(|(leaf, _)| *leaf != me).map(|(_, device)| device).collect()
     }
 
-    /// How many members claim before this device: those of lower leaves who stay.
+    /// How many members claim before this device: those of lower leaves who stay and whose certificates hold.
     pub(super) fn turn(&self) -> u32 {
         let (me, host) = (self.group.leaf(), self.order.epoch().host.leaf);
         let before = self.group.leaves().into_iter().take_while(|(leaf, _)| *leaf < me);
-        let staying = before.filter(|(leaf, device)| *leaf != host && !self.gone.contains(device));
+        let stays = |device: &DeviceKey| !self.gone.contains(device) && !self.lapsed.has(*device);
+        let staying = before.filter(|(leaf, device)| *leaf != host && stays(device));
         u32::try_from(staying.count()).unwrap_or(u32::MAX)
     }
 
@@ -179,19 +188,20 @@ impl Inside {
         let me = self.group.leaf();
         let heard = |device: &DeviceKey| {
             let late = |at: &Instant| now.instant.saturating_duration_since(*at) >= SILENT;
-            !self.gone.contains(device) && !self.heard.get(device).is_none_or(late)
+            !self.gone.contains(device) && !self.lapsed.has(*device) && !self.heard.get(device).is_none_or(late)
         };
         let leaves = self.group.leaves().into_iter();
         leaves.filter(|(leaf, device)| *leaf == me || heard(device)).map(|(leaf, _)| leaf).collect()
     }
 
     /// Who is lost to this device, and not waited for (rule R-07): whose session has ended, from whom nothing came for long,
-    /// and a host against whom there is evidence.
+    /// a host against whom there is evidence, and whose certificate holds no longer.
     pub(super) fn lost_members(&self, sessions: &BTreeSet<DeviceKey>, now: Now) -> BTreeSet<Leaf> {
         let lost = |device: &DeviceKey| {
             let ended = self.linked.contains(device) && !sessions.contains(device);
             let late = |at: &Instant| now.instant.saturating_duration_since(*at) >= SILENT;
-            ended || self.heard.get(device).is_none_or(late) || self.accused == Some(*device)
+            let silent = ended || self.heard.get(device).is_none_or(late);
+            silent || self.accused == Some(*device) || self.lapsed.has(*device)
         };
         let (me, leaves) = (self.group.leaf(), self.group.leaves().into_iter());
         leaves.filter(|(leaf, device)| *leaf != me && lost(device)).map(|(leaf, _)| leaf).collect()
@@ -256,6 +266,7 @@ impl Inside {
         let waited = self.seen.values().map(|seen| *seen + W);
         let silent = (!self.group.is_host() && self.host_lost.is_none()).then(|| self.host_silent_at());
         let claim = self.would_claim().then_some(self.next_claim);
-        waited.chain(silent).chain(claim).chain(self.lost_at()).chain(self.leaving).fold(self.next_beat, Instant::min)
+        let others = [silent, claim, self.lost_at(), self.leaving, Some(self.lapsed.due())];
+        waited.chain(others.into_iter().flatten()).fold(self.next_beat, Instant::min)
     }
 }

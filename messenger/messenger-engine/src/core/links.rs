@@ -270,6 +270,7 @@ impl Core {
     /// The certificate at the other end is accepted no longer: it was revoked, or its authority is not trusted any more.
     pub fn no_longer_accepted(&mut self, connection: ConnectionId, reason: &str, now: Now) {
         self.close_connection(connection, Close::EXPIRED, reason, now);
+        self.review_rooms(now);
     }
 
     /// Closes a connection from this side, and the session that it carries.

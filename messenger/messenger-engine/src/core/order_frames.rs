@@ -66,6 +66,9 @@ impl Core {
             return;
         }
         match inside.stage_needed(&message, &*credentials, now) {
+            Ok(commit) if !inside.is_hers_to_offer(Leaf(head.head.leaf), &commit) => {
+                tracing::debug!(%id, "an offer by whose certificate holds no longer");
+            }
             Ok(commit) => {
                 let quoted: BTreeSet<Grant> = grants.iter().map(|grant| grant_of(grant, &commit)).collect();
                 let offer = Offer { ballot: ballot(&head.head), commit, grants: quoted };
@@ -152,7 +155,7 @@ impl Core {
             return;
         }
         let claim = Claim { parent, ballot: room_order::Ballot { term: claim.term, leaf } };
-        if !inside.may_claim(claim, now) {
+        if !inside.may_claim(claim, now) || inside.is_lapsed(leaf) {
             return;
         }
         // Whoever loses the host a moment later grants it then.

@@ -214,6 +214,7 @@ impl Core {
     /// A commit is decided: the group follows.
     fn merge(&mut self, id: RoomId, commit: &Commit, now: Now) {
         let me = self.me.person.device;
+        let lapse = self.own_lapse(id, commit, now);
         let Some(inside) = self.inside(id) else { return };
         let (leaves, host) = (inside.leaves(), inside.group.host().device);
         if !inside.proofs.has_go(commit.id) {
@@ -231,7 +232,7 @@ impl Core {
         inside.proofs.decided(commit.parent, commit.id, leaves);
         if changed.myself_removed {
             let by = changed.by.filter(|_| inside.group.standing().has_removed(me));
-            return self.was_removed(id, by.as_ref(), now);
+            return self.was_removed(id, (by.as_ref(), lapse), now);
         }
         let said = std::mem::take(&mut inside.gone);
         for person in &changed.removed {
@@ -257,6 +258,9 @@ impl Core {
         let author = changed.by.as_ref().filter(|_| changed.new_keys).map(|person| person.device);
         if author.is_some_and(|author| author != host) {
             inside.renewed_at = now.instant;
+        }
+        if let Some(author) = author {
+            inside.lapsed.renewed(author, now);
         }
         inside.note_new_keys(author.into_iter().chain(changed.added.iter().map(|person| person.device)), now);
         inside.begin_epoch(host, now);

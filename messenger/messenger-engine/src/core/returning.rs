@@ -58,7 +58,8 @@ impl Inside {
 
 impl Core {
     /// A commit has removed this device; if somebody's that was, and not as one who was lost, it does not come back by itself.
-    pub(super) fn was_removed(&mut self, id: RoomId, by: Option<&Person>, now: Now) {
+    /// `lapse` is why its own leaf would not be taken any more.
+    pub(super) fn was_removed(&mut self, id: RoomId, (by, lapse): (Option<&Person>, Option<String>), now: Now) {
         if self.inside(id).is_some_and(|inside| inside.leaving.is_some()) {
             self.rooms.remove(&id);
             return;
@@ -66,7 +67,11 @@ impl Core {
         if let Some(by) = by {
             return self.close_room(id, &format!("{} removed this device from the room", by.identifier), now);
         }
-        self.drop_room(id, "the others had lost this device, or the host removed it", now);
+        let reason = match lapse {
+            Some(why) => format!("the certificate that this device had in the room is accepted no longer: {why}"),
+            None => "the others had lost this device, or the host removed it".to_owned(),
+        };
+        self.drop_room(id, &reason, now);
     }
 
     /// Gives a room up that may go on elsewhere: its keys are forgotten, and this device asks to be let in again.

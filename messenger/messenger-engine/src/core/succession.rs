@@ -15,6 +15,7 @@ use crate::time::Now;
 impl Core {
     /// Does what is due in a room one is in.
     pub(super) fn tend_room(&mut self, id: RoomId, now: Now) {
+        self.review_leaves(id, now);
         self.look_for_lost(id, now);
         self.end_waits(id, now);
         self.beat_if_due(id, now);
@@ -57,6 +58,7 @@ impl Core {
                 self.say(device, repeat);
             }
         }
+        self.tell_reach(id);
         self.look_for_quorum(id, now);
         self.look_for_silent(id, now);
         self.hand_in_again(id);
@@ -64,7 +66,8 @@ impl Core {
         self.renew_keys_if_due(id, now);
     }
 
-    /// the host is lost where nothing comes from her, and where no session with her is left.
+    /// the host is lost where nothing comes from her, where no session with her is left, and where her certificate holds no
+    /// longer.
     fn look_for_host(&mut self, id: RoomId, now: Now) {
         let Some(inside) = self.inside(id) else { return };
         if inside.group.is_host() {
@@ -74,7 +77,8 @@ impl Core {
         let has_session = self.session_to(host).is_some();
         let Some(inside) = self.inside(id) else { return };
         let left = !has_session && inside.linked.contains(&host);
-        let lost = left || silent_at <= now.instant || inside.accused == Some(host);
+        let distrusted = inside.accused == Some(host) || inside.lapsed.has(host);
+        let lost = left || silent_at <= now.instant || distrusted;
         match (lost, inside.host_lost) {
             (true, None) => {
                 inside.host_lost = Some(now.instant);

@@ -154,9 +154,10 @@ impl Core {
         }
         match inside.stage_needed(commit, &*credentials, now) {
             Ok(commit)
-                if inside.group.settles(commit.id)
-                    || inside.leaving.is_some() && commit.change.host.is_some()
-                    || inside.may_update(&commit, now) =>
+                if inside.may_update(&commit, now)
+                    || !inside.lapsed.has(from.device)
+                        && (inside.group.settles(commit.id)
+                            || inside.leaving.is_some() && commit.change.host.is_some()) =>
             {
                 self.order(id, Input::Receive(Message::Propose(commit)), None, now);
             }

@@ -31,6 +31,21 @@ pub(super) fn verify_members(
         .collect()
 }
 
+/// Of the members who are known those whose leaves would not be taken now.
+pub(super) fn lapsed(
+    known: &[(LeafNodeIndex, Person)],
+    members: impl Iterator<Item = Member>,
+    credentials: &dyn Credentials,
+    now: Now,
+) -> Vec<(DeviceKey, String)> {
+    let device = |index| known.iter().find(|(leaf, _)| *leaf == index).map(|(_, person)| person.device);
+    let refused = members.filter_map(|member| {
+        let refused = credential::verify(&member.credential, &member.signature_key, credentials, now).err()?;
+        Some((device(member.index)?, refused.to_string()))
+    });
+    refused.collect()
+}
+
 pub(super) fn expect_host(
     members: &[(LeafNodeIndex, Person)],
     leaf: LeafNodeIndex,

@@ -18,6 +18,7 @@ use super::group::{Entered, Group};
 use super::judging::{Judged, Path};
 use super::leaf::MyLeaf;
 use super::provider::Provider;
+use super::resumption;
 use super::settings::{self, Context, MAX_MEMBERS};
 use super::signing::{commit_name, is_signed, sign};
 use crate::api::{RoomId, RoomSuite};
@@ -180,8 +181,8 @@ impl Entrance {
         };
         let context = settings::read(info.group_context().extensions())?;
         check_offer(&info, (room, suite), (&context, invitation), (host, leaf.device()))?;
-        let provider = Provider::default();
-        let (mls, message, alone) = commit(&provider, info, invitation.to_bytes(), leaf)?;
+        let mut provider = Provider::whole();
+        let (mls, message, alone) = commit(&mut provider, info, invitation.to_bytes(), leaf)?;
         if !alone {
             return Err(GroupError::rule("a room that this device is not in", "one in which its key is a leaf's"));
         }
@@ -210,7 +211,7 @@ impl Entrance {
         let MlsMessageBodyIn::GroupInfo(info) = parse(info)? else {
             return Err(GroupError::rule("a GroupInfo", "another MLS message"));
         };
-        commit(&Provider::default(), info, authenticated, leaf).map(|(_, message, _)| message)
+        commit(&mut Provider::whole(), info, authenticated, leaf).map(|(_, message, _)| message)
     }
 
     /// The commit as it is handed in, an MLSMessage.
@@ -276,7 +277,7 @@ fn check_offer(
 
 /// The group with the commit merged, the commit, and whether it does nothing but let its author in.
 fn commit(
-    provider: &Provider,
+    provider: &mut Provider,
     info: VerifiableGroupInfo,
     authenticated: Vec<u8>,
     leaf: &MyLeaf,
@@ -286,7 +287,7 @@ fn commit(
     let built = MlsGroup::external_commit_builder()
         .with_config(settings::join())
         .with_aad(authenticated)
-        .build_group(provider, info, leaf.credential())
+        .build_group(&*provider, info, leaf.credential())
         .map_err(GroupError::mls)?
         .leaf_node_parameters(parameters)
         .load_psks(provider.storage())
@@ -296,6 +297,6 @@ fn commit(
             true
         })
         .map_err(GroupError::mls)?;
-    let (group, bundle) = built.finalize(provider).map_err(GroupError::mls)?;
-    Ok((group, bytes(bundle.commit())?, alone))
+    let (group, bundle) = built.finalize(&*provider).map_err(GroupError::mls)?;
+    Ok((resumption::without(provider, group.group_id())?, bytes(bundle.commit())?, alone))
 }

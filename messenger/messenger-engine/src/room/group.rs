@@ -12,12 +12,13 @@ use openmls::prelude::{
 };
 use room_order::{CommitId, Epoch, Leaf};
 
-use super::checks::{bytes, parse, protocol_message, verify_leaf, verify_members};
+use super::checks::{bytes, lapsed, parse, protocol_message, verify_leaf, verify_members};
 use super::credential::{Credentials, DeviceKey, Person};
 use super::error::GroupError;
 use super::leaf::MyLeaf;
 use super::past::Past;
 use super::provider::Provider;
+use super::resumption;
 use super::settings::{self, Context, FIRST_HOST};
 use super::signing::first_epoch;
 use super::staging::Staged;
@@ -85,13 +86,14 @@ impl Group {
         credentials: &dyn Credentials,
         now: Now,
     ) -> Result<Self, GroupError> {
-        let provider = Provider::default();
+        let mut provider = Provider::whole();
         let standing = Standing::of_creator(leaf.device());
         let context = Context { name: name.to_owned(), host: FIRST_HOST, standing };
         let config = settings::create(&context, suite)?;
         let group_id = GroupId::from_slice(&room.0);
-        let group = MlsGroup::new_with_group_id(&provider, leaf, &config, group_id, leaf.credential())
+        MlsGroup::new_with_group_id(&provider, leaf, &config, group_id.clone(), leaf.credential())
             .map_err(GroupError::mls)?;
+        let group = resumption::without(&mut provider, &group_id)?;
         let members = verify_members(group.members(), credentials, now)?;
         Ok(Self::entered(provider, group, Entered { context, epoch_name: first_epoch(room), members }))
     }
@@ -209,6 +211,11 @@ impl Group {
         Ok(Guest { key_package, person })
     }
 
+    /// Whose certificates, as they are in the leaves, hold no longer, and why; what holds now was verified when it came in.
+    pub fn lapsed(&self, credentials: &dyn Credentials, now: Now) -> Vec<(DeviceKey, String)> {
+        lapsed(&self.members, self.group.members(), credentials, now)
+    }
+
     /// Seals a text for the current epoch's members.
     ///
     /// # Errors
@@ -271,6 +278,12 @@ impl Group {
     #[cfg(test)]
     pub(crate) fn keys_kept(&self) -> (usize, usize, usize) {
         self.provider.keys_kept()
+    }
+
+    /// What openmls wants kept of the group, as it writes it, while that is watched; see [`watch`](super::provider::watch).
+    #[cfg(all(test, target_os = "linux"))]
+    pub(crate) fn stored(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.provider.stored()
     }
 
     pub(super) fn expect_epoch(&self, found: u64) -> Result<(), GroupError> {

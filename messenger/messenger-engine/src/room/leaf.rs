@@ -4,7 +4,8 @@ use identity::tls::DeviceSigner;
 use openmls::prelude::{CredentialWithKey, SignatureScheme};
 use openmls_traits::signatures::{Signer, SignerError};
 
-use super::credential::{self, DeviceKey};
+use super::credential::{self, Credentials, DeviceKey, Person};
+use crate::time::Now;
 
 /// One's own leaf: the device certificate and the device key, which signs for MLS as it does for TLS.
 pub struct MyLeaf {
@@ -21,6 +22,14 @@ impl MyLeaf {
     /// From now on with this certificate (DER) for the same key, in every room that is entered.
     pub fn renew(&mut self, certificate: Vec<u8>) {
         self.certificate = certificate;
+    }
+
+    /// Whom the certificate that it shows speaks for, verified at `now`.
+    ///
+    /// # Errors
+    /// The rule that refused it.
+    pub fn verify(&self, credentials: &dyn Credentials, now: Now) -> Result<Person, String> {
+        credentials.verify(&self.certificate, now)
     }
 
     /// The device's public key.

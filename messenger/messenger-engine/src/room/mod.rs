@@ -21,6 +21,7 @@ mod leaf;
 mod past;
 mod powers;
 mod provider;
+mod resumption;
 mod settings;
 mod signing;
 mod staging;
@@ -38,6 +39,8 @@ pub use external::{Entrance, MAX_EXTERNAL_COMMIT_BYTES, is_external_commit};
 pub use group::{Changed, Group, Guest, Opened};
 pub use joining::Joining;
 pub use leaf::MyLeaf;
+#[cfg(test)]
+pub(crate) use provider::watch;
 pub use settings::{MAX_MEMBERS, PAST_EPOCH_LIFE, ROOM_VERSION, suite_name};
 pub use signing::{Statement, commit_name, first_epoch, is_signed, sign};
 pub use staging::Wanted;

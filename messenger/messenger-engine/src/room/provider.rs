@@ -1,14 +1,14 @@
 //! What openmls stands on in a room: RustCrypto's algorithms, and a store of ours.
 //!
 //! After each step openmls writes all of a group's state into its store, so that a program could go on with it after its end. No
-//! room outlives its program, and nothing is ever loaded: the store keeps only what openmls asks for again while a group
+//! room outlives its program, and none is loaded (but to be rid of something at once, see `resumption`): the store keeps only what openmls asks for again while a group
 //! lives, which are private keys, and wipes what it lets go of. So there is no second copy of what openmls deletes in memory, and
 //! a tree is not written out for each text.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use openmls_rust_crypto::RustCrypto;
+use openmls_rust_crypto::{MemoryStorage, MemoryStorageError, RustCrypto};
 use openmls_traits::OpenMlsProvider;
 use openmls_traits::storage::{CURRENT_VERSION, StorageProvider, traits};
 use serde::Serialize;
@@ -23,6 +23,39 @@ pub(super) struct Provider {
 }
 
 impl Provider {
+    /// One that takes everything for now, so that a group that is made with it can be read back.
+    pub(super) fn whole() -> Self {
+        Self {
+            crypto: RustCrypto::default(),
+            store: Store { whole: Some(MemoryStorage::default()), ..Store::default() },
+        }
+    }
+
+    /// What was taken beside the private keys.
+    pub(super) fn taken(&self) -> Option<&MemoryStorage> {
+        self.store.whole.as_ref()
+    }
+
+    /// From now on private keys alone are kept, and what was taken beside them is let go of.
+    pub(super) fn keep_keys_alone(&mut self) {
+        self.store.whole = self.store.whole.take().filter(|_| is_watched());
+    }
+
+    /// All that openmls wanted kept, by its name, in JSON.
+    #[cfg(all(test, target_os = "linux"))]
+    pub(super) fn stored(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let taken = self.taken().expect("it is watched").values.read().expect("nobody panics with it");
+        let taken = taken.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let keys = self.store.keys();
+        let pairs = keys.iter().filter(|(name, _)| matches!(name, Name::Epoch(_))).map(|(_, bytes)| {
+            let pairs: Vec<(Vec<u8>, Vec<u8>)> =
+                postcard::from_bytes(bytes).expect("pairs of a public and a private key");
+            let private: Vec<Vec<u8>> = pairs.into_iter().map(|(_, private)| private).collect();
+            (b"EpochKeyPairs".to_vec(), serde_json::to_vec(&private).expect("numbers"))
+        });
+        taken.chain(pairs).collect()
+    }
+
     /// How many private keys there are: for key packages, for leaves to come, for epochs.
     #[cfg(test)]
     pub(super) fn keys_kept(&self) -> (usize, usize, usize) {
@@ -54,8 +87,36 @@ impl OpenMlsProvider for Provider {
 
 /// A value could not be written, or not be read as what it is asked for as.
 #[derive(Debug, thiserror::Error)]
-#[error("a key of the room cannot be kept: {0}")]
-pub(super) struct StoreError(#[from] postcard::Error);
+pub(super) enum StoreError {
+    /// A private key.
+    #[error("a key of the room cannot be kept: {0}")]
+    Key(#[from] postcard::Error),
+    /// Something of a group that is to be read back.
+    #[error("the room cannot be read back: {0}")]
+    Whole(#[from] MemoryStorageError),
+}
+
+/// Whether a test looks at all that openmls writes.
+fn is_watched() -> bool {
+    #[cfg(test)]
+    return watch::IS_ON.with(std::cell::Cell::get);
+    #[cfg(not(test))]
+    false
+}
+
+/// Rooms that are made or entered from now on, on this thread, keep all that openmls writes, for a test to look at.
+#[cfg(test)]
+pub(crate) mod watch {
+    use std::cell::Cell;
+
+    thread_local! {
+        pub(super) static IS_ON: Cell<bool> = const { Cell::new(false) };
+    }
+
+    pub(crate) fn begin() {
+        IS_ON.with(|is_on| is_on.set(true));
+    }
+}
 
 /// What a value is, and what it is of.
 #[derive(PartialEq, Eq, Hash)]
@@ -69,9 +130,16 @@ enum Name {
 }
 
 /// The private keys of a room, in memory.
-#[derive(Default)]
 pub(super) struct Store {
     keys: Mutex<HashMap<Name, Zeroizing<Vec<u8>>>>,
+    /// For everything else, while a group is to be read back.
+    whole: Option<MemoryStorage>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { keys: Mutex::default(), whole: is_watched().then(MemoryStorage::default) }
+    }
 }
 
 impl Store {
@@ -102,20 +170,23 @@ fn bytes(name: &impl Serialize) -> Result<Vec<u8>, StoreError> {
     Ok(postcard::to_allocvec(name)?)
 }
 
-/// What is written and never asked for, and what is deleted that was not kept.
+/// What is written and never asked for, and what is deleted that was not kept; but while a group is to be read back.
 macro_rules! not_kept {
-    ($($name:ident<$($type:ident: $bound:ident),+>($($argument:ty),+);)+) => {
-        $(fn $name<$($type: traits::$bound<CURRENT_VERSION>),+>(&self, $(_: $argument),+) -> Result<(), StoreError> {
-            Ok(())
+    ($($name:ident<$($type:ident: $bound:ident),+>($($argument:ident: $kind:ty),+);)+) => {
+        $(fn $name<$($type: traits::$bound<CURRENT_VERSION>),+>(&self, $($argument: $kind),+) -> Result<(), StoreError> {
+            let Some(whole) = &self.whole else { return Ok(()) };
+            Ok(whole.$name::<$($type),+>($($argument),+)?)
         })+
     };
 }
 
-/// What is asked for to load a group, and to find secrets from outside, which no room has: there is none.
+/// What is asked for to load a group, and to find secrets from outside, which no room has: there is none, but while a group is to
+/// be read back.
 macro_rules! none {
     ($($name:ident<$($type:ident: $bound:ident),+>($argument:ty) -> $answer:ty;)+) => {
-        $(fn $name<$($type: traits::$bound<CURRENT_VERSION>),+>(&self, _: $argument) -> Result<$answer, StoreError> {
-            Ok(<$answer>::default())
+        $(fn $name<$($type: traits::$bound<CURRENT_VERSION>),+>(&self, of: $argument) -> Result<$answer, StoreError> {
+            let Some(whole) = &self.whole else { return Ok(<$answer>::default()) };
+            Ok(whole.$name::<$($type),+>(of)?)
         })+
     };
 }
@@ -205,12 +276,13 @@ impl StorageProvider<CURRENT_VERSION> for Store {
 
     fn queued_proposals<G: traits::GroupId<CURRENT_VERSION>, R: traits::ProposalRef<CURRENT_VERSION>, P>(
         &self,
-        _: &G,
+        group: &G,
     ) -> Result<Vec<(R, P)>, StoreError>
     where
         P: traits::QueuedProposal<CURRENT_VERSION>,
     {
-        Ok(Vec::new())
+        let Some(whole) = &self.whole else { return Ok(Vec::new()) };
+        Ok(whole.queued_proposals::<G, R, P>(group)?)
     }
 
     none! {
@@ -231,34 +303,34 @@ impl StorageProvider<CURRENT_VERSION> for Store {
     }
 
     not_kept! {
-        write_mls_join_config<G: GroupId, C: MlsGroupJoinConfig>(&G, &C);
-        append_own_leaf_node<G: GroupId, L: LeafNode>(&G, &L);
-        queue_proposal<G: GroupId, R: ProposalRef, P: QueuedProposal>(&G, &R, &P);
-        write_tree<G: GroupId, T: TreeSync>(&G, &T);
-        write_interim_transcript_hash<G: GroupId, H: InterimTranscriptHash>(&G, &H);
-        write_context<G: GroupId, C: GroupContext>(&G, &C);
-        write_confirmation_tag<G: GroupId, T: ConfirmationTag>(&G, &T);
-        write_group_state<S: GroupState, G: GroupId>(&G, &S);
-        write_message_secrets<G: GroupId, S: MessageSecrets>(&G, &S);
-        write_resumption_psk_store<G: GroupId, S: ResumptionPskStore>(&G, &S);
-        write_own_leaf_index<G: GroupId, I: LeafNodeIndex>(&G, &I);
-        write_group_epoch_secrets<G: GroupId, S: GroupEpochSecrets>(&G, &S);
-        write_signature_key_pair<K: SignaturePublicKey, P: SignatureKeyPair>(&K, &P);
-        write_psk<I: PskId, B: PskBundle>(&I, &B);
-        remove_proposal<G: GroupId, R: ProposalRef>(&G, &R);
-        delete_own_leaf_nodes<G: GroupId>(&G);
-        delete_group_config<G: GroupId>(&G);
-        delete_tree<G: GroupId>(&G);
-        delete_confirmation_tag<G: GroupId>(&G);
-        delete_group_state<G: GroupId>(&G);
-        delete_context<G: GroupId>(&G);
-        delete_interim_transcript_hash<G: GroupId>(&G);
-        delete_message_secrets<G: GroupId>(&G);
-        delete_all_resumption_psk_secrets<G: GroupId>(&G);
-        delete_own_leaf_index<G: GroupId>(&G);
-        delete_group_epoch_secrets<G: GroupId>(&G);
-        clear_proposal_queue<G: GroupId, R: ProposalRef>(&G);
-        delete_signature_key_pair<K: SignaturePublicKey>(&K);
-        delete_psk<I: PskId>(&I);
+        write_mls_join_config<G: GroupId, C: MlsGroupJoinConfig>(of: &G, value: &C);
+        append_own_leaf_node<G: GroupId, L: LeafNode>(of: &G, value: &L);
+        queue_proposal<G: GroupId, R: ProposalRef, P: QueuedProposal>(of: &G, value: &R, more: &P);
+        write_tree<G: GroupId, T: TreeSync>(of: &G, value: &T);
+        write_interim_transcript_hash<G: GroupId, H: InterimTranscriptHash>(of: &G, value: &H);
+        write_context<G: GroupId, C: GroupContext>(of: &G, value: &C);
+        write_confirmation_tag<G: GroupId, T: ConfirmationTag>(of: &G, value: &T);
+        write_group_state<S: GroupState, G: GroupId>(of: &G, value: &S);
+        write_message_secrets<G: GroupId, S: MessageSecrets>(of: &G, value: &S);
+        write_resumption_psk_store<G: GroupId, S: ResumptionPskStore>(of: &G, value: &S);
+        write_own_leaf_index<G: GroupId, I: LeafNodeIndex>(of: &G, value: &I);
+        write_group_epoch_secrets<G: GroupId, S: GroupEpochSecrets>(of: &G, value: &S);
+        write_signature_key_pair<K: SignaturePublicKey, P: SignatureKeyPair>(of: &K, value: &P);
+        write_psk<I: PskId, B: PskBundle>(of: &I, value: &B);
+        remove_proposal<G: GroupId, R: ProposalRef>(of: &G, value: &R);
+        delete_own_leaf_nodes<G: GroupId>(of: &G);
+        delete_group_config<G: GroupId>(of: &G);
+        delete_tree<G: GroupId>(of: &G);
+        delete_confirmation_tag<G: GroupId>(of: &G);
+        delete_group_state<G: GroupId>(of: &G);
+        delete_context<G: GroupId>(of: &G);
+        delete_interim_transcript_hash<G: GroupId>(of: &G);
+        delete_message_secrets<G: GroupId>(of: &G);
+        delete_all_resumption_psk_secrets<G: GroupId>(of: &G);
+        delete_own_leaf_index<G: GroupId>(of: &G);
+        delete_group_epoch_secrets<G: GroupId>(of: &G);
+        clear_proposal_queue<G: GroupId, R: ProposalRef>(of: &G);
+        delete_signature_key_pair<K: SignaturePublicKey>(of: &K);
+        delete_psk<I: PskId>(of: &I);
     }
 }

@@ -205,7 +205,7 @@ impl App {
     }
 
     /// The room that is open.
-    pub(super) fn room(&self) -> Option<RoomId> {
+    pub(crate) fn room(&self) -> Option<RoomId> {
         match &self.selected {
             Some(Entry::Room(room)) if self.writable() => Some(*room),
             _ => None,

@@ -44,6 +44,11 @@ pub(crate) enum Cover {
     Lists {
         scroll: usize,
     },
+    /// Who is in a room.
+    Members {
+        room: RoomId,
+        scroll: usize,
+    },
     /// What was found in the history.
     Found {
         needle: String,
@@ -190,6 +195,7 @@ impl Cover {
         match self {
             Self::Help { scroll }
             | Self::Lists { scroll }
+            | Self::Members { scroll, .. }
             | Self::Identity { scroll, .. }
             | Self::Found { scroll, .. } => Some(scroll),
             _ => None,

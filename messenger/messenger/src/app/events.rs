@@ -118,6 +118,15 @@ impl App {
             Event::RoomInvitationFailed { room, who, reason } => {
                 self.room_note(room, format!("{who} is not coming: {reason}"), now);
             }
+            Event::RoomReach { room, not_reached } => {
+                if let Some(room) = self.rooms.get_mut(&room) {
+                    room.unreached = not_reached;
+                }
+            }
+            Event::RoomLapsed { room, who, reason } => {
+                let words = format!("{who} is not shown here any more, and gets nothing: {reason}");
+                self.room_note(room, words, now);
+            }
             Event::RoomLeft { room, who } => {
                 self.room_note(room, format!("{who} left and cannot read what follows"), now);
             }
@@ -292,6 +301,8 @@ impl App {
         }
         if let Some(before) = self.rooms.get_mut(&id) {
             room.typing = std::mem::take(&mut before.typing);
+            room.unreached = std::mem::take(&mut before.unreached);
+            room.unreached.retain(|who| room.members.contains(who));
         }
         self.rooms.insert(id, room);
         if somebody_new { self.tell_the_room(&Entry::Room(id), now) } else { Vec::new() }

@@ -55,6 +55,8 @@ pub(crate) struct Room {
     pub(crate) moderators: Vec<Identifier>,
     /// Who is writing there, since when the others.
     pub(crate) typing: Vec<Identifier>,
+    /// Whose devices are not reached now, as often as there are such devices.
+    pub(crate) unreached: Vec<Identifier>,
     /// Why it is no more.
     pub(crate) closed: Option<String>,
 }
@@ -62,10 +64,24 @@ pub(crate) struct Room {
 impl Room {
     /// One of which no more is known.
     pub(crate) fn new(name: String, host: Identifier) -> Self {
-        let (members, owners, moderators, typing) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (code, topic) = (String::new(), String::new());
+        let (members, owners, moderators) = (Vec::new(), Vec::new(), Vec::new());
+        let (typing, unreached, code, topic) = (Vec::new(), Vec::new(), String::new(), String::new());
         let (epoch, locked, classical, closed) = (0, false, false, None);
-        Self { name, host, members, epoch, code, topic, locked, classical, owners, moderators, typing, closed }
+        Self {
+            name,
+            host,
+            members,
+            epoch,
+            code,
+            topic,
+            locked,
+            classical,
+            owners,
+            moderators,
+            typing,
+            unreached,
+            closed,
+        }
     }
 
     /// What somebody may do in it, if it is more than others may.

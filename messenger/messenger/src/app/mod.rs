@@ -203,6 +203,7 @@ impl App {
                 | Cover::Card
                 | Cover::Invitation { .. }
                 | Cover::Lists { .. }
+                | Cover::Members { .. }
                 | Cover::Identity { .. }
                 | Cover::Found { .. },
             ) => Place::Helping,

@@ -170,6 +170,11 @@ impl App {
                 self.tell_roles(room);
                 Vec::new()
             }
+            Slash::Who => {
+                let room = self.room().ok_or_else(not_a_room)?;
+                self.cover = Some(Cover::Members { room, scroll: 0 });
+                Vec::new()
+            }
             Slash::Room(wish) => {
                 let room = self.room().ok_or_else(not_a_room)?;
                 self.wish_for_room(room, wish)

@@ -41,6 +41,8 @@ pub(crate) enum Slash {
     Room(RoomWish),
     /// Who may do what in the room that is open.
     Roles,
+    /// Who is in it, and how they are reached.
+    Who,
     Leave,
     Accept,
     Decline,
@@ -145,6 +147,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("/room create NAME", "open a room with yourself as host"),
     ("/room classical NAME", "one for programs without post-quantum keys"),
     ("/invite bob@example.org", "ask somebody who is online into this room"),
+    ("/who", "who is in this room, who hosts it, who is reached, and the code"),
     ("/leave", "leave this room; it goes on without you"),
     ("/accept, /decline", "answer the first who knocks or invites"),
     rooms::COMMANDS[0],

@@ -21,6 +21,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, cover: &Cover, app: &App, 
     match cover {
         Cover::Help { .. }
         | Cover::Lists { .. }
+        | Cover::Members { .. }
         | Cover::Found { .. }
         | Cover::Identity { .. }
         | Cover::NewPassphrase(_) => {}

@@ -4,6 +4,7 @@ mod bottom;
 mod contacts;
 mod cover;
 mod curtain;
+mod delivered;
 pub(crate) mod files;
 mod found;
 mod help;
@@ -13,6 +14,7 @@ mod lists;
 mod locked;
 mod mark;
 mod markdown;
+mod members;
 mod page;
 mod peer;
 mod remarks;
@@ -22,7 +24,7 @@ pub(crate) mod theme;
 mod transcript;
 
 use identity::Identifier;
-use messenger_engine::Peer;
+use messenger_engine::{Peer, RoomId};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
@@ -35,6 +37,7 @@ use crate::text::{self, fit, fit_middle, harmless_line, wrap};
 pub(crate) use contacts::idle_and_words;
 pub(crate) use cover::INVITES;
 pub(crate) use curtain::{CLASSICAL, SIGNED};
+pub(crate) use delivered::Delivered;
 pub(crate) use layout::input_columns;
 use layout::{Areas, SMALLEST};
 use theme::Theme;
@@ -112,6 +115,9 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme) {
         Some(Cover::Lists { scroll }) => {
             page::draw(frame, area, " Who may what ", lists::rows(app, theme), *scroll, theme);
         }
+        Some(Cover::Members { room, scroll }) => {
+            page::draw(frame, area, " Who is in this room ", member_rows(app, *room, theme), *scroll, theme);
+        }
         Some(Cover::Identity { who, peer, scroll }) => {
             page::draw(frame, area, " Who this is ", peer::rows(app, who, peer.as_deref(), theme), *scroll, theme);
         }
@@ -156,6 +162,7 @@ pub(crate) fn page_rows(app: &App) -> usize {
     match &app.cover {
         Some(Cover::Help { .. }) => help::rows(Theme::plain()).len(),
         Some(Cover::Lists { .. }) => lists::rows(app, Theme::plain()).len(),
+        Some(Cover::Members { room, .. }) => member_rows(app, *room, Theme::plain()).len(),
         Some(Cover::Identity { who, peer, .. }) => peer::rows(app, who, peer.as_deref(), Theme::plain()).len(),
         Some(Cover::Found { needle, found, .. }) => found::rows(app, needle, found, Theme::plain()).len(),
         _ => 0,
@@ -165,6 +172,15 @@ pub(crate) fn page_rows(app: &App) -> usize {
 /// The page of what was found as text.
 pub(crate) fn found(app: &App, needle: &str, found: &[crate::app::keeping::Past]) -> Vec<String> {
     as_text(found::rows(app, needle, found, Theme::plain()))
+}
+
+fn member_rows(app: &App, room: RoomId, theme: Theme) -> Vec<Line<'static>> {
+    app.rooms.get(&room).map(|room| members::rows(app, room, theme)).unwrap_or_default()
+}
+
+/// The page of a room's members as text.
+pub(crate) fn members(app: &App, room: RoomId) -> Vec<String> {
+    as_text(member_rows(app, room, Theme::plain()))
 }
 
 /// The page of lists as text.
@@ -271,9 +287,9 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
     {
         let code = format!(" code {} ", harmless_line(&room.code));
         block = block.title_top(Line::styled(fit(&code, width / 2), theme.quiet()).right_aligned());
-        // Where there is no room for both, how often it changed counts more: `/role` tells the roles.
-        let all = format!(" {} ", members(app, room, true));
-        let fitting = if text::width(&all) <= below { all } else { format!(" {} ", members(app, room, false)) };
+        // Where there is no room for both, how often it changed counts more: `/who` tells the roles.
+        let all = format!(" {} ", in_the_frame(app, room, true));
+        let fitting = if text::width(&all) <= below { all } else { format!(" {} ", in_the_frame(app, room, false)) };
         block = block.title_bottom(Line::styled(fit(&fitting, below), theme.quiet()));
     }
     let below = app.selected.as_ref().and_then(|entry| app.conversation(entry)).filter(|one| one.scroll > 0);
@@ -288,12 +304,13 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
     block
 }
 
-/// Who is in a room, who may do what there and hosts it, and how often it changed.
-fn members(app: &App, room: &crate::app::Room, roles: bool) -> String {
+/// Who is in a room, who may do what there, hosts it and is not reached, and how often it changed.
+fn in_the_frame(app: &App, room: &crate::app::Room, roles: bool) -> String {
     let names = room.members.iter().map(|who| {
         let name = if *who == app.me.identifier { "you" } else { who.as_str() };
         let host = (*who == room.host).then_some("host");
-        let is: Vec<_> = host.into_iter().chain(room.role(who).filter(|_| roles)).collect();
+        let lost = room.unreached.contains(who).then_some("not reached");
+        let is: Vec<_> = host.into_iter().chain(room.role(who).filter(|_| roles)).chain(lost).collect();
         if is.is_empty() { name.to_owned() } else { format!("{name} ({})", is.join(", ")) }
     });
     let names: Vec<_> = names.collect();

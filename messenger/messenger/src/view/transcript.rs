@@ -1,10 +1,10 @@
 //! A conversation as rows: who said what and when, and beside every text of one's own how far it got.
 
 use jiff::civil::DateTime;
-use messenger_engine::Missing;
 use ratatui::style::Style;
 use ratatui::text::{Line as Row, Span};
 
+use super::delivered::Delivered;
 use super::theme::Theme;
 use super::{files, markdown, remarks};
 use crate::app::conversation::{Conversation, Line, State};
@@ -158,24 +158,18 @@ fn state_words(state: &State, theme: Theme) -> Vec<(String, Style)> {
             let words = "? unknown: the program ended before the answer came. Sent again, it may be shown twice.";
             vec![(words.to_owned(), theme.open())]
         }
-        State::Room { delivered, missing, others } => room_words(*delivered, missing, *others, theme),
+        State::Room { delivered, missing, others } => {
+            room_words(&Delivered::new(*delivered, missing, *others, ToString::to_string), theme)
+        }
     }
 }
 
-fn room_words(delivered: usize, missing: &[Missing], others: usize, theme: Theme) -> Vec<(String, Style)> {
-    let mut words = Vec::new();
-    if delivered == others {
-        words.push((
-            if others == 1 { "✓ delivered".to_owned() } else { format!("✓ delivered to all {others}") },
-            theme.good(),
-        ));
-    } else if delivered + missing.len() < others {
-        words.push((format!("… delivered to {delivered} of {others}"), theme.quiet()));
-    } else if delivered > 0 {
-        words.push((format!("✓ delivered to {delivered} of {others}"), theme.good()));
-    }
-    for Missing { who, reason } in missing {
-        words.push((format!("✗ not delivered to {who}: {}", harmless_line(reason)), theme.wrong()));
-    }
-    words
+fn room_words(told: &Delivered, theme: Theme) -> Vec<(String, Style)> {
+    let (mark, style) = match (told.pending, told.why.is_empty()) {
+        (true, _) => ("…", theme.quiet()),
+        (false, true) => ("✓", theme.good()),
+        (false, false) => ("✗", theme.open()),
+    };
+    let why = told.why.iter().map(|why| (format!("✗ {why}"), theme.wrong()));
+    std::iter::once((format!("{mark} {}", told.count), style)).chain(why).collect()
 }

@@ -41,6 +41,8 @@ impl Event {
             Self::RoomTyping { .. } => "room_typing",
             Self::RoomMessageState { .. } => "room_message_state",
             Self::RoomInvitationFailed { .. } => "room_invitation_failed",
+            Self::RoomReach { .. } => "room_reach",
+            Self::RoomLapsed { .. } => "room_lapsed",
             Self::RoomLeft { .. } => "room_left",
             Self::RoomClosed { .. } => "room_closed",
             Self::FileOffered { .. } => "file_offered",

@@ -53,13 +53,14 @@ impl Core {
     }
 
     pub(in crate::core) fn offer_file_in_room(&mut self, room: RoomId, path: &str) {
-        let Some(group) = self.rooms.get(&room).and_then(crate::core::rooms::Room::group) else {
+        let Some(inside) = self.rooms.get(&room).and_then(crate::core::rooms::Room::inside) else {
             return self.no_such_room("room_file_offer", room);
         };
         let me = self.me.person.device;
-        let others: Vec<(Identifier, DeviceKey)> = group
+        let others: Vec<(Identifier, DeviceKey)> = inside
+            .group
             .members()
-            .filter(|person| person.device != me)
+            .filter(|person| person.device != me && !inside.lapsed.has(person.device))
             .map(|person| (person.identifier.clone(), person.device))
             .collect();
         if others.is_empty() {

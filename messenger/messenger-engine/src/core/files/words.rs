@@ -62,10 +62,10 @@ impl Core {
             && !self.is_blocked(&person.identifier)
     }
 
-    /// Whether this device and that one are members of a room.
+    /// Whether this device and that one are members of a room, and the certificate holds with which that one is.
     fn is_fellow(&self, room: RoomId, device: DeviceKey) -> bool {
-        let group = self.rooms.get(&room).and_then(Room::group);
-        group.is_some_and(|group| group.members().any(|person| person.device == device))
+        let inside = self.rooms.get(&room).and_then(Room::inside);
+        inside.is_some_and(|inside| inside.group.has(device) && !inside.lapsed.has(device))
     }
 
     fn file_over_there(&mut self, transfer: TransferId, end: End, reason: Option<String>, now: Now) {

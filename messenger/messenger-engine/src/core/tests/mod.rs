@@ -11,11 +11,14 @@ mod entrance;
 mod external;
 mod failover;
 mod files;
+#[cfg(target_os = "linux")]
+mod forgotten;
 mod gossip;
 mod histories;
 mod hostile_members;
 mod hostile_resumption;
 mod keeping;
+mod lapse;
 mod mail;
 mod marks;
 mod moving;

@@ -26,11 +26,11 @@ fn ages(world: &mut World, at: &str, room: RoomId) -> Vec<u64> {
     inside.keys_since.values().map(|since| now.saturating_duration_since(*since).as_secs()).collect()
 }
 
-fn epoch(world: &World, name: &str, room: RoomId) -> u64 {
+pub(super) fn epoch(world: &World, name: &str, room: RoomId) -> u64 {
     world.core_of(name).in_room(room).unwrap().0
 }
 
-fn errors(events: &[Event]) -> Vec<String> {
+pub(super) fn errors(events: &[Event]) -> Vec<String> {
     let told = events.iter().filter_map(|event| match event {
         Event::Error { message, .. } => Some(message.clone()),
         _ => None,
@@ -46,7 +46,7 @@ fn seen(world: &mut World, at: &str, room: RoomId, of: &str) -> Person {
 }
 
 /// The same person and key, by a certificate that begins and ends then.
-fn newer(person: &Person, not_before: u64, not_after: u64) -> Person {
+pub(super) fn newer(person: &Person, not_before: u64, not_after: u64) -> Person {
     let certificate =
         Facts { digest: [9; 32], serial: "newer".to_owned(), not_before, ..(*person.certificate).clone() };
     Person { not_after, certificate: Arc::new(certificate), ..person.clone() }

@@ -54,6 +54,7 @@ pub(crate) fn parse(line: &str) -> Result<Slash, String> {
         "/alert" => alert(rest).map(Slash::Alert),
         "/verify" => alone(name, rest, Slash::Verify),
         "/verified" => alone(name, rest, Slash::Verified),
+        "/who" => alone(name, rest, Slash::Who),
         "/lists" => alone(name, rest, Slash::Lists),
         "/lock" => lock(rest).map(Slash::Lock),
         "/notify" => notify(rest).map(Slash::Notify),

@@ -16,7 +16,7 @@ const LAST: usize = 10;
 /// Commands that only lines need: on a screen one sees what they say.
 const OWN: &[(&str, &str)] = &[
     ("/to bob@example.org", "choose to whom you write: an address, a name of yours, a room"),
-    ("/who", "who is in the list, and how they are"),
+    ("/who [all]", "who is in this room, and how they are reached; all: who is in the list"),
     ("/read [20]", "the last lines of this conversation"),
     ("/draft [send, drop]", "what came back or was not sent yet; send it, or let go of it"),
 ];
@@ -118,7 +118,8 @@ impl Face {
             ("/history", rest) if rest.starts_with("on") && rest.ends_with("passphrase") => {
                 vec!["It would stand here for everybody to read. End with /quit, and type: messenger history create --key passphrase. It asks without showing; then /history on.".to_owned()]
             }
-            ("/who", "") => who(app),
+            ("/who", "") if app.room().is_none() => who(app),
+            ("/who", "all") => who(app),
             ("/read", rest) => read(app, rest.parse().unwrap_or(LAST)),
             ("/draft", "send") => return Some((app.act(Action::Send, now), Vec::new())),
             ("/draft", "drop") => match app.drop_draft() {
@@ -138,11 +139,13 @@ impl Face {
     pub(super) fn cover(&self, app: &mut App) -> Vec<String> {
         let lines = match &app.cover {
             Some(Cover::Help { .. }) => {
-                let commands = OWN.iter().chain(slash::ALL.iter());
+                // One of them says it for lines.
+                let commands = OWN.iter().chain(slash::ALL.iter().filter(|(typed, _)| *typed != "/who"));
                 let commands = commands.map(|(typed, words)| format!("{typed}: {words}"));
                 commands.chain([format!("A line that ends in {} goes on in the next.", '\\')]).collect()
             }
             Some(Cover::Lists { .. }) => view::lists(app),
+            Some(Cover::Members { room, .. }) => view::members(app, *room),
             Some(Cover::Identity { who, peer, .. }) => view::identity(app, who, peer.as_deref()),
             Some(Cover::Found { needle, found, .. }) => view::found(app, needle, found),
             Some(Cover::Card) => vec![match &app.me.card {

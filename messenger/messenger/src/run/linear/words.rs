@@ -1,13 +1,13 @@
 //! What happened, as whole sentences: for ears and for lines, without signs that mean something by their place.
 
 use jiff::civil::DateTime;
-use messenger_engine::{DeliveryState, Event, Missing, Purpose, RoomSuite, SessionState, Side};
+use messenger_engine::{DeliveryState, Event, Purpose, RoomSuite, SessionState, Side};
 
 use super::files;
 use crate::app::conversation::{Conversation, Line};
 use crate::app::{App, Entry, Person, rooms};
 use crate::text::{harmless, harmless_line};
-use crate::view;
+use crate::view::{self, Delivered};
 
 /// Most characters of a text that are said again to tell which one is meant.
 const QUOTED: usize = 40;
@@ -101,7 +101,12 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
                 return Vec::new();
             }
             let text = quoted(conversation, *id);
-            room_delivery(&text, delivered.len(), missing)
+            let others = before.rooms.get(room).map_or(0, |room| room.members.len().saturating_sub(1));
+            let others = others.max(delivered.len() + missing.len());
+            room_delivery(
+                &text,
+                &Delivered::new(delivered.len(), missing, others, |who| before.called_with_address(who)),
+            )
         }
         Event::Session { who, state, reason } => {
             let reason = reason.as_ref().map(|reason| format!(": {}", harmless_line(reason))).unwrap_or_default();
@@ -128,6 +133,10 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
         }
         Event::RoomInvitationFailed { who, reason, .. } => {
             one(format!("{who} is not coming: {}.", harmless_line(reason)))
+        }
+        Event::RoomLapsed { who, reason, .. } => {
+            let who = before.called_with_address(who);
+            one(format!("{who} is not shown in the room any more, and gets nothing: {}.", harmless_line(reason)))
         }
         Event::RoomLeft { who, .. } => one(format!("{who} left the room and cannot read what follows.")),
         Event::RoomClosed { room, reason } if before.rooms.contains_key(room) => {
@@ -241,15 +250,15 @@ fn delivery(to: &str, text: &str, state: DeliveryState, reason: Option<&str>) ->
     })
 }
 
-fn room_delivery(text: &str, delivered: usize, missing: &[Missing]) -> Vec<String> {
-    let mut lines = Vec::new();
-    if delivered > 0 {
-        lines.push(format!("Delivered to {delivered} in the room: {text}"));
+/// Once it is known of all: nobody wants to hear of each device by itself.
+fn room_delivery(text: &str, delivered: &Delivered) -> Vec<String> {
+    if delivered.pending {
+        return Vec::new();
     }
-    for Missing { who, reason } in missing {
-        lines.push(format!("Not delivered to {who}: {text}. Why: {}.", harmless_line(reason)));
-    }
-    lines
+    let mut count = delivered.count.chars();
+    let first = count.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let why = delivered.why.iter().map(|why| format!("Why not: {}.", why.trim_end_matches('.')));
+    std::iter::once(format!("{first}{}: {text}", count.as_str())).chain(why).collect()
 }
 
 /// The beginning of a text of one's own, in one line.

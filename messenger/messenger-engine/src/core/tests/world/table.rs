@@ -12,7 +12,7 @@ use crate::time::Now;
 use crate::wire::MailChain;
 
 /// A certificate of this world: key and identifier, and when it begins and ends, if it says so. Whoever is on the blacklist is
-/// refused, and so is what has ended.
+/// refused, or one certificate of hers, and so is what has ended.
 #[derive(Default)]
 pub(in crate::core::tests) struct Table {
     pub(in crate::core::tests) refused: Mutex<Vec<String>>,
@@ -35,15 +35,15 @@ impl Credentials for Table {
     fn verify(&self, leaf: &[u8], now: Now) -> Result<Person, String> {
         self.asked.lock().unwrap().push(leaf.to_vec());
         let (key, who) = leaf.split_at_checked(32).ok_or("expected a key")?;
-        let who = std::str::from_utf8(who).map_err(|e| e.to_string())?;
-        let mut parts = who.split(';');
+        let text = std::str::from_utf8(who).map_err(|e| e.to_string())?;
+        let mut parts = text.split(';');
         let who = parts.next().unwrap_or_default();
         let mut seconds = || parts.next().and_then(|seconds| seconds.parse().ok());
         let (not_before, not_after) = (seconds().unwrap_or(0), seconds().unwrap_or(now.unix.as_secs() + 1_000_000));
         if not_after < now.unix.as_secs() {
             return Err("CHAIN-06: expected a certificate that has not ended, found one that has".into());
         }
-        if self.refused.lock().unwrap().iter().any(|refused| refused == who) {
+        if self.refused.lock().unwrap().iter().any(|refused| refused == who || refused == text) {
             return Err("CHAIN-01: expected an issuer of the trust policy, found none".into());
         }
         let identifier = Identifier::from_canonical(who).map_err(|e| e.to_string())?;
