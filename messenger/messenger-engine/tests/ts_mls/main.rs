@@ -52,7 +52,9 @@ fn program() -> Option<Program> {
     match Program::start() {
         Ok(program) => Some(program),
         Err(why) => {
-            writeln!(std::io::stderr(), "SKIPPED: ts-mls is in no room: {why}").unwrap();
+            // Past the harness, which keeps to itself what a test that passes says.
+            let mut said = std::io::stderr();
+            writeln!(said, "SKIPPED: ts-mls is in no room: {why}").unwrap();
             None
         }
     }
