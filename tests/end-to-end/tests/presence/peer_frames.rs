@@ -3,9 +3,9 @@
 use identity::MAX_CERTIFICATE_BYTES;
 use identity::endorsement::MAX_ENDORSEMENT_BYTES;
 use messenger_engine::wire::{
-    self, Ack, Author, Channel, Claimed, Contradiction, End, Entry, FileHead, FileWord, Granted, Head, Invited, MailChain, Mark,
-    Outline, Page, PolicyView, Progress, QuotedAck, Resume, RoomFrame, SignedGrant, SignedHead, SignedInvitation, TalkFrame, Target,
-    Views, Vouchers, Wanted, Whereabouts,
+    self, Ack, Author, Channel, Claimed, Contradiction, End, Entry, FileHead, FileWord, Granted, Head, Invited,
+    MailChain, Mark, Outline, Page, PolicyView, Progress, QuotedAck, Resume, RoomFrame, SignedGrant, SignedHead,
+    SignedInvitation, TalkFrame, Target, Views, Vouchers, Wanted, Whereabouts,
 };
 
 use super::frames::judge;
