@@ -64,8 +64,9 @@ fn program() -> Option<Program> {
     match Program::start() {
         Ok(program) => Some(program),
         Err(why) => {
-            // Past what keeps the output of green tests.
-            let _ = std::io::stderr().write_all(format!("SKIPPED: ts-mls is in no room: {why}\n").as_bytes());
+            // Past the harness, which keeps to itself what a test that passes says.
+            let mut said = std::io::stderr();
+            writeln!(said, "SKIPPED: ts-mls is in no room: {why}").unwrap();
             None
         }
     }

@@ -3,9 +3,9 @@
 use identity::MAX_CERTIFICATE_BYTES;
 use identity::endorsement::MAX_ENDORSEMENT_BYTES;
 use messenger_engine::wire::{
-    self, Ack, Author, Channel, Claimed, Contradiction, End, Entry, FileHead, FileWord, Granted, Head, MailChain, Mark,
-    Outline, Page, PolicyView, Progress, QuotedAck, Resume, RoomFrame, RoomMark, RoomPlaintext, RoomTarget,
-    SignedGrant, SignedHead, TalkFrame, Target, Views, Vouchers, Wanted, Whereabouts,
+    self, Ack, Author, Channel, Claimed, Contradiction, End, Entry, FileHead, FileWord, Granted, Head, Invited,
+    MailChain, Mark, Outline, Page, PolicyView, Progress, QuotedAck, Resume, RoomFrame, RoomMark, RoomPlaintext,
+    RoomTarget, SignedGrant, SignedHead, SignedInvitation, TalkFrame, Target, Views, Vouchers, Wanted, Whereabouts,
 };
 
 use super::frames::judge;
@@ -165,6 +165,10 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
     };
     let ack = QuotedAck { from: 31, signature: [7; 64] };
     let claim = || Claimed { room: ROOM, parent: [5; 32], term: u32::MAX, leaf: 0 };
+    let invitation = || SignedInvitation {
+        invited: Invited { room: ROOM, number: u64::MAX, parent: [5; 32], term: 1, leaf: 31, device: [6; 32] },
+        signature: [7; 64],
+    };
     let grant = |staged| SignedGrant { granted: Granted { claim: claim(), from: 3, staged }, signature: [7; 64] };
     let arranged = [
         RoomFrame::Invite {
@@ -190,6 +194,9 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
             signature: [7; 64],
         },
         RoomFrame::Return { room: ROOM },
+        RoomFrame::Approach { room: ROOM },
+        RoomFrame::Admission { room: ROOM, group_info: vec![4; 200_000], invitation: invitation() },
+        RoomFrame::Join { room: ROOM, commit: vec![3; 40_000] },
     ];
     let others = said_in_rooms().into_iter().chain([endorsement()]).chain(of_files());
     talked.iter().map(talk).chain(arranged.iter().map(room)).chain(others).collect()
@@ -199,7 +206,7 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
 fn what_devices_say_is_made_of_the_frames_in_the_cddl() {
     let Some(python) = super::python() else { return };
     let judged = judge(&python, "peer.cddl", &frames()).unwrap();
-    let of_rooms = (0..=3).chain([6]).chain(8..=15).map(|kind| format!("room-frame {kind}"));
+    let of_rooms = (0..=3).chain([6]).chain(8..=15).chain(23..=25).map(|kind| format!("room-frame {kind}"));
     let said_kinds = (0..=1).map(|kind| format!("room-plaintext {kind}"));
     let kinds = (0..=9).map(|kind| format!("talk-frame {kind}")).chain(of_rooms);
     for kind in kinds.chain(said_kinds) {
