@@ -257,11 +257,7 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
                 let mut spans = vec![Span::styled(format!(" # {name} "), theme.strong())];
                 let columns = beside.saturating_sub(text::width(&name) + BESIDE_TOPIC);
                 spans.push(Span::styled(marks, theme.open()));
-                // Who writes now is worth more than what the room is about.
-                let typing = bidi::line(&harmless_line(&app.who_types(room)));
-                if !typing.is_empty() && columns > 8 {
-                    spans.push(Span::styled(format!("● {} ", fit(&typing, columns)), theme.good()));
-                } else if !room.topic.is_empty() && columns > 8 {
+                if !room.topic.is_empty() && columns > 8 {
                     let topic = fit(&bidi::line(&harmless_line(&room.topic)), columns);
                     spans.push(Span::styled(format!("· {topic} "), theme.quiet()));
                 }
@@ -290,7 +286,12 @@ fn talk_block<'a>(app: &App, theme: Theme, width: u16) -> Block<'a> {
         // Where there is no room for both, how often it changed counts more: `/who` tells the roles.
         let all = format!(" {} ", in_the_frame(app, room, true));
         let fitting = if text::width(&all) <= below { all } else { format!(" {} ", in_the_frame(app, room, false)) };
-        block = block.title_bottom(Line::styled(fit(&fitting, below), theme.quiet()));
+        // Who writes now is worth more, for as long as she does.
+        let typing = bidi::line(&harmless_line(&app.who_types(room)));
+        block = block.title_bottom(match typing.is_empty() {
+            true => Line::styled(fit(&fitting, below), theme.quiet()),
+            false => Line::styled(fit(&format!(" ● {typing} "), below), theme.good()),
+        });
     }
     let below = app.selected.as_ref().and_then(|entry| app.conversation(entry)).filter(|one| one.scroll > 0);
     if let Some(conversation) = below {
