@@ -6,9 +6,12 @@ use std::time::{Duration, Instant};
 use room_order::{Ballot, Claim, CommitId, Leaf, MAX_AHEAD, Member};
 
 use super::hosting::Hosting;
+use super::letters::Letters;
 use super::proofs::{Leaves, Proofs};
 use super::warnings::Warnings;
+use super::ways::Ways;
 use super::wishes::Wish;
+use crate::api::Via;
 use crate::room::{DeviceKey, Group, Person};
 use crate::time::Now;
 use crate::wire::RoomFrame;
@@ -44,6 +47,8 @@ pub(super) struct Inside {
     pub(super) seen: BTreeMap<Ballot, Instant>,
     /// Since when the host is lost.
     pub(super) host_lost: Option<Instant>,
+    /// Her connection to this device was closed while she was heard over it, and nobody has said since that she is heard.
+    pub(super) host_closed: bool,
     /// When this device claims, if the host is lost then.
     pub(super) next_claim: Instant,
     /// Claims for this epoch that came before the host was lost here.
@@ -66,7 +71,12 @@ pub(super) struct Inside {
     pub(super) warnings: Warnings,
     /// A host against whom there is evidence (rule R-14): she counts as lost.
     pub(super) accused: Option<DeviceKey>,
-    /// With whom a session has stood: where none has yet, none is lost.
+    /// Who hears whom, and by way of whom others are reached.
+    pub(super) ways: Ways,
+    pub(super) letters: Letters,
+    /// What the client was told last of that.
+    pub(super) told_via: Vec<Via>,
+    /// With whom a session has stood, or who was reached by way of others: where neither has been yet, none is lost.
     pub(super) linked: BTreeSet<DeviceKey>,
     /// Of whom the person was warned, that she is in another epoch than she says.
     pub(super) warned: BTreeSet<DeviceKey>,
@@ -89,6 +99,7 @@ pub(super) struct Inside {
 impl Inside {
     pub(super) fn new(group: Group, now: Now) -> Self {
         let order = Member::new(group.leaf(), group.order());
+        let letters = Letters::new(group.epoch());
         let mut inside = Self {
             group,
             order,
@@ -99,6 +110,7 @@ impl Inside {
             lost: BTreeMap::new(),
             seen: BTreeMap::new(),
             host_lost: None,
+            host_closed: false,
             next_claim: now.instant,
             claims: BTreeMap::new(),
             promised_at: BTreeMap::new(),
@@ -111,6 +123,9 @@ impl Inside {
             told_stalled: false,
             warnings: Warnings::default(),
             accused: None,
+            ways: Ways::default(),
+            letters,
+            told_via: Vec::new(),
             linked: BTreeSet::new(),
             warned: BTreeSet::new(),
             handed_in: false,
@@ -134,6 +149,8 @@ impl Inside {
         self.gone.retain(|device| devices.contains(device));
         self.linked.retain(|device| devices.contains(device));
         self.warnings.keep(&devices);
+        self.ways.keep(&devices);
+        self.letters.keep(&devices);
         self.warned.retain(|device| devices.contains(device));
         for device in devices {
             self.heard.entry(device).or_insert(now.instant);
@@ -154,6 +171,27 @@ impl Inside {
     pub(super) fn others(&self) -> Vec<DeviceKey> {
         let me = self.group.leaf();
         self.group.leaves().into_iter().filter(|(leaf, _)| *leaf != me).map(|(_, device)| device).collect()
+    }
+
+    /// Whether a device is in the room, or was in the epoch before: whoever is a step behind is one of them yet.
+    pub(super) fn is_or_was(&self, device: DeviceKey) -> bool {
+        self.group.has(device) || self.proofs.knew_last(device)
+    }
+
+    /// Whether no session with a device is left with which one has stood, and nobody says that she hears it. Whoever has said that
+    /// she leaves is looked for no longer.
+    pub(super) fn has_ended(&self, device: DeviceKey, sessions: &BTreeSet<DeviceKey>) -> bool {
+        let reached = !self.ways.vias(device).is_empty() && !self.gone.contains(&device);
+        self.linked.contains(&device) && !sessions.contains(&device) && !reached
+    }
+
+    /// No session with a device is left. If it is the host's, and she was heard until a moment ago, she has closed it: who is first
+    /// claims while the others still tell whether she is heard, and is granted it when they have lost her as well.
+    pub(super) fn note_closed(&mut self, device: DeviceKey, now: Now) {
+        if device == self.group.host().device && self.ways.heard_lately(device, now) {
+            self.host_closed = true;
+            self.next_claim = self.next_claim.max(now.instant + TURN * self.turn());
+        }
     }
 
     /// How many members claim before this device: those of lower leaves who stay.
@@ -185,13 +223,12 @@ impl Inside {
         leaves.filter(|(leaf, device)| *leaf == me || heard(device)).map(|(leaf, _)| leaf).collect()
     }
 
-    /// Who is lost to this device, and not waited for (rule R-07): whose session has ended, from whom nothing came for long,
+    /// Who is lost to this device, and not waited for (rule R-07): whose session has ended and whom nobody hears, from whom nothing came for long,
     /// and a host against whom there is evidence.
     pub(super) fn lost_members(&self, sessions: &BTreeSet<DeviceKey>, now: Now) -> BTreeSet<Leaf> {
         let lost = |device: &DeviceKey| {
-            let ended = self.linked.contains(device) && !sessions.contains(device);
             let late = |at: &Instant| now.instant.saturating_duration_since(*at) >= SILENT;
-            ended || self.heard.get(device).is_none_or(late) || self.accused == Some(*device)
+            self.has_ended(*device, sessions) || self.heard.get(device).is_none_or(late) || self.accused == Some(*device)
         };
         let (me, leaves) = (self.group.leaf(), self.group.leaves().into_iter());
         leaves.filter(|(leaf, device)| *leaf != me && lost(device)).map(|(leaf, _)| leaf).collect()
@@ -213,7 +250,7 @@ impl Inside {
         heard.copied().unwrap_or(self.next_beat) + SILENT
     }
 
-    /// Whether this device claims when it is its turn: the host is lost, or it is the host and what it has offered was not
+    /// Whether this device claims when it is its turn: the host is lost, or has closed her connection, or it is the host and what it has offered was not
     /// acknowledged in time by who is heard, because of a promise to somebody who had lost the host for a moment.
     pub(super) fn would_claim(&self) -> bool {
         let me = self.group.leaf();
@@ -221,7 +258,7 @@ impl Inside {
             let late = self.order.ballots().any(|(ballot, waited)| waited && ballot.leaf == me);
             self.group.is_host() && late && self.order.staged().is_some()
         };
-        self.leaving.is_none() && (self.host_lost.is_some() || barred())
+        self.leaving.is_none() && (self.host_lost.is_some() || self.host_closed || barred())
     }
 
     /// Whether a claim may be looked at: it is for what was promised already, or its owner was promised nothing for a while.
@@ -256,6 +293,8 @@ impl Inside {
         let waited = self.seen.values().map(|seen| *seen + W);
         let silent = (!self.group.is_host() && self.host_lost.is_none()).then(|| self.host_silent_at());
         let claim = self.would_claim().then_some(self.next_claim);
-        waited.chain(silent).chain(claim).chain(self.lost_at()).chain(self.leaving).fold(self.next_beat, Instant::min)
+        let ways = self.ways.next_deadline();
+        let all = waited.chain(silent).chain(claim).chain(self.lost_at()).chain(self.leaving).chain(ways);
+        all.fold(self.next_beat, Instant::min)
     }
 }

@@ -41,7 +41,7 @@ impl Core {
                 room.name = group.name().to_owned();
                 room.part = Part::Inside(Box::new(Inside::new(group, now)));
                 self.room_changed(id);
-                self.beat_at_once(id);
+                self.beat_at_once(id, now);
                 self.gather(id, now);
                 self.take_early(id, now);
             }
@@ -62,7 +62,7 @@ impl Core {
     pub(super) fn member_gone(&mut self, id: RoomId, person: &Person) {
         if let Some(room) = self.rooms.get_mut(&id).filter(|room| room.is_open()) {
             let missed: Vec<u64> =
-                room.fanouts.iter().filter(|(_, fanout)| fanout.awaits(person.device)).map(|(text, _)| *text).collect();
+                room.fanouts.iter().filter(|(_, fanout)| fanout.awaits_or_wrote_to(person.device)).map(|(text, _)| *text).collect();
             for text in missed {
                 self.room_text_missed(id, text, person.device, "left the room");
             }
@@ -72,9 +72,9 @@ impl Core {
         }
     }
 
-    /// Everybody is told that this device has come into the epoch.
-    fn beat_at_once(&mut self, id: RoomId) {
-        let (Some(beat), Some(inside)) = (self.beat_of(id), self.inside(id)) else { return };
+    /// Everybody is told where this device is, and whom it hears.
+    pub(super) fn beat_at_once(&mut self, id: RoomId, now: Now) {
+        let (Some(beat), Some(inside)) = (self.beat_of(id, now), self.inside(id)) else { return };
         for device in inside.others() {
             self.say(device, &beat);
         }

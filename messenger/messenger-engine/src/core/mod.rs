@@ -15,6 +15,7 @@ mod action;
 mod appearance;
 mod call_ends;
 mod calls;
+mod carrying;
 mod crossing;
 mod deadline;
 mod elsewhere;
@@ -31,6 +32,7 @@ mod ids;
 mod inside;
 mod keeping;
 mod leaving;
+mod letters;
 mod links;
 mod mail;
 mod marks;
@@ -56,6 +58,7 @@ mod typing;
 mod untaken;
 mod updates;
 mod warnings;
+mod ways;
 mod wishes;
 
 #[cfg(test)]

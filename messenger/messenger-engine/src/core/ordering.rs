@@ -202,13 +202,13 @@ impl Core {
     }
 
     /// "I am in this epoch".
-    pub(super) fn beat_of(&self, id: RoomId) -> Option<RoomFrame> {
+    pub(super) fn beat_of(&self, id: RoomId, now: Now) -> Option<RoomFrame> {
         let Some(Room { part: Part::Inside(inside), .. }) = self.rooms.get(&id) else { return None };
         let epoch = inside.order.epoch();
         let whereabouts =
             Whereabouts { room: id.0, number: epoch.number, epoch: epoch.id.0, digest: inside.group.digest() };
         let signature = sign(&whereabouts, &self.me.leaf).ok()?;
-        Some(RoomFrame::Beat { whereabouts, signature })
+        Some(RoomFrame::Beat { whereabouts, signature, hears: Some(self.hears_in(inside, now)) })
     }
 
     /// A commit is decided: the group follows.
@@ -249,6 +249,7 @@ impl Core {
         inside.gone = said;
         for person in &changed.added {
             inside.lost.remove(&person.device);
+            inside.letters.begin(person.device);
         }
         let author = changed.by.as_ref().filter(|_| changed.new_keys).map(|person| person.device);
         if author.is_some_and(|author| author != host) {
@@ -316,6 +317,7 @@ impl Inside {
         self.refused.clear();
         if self.group.host().device != host_before {
             self.host_lost = None;
+            self.host_closed = false;
             self.linked.remove(&self.group.host().device);
         }
         self.expect_all(now);

@@ -23,15 +23,24 @@ impl Core {
         self.end_leaving(id, now);
     }
 
-    /// who is lost is not waited for.
+    /// who is lost is not waited for; and the host removes who has no connection to anybody she hears.
     fn look_for_lost(&mut self, id: RoomId, now: Now) {
         let sessions: BTreeSet<DeviceKey> = self.links.values().map(|link| link.person.device).collect();
+        self.look_for_ways(id, now);
         let Some(inside) = self.inside(id) else { return };
         let others = inside.others().into_iter();
         inside.linked.extend(others.filter(|device| sessions.contains(device)));
         let lost = inside.lost_members(&sessions, now);
         if lost != *inside.order.lost() {
             self.order(id, Input::Lost(lost), None, now);
+        }
+        let Some(inside) = self.inside(id).filter(|inside| inside.group.is_host()) else { return };
+        let mut ended = inside.others();
+        ended.retain(|device| inside.has_ended(*device, &sessions));
+        let before = inside.hosting.remove.len();
+        inside.hosting.remove.extend(ended);
+        if inside.hosting.remove.len() > before {
+            self.advance(id, now);
         }
     }
 
@@ -50,7 +59,7 @@ impl Core {
         let repeat = if inside.beat(now) { inside.repeat.clone() } else { None };
         inside.forget_lost(now);
         let others = inside.others();
-        let Some(beat) = self.beat_of(id) else { return };
+        let Some(beat) = self.beat_of(id, now) else { return };
         for device in others {
             self.say(device, &beat);
             if let Some(repeat) = &repeat {
@@ -64,16 +73,17 @@ impl Core {
         self.renew_keys_if_due(id, now);
     }
 
-    /// the host is lost where nothing comes from her, and where no session with her is left.
+    /// the host is lost where nothing comes from her, and where no session with her is left and nobody hears her.
     fn look_for_host(&mut self, id: RoomId, now: Now) {
         let Some(inside) = self.inside(id) else { return };
         if inside.group.is_host() {
             return;
         }
         let (host, silent_at) = (inside.group.host().device, inside.host_silent_at());
-        let has_session = self.session_to(host).is_some();
+        let sessions: BTreeSet<DeviceKey> = self.session_to(host).map(|_| host).into_iter().collect();
         let Some(inside) = self.inside(id) else { return };
-        let left = !has_session && inside.linked.contains(&host);
+        inside.host_closed &= sessions.is_empty();
+        let left = inside.has_ended(host, &sessions);
         let lost = left || silent_at <= now.instant || inside.accused == Some(host);
         match (lost, inside.host_lost) {
             (true, None) => {
@@ -173,15 +183,20 @@ impl Core {
             .map(|(id, _)| *id)
             .collect();
         for id in ids {
-            let Some(beat) = self.beat_of(id) else { continue };
-            self.say(device, &beat);
-            let Some(inside) = self.inside(id) else { continue };
-            inside.hosting.remove.remove(&device);
-            let missed: Vec<_> = [&inside.repeat, &inside.acked].into_iter().flatten().cloned().collect();
-            for frame in missed {
-                self.say(device, &frame);
-            }
+            self.greet_in_room(id, device, now);
             self.tend_room(id, now);
+        }
+    }
+
+    /// A member is reached from now on: she is told where this device is, and what she may have missed.
+    pub(super) fn greet_in_room(&mut self, id: RoomId, device: DeviceKey, now: Now) {
+        let Some(beat) = self.beat_of(id, now) else { return };
+        self.say(device, &beat);
+        let Some(inside) = self.inside(id) else { return };
+        inside.hosting.remove.remove(&device);
+        let missed: Vec<_> = [&inside.repeat, &inside.acked].into_iter().flatten().cloned().collect();
+        for frame in missed {
+            self.say(device, &frame);
         }
     }
 

@@ -10,7 +10,7 @@ use super::credential::DeviceKey;
 use super::error::GroupError;
 use super::leaf::MyLeaf;
 use crate::api::RoomId;
-use crate::wire::{Acknowledged, Claimed, Granted, Head, Signature, Whereabouts};
+use crate::wire::{Acknowledged, Claimed, Granted, Head, Letter, Signature, Whereabouts};
 
 /// A statement that is signed with the leaf's key.
 pub trait Statement: Encode<()> {
@@ -36,6 +36,10 @@ impl Statement for Granted {
 
 impl Statement for Whereabouts {
     const CONTEXT: &'static str = "inperson-room-epoch-v1";
+}
+
+impl Statement for Letter {
+    const CONTEXT: &'static str = "inperson-room-letter-v1";
 }
 
 fn signed_bytes<T: Statement>(statement: &T) -> Vec<u8> {

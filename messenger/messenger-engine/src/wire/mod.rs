@@ -5,6 +5,7 @@
 //! a bucket size, so that an onlooker who counts bytes learns little about lengths.
 
 mod file;
+mod letter;
 mod mail;
 mod mark;
 mod order;
@@ -19,6 +20,7 @@ pub use file::{
     End, Entry, FileHead, FileWord, HASH_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_FILE_NAME_BYTES, MAX_MANIFEST_BYTES,
     MAX_MEDIA_TYPE_BYTES, MAX_PATH_BYTES, MAX_SIZE, Outline, PAGE_BYTES, Page, Wanted,
 };
+pub use letter::{Enclosed, Letter};
 pub use mail::{MAX_MAIL_CHAIN, MailChain};
 pub use mark::{Author, MAX_READ, Mark, Target, is_emoji};
 pub use order::{Acknowledged, Claimed, Granted, Head, QuotedAck, Signature, SignedGrant, SignedHead, Whereabouts};

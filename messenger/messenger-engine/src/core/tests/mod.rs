@@ -9,6 +9,7 @@ mod deeds;
 mod endorsement;
 mod failover;
 mod files;
+mod forward;
 mod gossip;
 mod histories;
 mod hostile_members;
