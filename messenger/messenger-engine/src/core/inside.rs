@@ -47,8 +47,6 @@ pub(super) struct Inside {
     pub(super) seen: BTreeMap<Ballot, Instant>,
     /// Since when the host is lost.
     pub(super) host_lost: Option<Instant>,
-    /// Her connection to this device was closed while she was heard over it, and nobody has said since that she is heard.
-    pub(super) host_closed: bool,
     /// When this device claims, if the host is lost then.
     pub(super) next_claim: Instant,
     /// Claims for this epoch that came before the host was lost here.
@@ -110,7 +108,6 @@ impl Inside {
             lost: BTreeMap::new(),
             seen: BTreeMap::new(),
             host_lost: None,
-            host_closed: false,
             next_claim: now.instant,
             claims: BTreeMap::new(),
             promised_at: BTreeMap::new(),
@@ -185,13 +182,11 @@ impl Inside {
         self.linked.contains(&device) && !sessions.contains(&device) && !reached
     }
 
-    /// No session with a device is left. If it is the host's, and she was heard until a moment ago, she has closed it: who is first
-    /// claims while the others still tell whether she is heard, and is granted it when they have lost her as well.
-    pub(super) fn note_closed(&mut self, device: DeviceKey, now: Now) {
-        if device == self.group.host().device && self.ways.heard_lately(device, now) {
-            self.host_closed = true;
-            self.next_claim = self.next_claim.max(now.instant + TURN * self.turn());
-        }
+    /// Whether this device would be the first to claim if the others, too, had lost the host, whose session with it has just ended
+    /// while she was heard.
+    pub(super) fn may_come_to_claim(&self, device: DeviceKey, now: Now) -> bool {
+        let closed = device == self.group.host().device && self.ways.heard_lately(device, now);
+        closed && self.host_lost.is_none() && self.leaving.is_none() && self.turn() == 0
     }
 
     /// How many members claim before this device: those of lower leaves who stay.
@@ -250,7 +245,7 @@ impl Inside {
         heard.copied().unwrap_or(self.next_beat) + SILENT
     }
 
-    /// Whether this device claims when it is its turn: the host is lost, or has closed her connection, or it is the host and what it has offered was not
+    /// Whether this device claims when it is its turn: the host is lost, or it is the host and what it has offered was not
     /// acknowledged in time by who is heard, because of a promise to somebody who had lost the host for a moment.
     pub(super) fn would_claim(&self) -> bool {
         let me = self.group.leaf();
@@ -258,7 +253,7 @@ impl Inside {
             let late = self.order.ballots().any(|(ballot, waited)| waited && ballot.leaf == me);
             self.group.is_host() && late && self.order.staged().is_some()
         };
-        self.leaving.is_none() && (self.host_lost.is_some() || self.host_closed || barred())
+        self.leaving.is_none() && (self.host_lost.is_some() || barred())
     }
 
     /// Whether a claim may be looked at: it is for what was promised already, or its owner was promised nothing for a while.

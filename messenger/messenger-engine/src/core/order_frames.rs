@@ -263,9 +263,7 @@ impl Inside {
     /// a member has said whom she hears, in an epoch that is known here.
     fn note_hears(&mut self, by: DeviceKey, epoch: CommitId, hears: &[u8], now: Now) {
         if let Some(leaves) = self.leaves_of(epoch).filter(|_| self.group.has(by)) {
-            let hears = ways::named_by(hears, &leaves);
-            self.host_closed &= !hears.contains(&self.group.host().device);
-            self.ways.told(by, hears, now);
+            self.ways.told(by, ways::named_by(hears, &leaves), now);
         }
     }
 

@@ -144,7 +144,7 @@ impl Core {
     }
 
     /// What goes over the wire; nothing if what proves it is not at hand any more.
-    fn order_frame_of(&mut self, id: RoomId, message: Message) -> Result<Option<RoomFrame>, GroupError> {
+    pub(super) fn order_frame_of(&mut self, id: RoomId, message: Message) -> Result<Option<RoomFrame>, GroupError> {
         let Some(Room { part: Part::Inside(inside), .. }) = self.rooms.get_mut(&id) else { return Ok(None) };
         let leaf = &self.me.leaf;
         let room = id.0;
@@ -317,7 +317,6 @@ impl Inside {
         self.refused.clear();
         if self.group.host().device != host_before {
             self.host_lost = None;
-            self.host_closed = false;
             self.linked.remove(&self.group.host().device);
         }
         self.expect_all(now);

@@ -335,13 +335,7 @@ impl Core {
                 Some(_) => {}
                 None => {
                     self.host_lost_device(id, person, now);
-                    if let Some(inside) = self.inside(id) {
-                        inside.note_closed(person.device, now);
-                    }
-                    // The others learn at once that it is heard here no longer.
-                    if self.inside(id).is_some_and(|inside| inside.group.has(person.device)) {
-                        self.beat_at_once(id, now);
-                    }
+                    self.tell_of_loss(id, person.device, now);
                     self.tend_room(id, now);
                     self.look_for_quorum(id, now);
                 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use room_order::{AllRules, Input, Message, Outlook, is_quorum};
+use room_order::{AllRules, Ballot, Claim, Input, Leaf, Message, Outlook, is_quorum};
 
 use super::Core;
 use super::inside::{BEAT, CLAIM, SILENT, TURN, W};
@@ -82,14 +82,16 @@ impl Core {
         let (host, silent_at) = (inside.group.host().device, inside.host_silent_at());
         let sessions: BTreeSet<DeviceKey> = self.session_to(host).map(|_| host).into_iter().collect();
         let Some(inside) = self.inside(id) else { return };
-        inside.host_closed &= sessions.is_empty();
         let left = inside.has_ended(host, &sessions);
         let lost = left || silent_at <= now.instant || inside.accused == Some(host);
         match (lost, inside.host_lost) {
             (true, None) => {
                 inside.host_lost = Some(now.instant);
                 inside.next_claim = inside.next_claim.max(now.instant + TURN * inside.turn());
-                let claims: Vec<_> = inside.claims.values().copied().collect();
+                // Who has claimed and is lost herself since is waited for no longer.
+                let there = |leaf: &Leaf| !inside.order.lost().contains(leaf);
+                let claims: Vec<_> =
+                    inside.claims.iter().filter(|(leaf, _)| there(leaf)).map(|(_, claim)| *claim).collect();
                 self.order(id, Input::HostLost, None, now);
                 for claim in claims {
                     self.order(id, Input::Receive(Message::Claim(claim)), None, now);
@@ -100,6 +102,24 @@ impl Core {
                 self.order(id, Input::HostBack, None, now);
             }
             _ => {}
+        }
+    }
+
+    /// no session with a member is left. The others learn at once that she is not heard here; and what would be claimed if they
+    /// said the same of the host, so that they can grant it then. It binds nobody before, this device neither.
+    pub(super) fn tell_of_loss(&mut self, id: RoomId, device: DeviceKey, now: Now) {
+        if !self.inside(id).is_some_and(|inside| inside.group.has(device)) {
+            return;
+        }
+        self.beat_at_once(id, now);
+        let Some(inside) = self.inside(id).filter(|inside| inside.may_come_to_claim(device, now)) else { return };
+        let (epoch, leaf) = (inside.order.epoch(), inside.group.leaf());
+        let highest = inside.order.promised().term.max(epoch.host.term).max(inside.highest_claim());
+        let Some(term) = highest.checked_add(1) else { return };
+        let claim = Claim { parent: epoch.id, ballot: Ballot { term, leaf } };
+        let others = inside.others();
+        if let Ok(Some(claim)) = self.order_frame_of(id, Message::Claim(claim)) {
+            others.into_iter().for_each(|other| self.say(other, &claim));
         }
     }
 
