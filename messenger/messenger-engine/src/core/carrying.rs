@@ -53,7 +53,11 @@ mod tests {
         let mut share = Share::new(begin);
         assert_eq!(carried(&mut share, 1, begin), LETTERS as usize);
         assert_eq!(carried(&mut share, 1, begin + Duration::from_millis(2_900)), 2 * LETTERS_A_SECOND as usize);
-        assert_eq!(carried(&mut share, 1, begin + Duration::from_secs(3)), LETTERS_A_SECOND as usize, "no part is lost");
+        assert_eq!(
+            carried(&mut share, 1, begin + Duration::from_secs(3)),
+            LETTERS_A_SECOND as usize,
+            "no part is lost"
+        );
         assert_eq!(carried(&mut share, 1, begin + Duration::from_secs(3600)), LETTERS as usize);
     }
 

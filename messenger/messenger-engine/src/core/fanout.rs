@@ -90,14 +90,19 @@ impl Fanout {
 
     fn miss(&mut self, device: DeviceKey, reason: &str) -> bool {
         let Some(pending) = self.pending.remove(&device) else { return false };
-        let reason = if matches!(pending.sent, Sent::Enclosed { .. }) { format!("unknown: {reason}") } else { reason.to_owned() };
+        let reason = if matches!(pending.sent, Sent::Enclosed { .. }) {
+            format!("unknown: {reason}")
+        } else {
+            reason.to_owned()
+        };
         self.missing.push(Missing { who: pending.who, reason });
         true
     }
 
     pub(super) fn give_up_all(&mut self, reason: &str) {
         for (_, pending) in std::mem::take(&mut self.pending) {
-            let reason = if !matches!(pending.sent, Sent::No) { format!("unknown: {reason}") } else { reason.to_owned() };
+            let reason =
+                if !matches!(pending.sent, Sent::No) { format!("unknown: {reason}") } else { reason.to_owned() };
             self.missing.push(Missing { who: pending.who, reason });
         }
     }

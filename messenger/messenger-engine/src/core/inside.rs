@@ -223,7 +223,9 @@ impl Inside {
     pub(super) fn lost_members(&self, sessions: &BTreeSet<DeviceKey>, now: Now) -> BTreeSet<Leaf> {
         let lost = |device: &DeviceKey| {
             let late = |at: &Instant| now.instant.saturating_duration_since(*at) >= SILENT;
-            self.has_ended(*device, sessions) || self.heard.get(device).is_none_or(late) || self.accused == Some(*device)
+            self.has_ended(*device, sessions)
+                || self.heard.get(device).is_none_or(late)
+                || self.accused == Some(*device)
         };
         let (me, leaves) = (self.group.leaf(), self.group.leaves().into_iter());
         leaves.filter(|(leaf, device)| *leaf != me && lost(device)).map(|(leaf, _)| leaf).collect()

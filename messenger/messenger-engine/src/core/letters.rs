@@ -1,4 +1,4 @@
-//! Letters: what goes to a member by way of another one, because no connection to her stands (rules R-41 to R-47 of
+//! Letters: what goes to a member by way of another one, because no connection to her stands (rules R-41 to R-46 of
 //! docs/spec/rooms.md). Written and signed here, passed on for others, and opened.
 //!
 //! ```text

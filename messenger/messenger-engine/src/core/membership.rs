@@ -61,8 +61,12 @@ impl Core {
     /// A member is gone; what is under way to her stays undelivered.
     pub(super) fn member_gone(&mut self, id: RoomId, person: &Person) {
         if let Some(room) = self.rooms.get_mut(&id).filter(|room| room.is_open()) {
-            let missed: Vec<u64> =
-                room.fanouts.iter().filter(|(_, fanout)| fanout.awaits_or_wrote_to(person.device)).map(|(text, _)| *text).collect();
+            let missed: Vec<u64> = room
+                .fanouts
+                .iter()
+                .filter(|(_, fanout)| fanout.awaits_or_wrote_to(person.device))
+                .map(|(text, _)| *text)
+                .collect();
             for text in missed {
                 self.room_text_missed(id, text, person.device, "left the room");
             }

@@ -26,6 +26,8 @@ pub(super) struct Ways {
     near: BTreeMap<DeviceKey, Instant>,
     said: BTreeMap<DeviceKey, Said>,
     vias: BTreeMap<DeviceKey, Vec<DeviceKey>>,
+    /// From whom nothing has come for [`LATE`], as of the last look.
+    late: BTreeSet<DeviceKey>,
 }
 
 /// Somebody's last word of whom she hears.
@@ -86,7 +88,12 @@ impl Ways {
     }
 
     /// Whom this device hears, as a beat says it.
-    pub(super) fn heard_by_me(&self, leaves: &[(Leaf, DeviceKey)], connected: &BTreeSet<DeviceKey>, now: Now) -> Vec<u8> {
+    pub(super) fn heard_by_me(
+        &self,
+        leaves: &[(Leaf, DeviceKey)],
+        connected: &BTreeSet<DeviceKey>,
+        now: Now,
+    ) -> Vec<u8> {
         let mut bits = Vec::new();
         for (leaf, device) in leaves {
             let (byte, bit) = place(*leaf);
@@ -109,15 +116,19 @@ impl Ways {
         let by_way_of = |to: DeviceKey| others.iter().filter(|by| carries(by, to)).take(AT_ONCE).copied().collect();
         let vias: BTreeMap<DeviceKey, Vec<DeviceKey>> =
             others.iter().filter(|to| needs(to)).map(|to| (*to, by_way_of(*to))).collect();
+        let late = self.near.keys().filter(|device| self.is_late(**device, now)).copied().collect();
         let before = std::mem::take(&mut self.vias);
         self.vias = vias.into_iter().filter(|(_, vias)| !vias.is_empty()).collect();
+        self.late = late;
         self.vias.keys().filter(|to| !before.contains_key(to)).copied().collect()
     }
 
-    /// When the first of those words is too old by which somebody is reached.
+    /// When to look again: where the first of those words is too old by which somebody is reached, or nothing more comes from
+    /// somebody.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let said = self.vias.values().flatten().filter_map(|via| self.said.get(via));
-        said.map(|said| said.at + SILENT).min()
+        let said = self.vias.values().flatten().filter_map(|via| self.said.get(via)).map(|said| said.at + SILENT);
+        let near = self.near.iter().filter(|(device, _)| !self.late.contains(device)).map(|(_, at)| *at + LATE);
+        said.chain(near).min()
     }
 }
 

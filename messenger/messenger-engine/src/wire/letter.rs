@@ -1,5 +1,5 @@
 //! Letters: what a member of a room has for another one to whom she has no connection, and hands to a third who may have one
-//! (rules of docs/spec/rooms.md).
+//! (rules of docs/spec/rooms.md).
 
 use minicbor::{Decode, Encode};
 

@@ -3,7 +3,7 @@
 use identity::Identifier;
 use identity::trust::Fingerprint;
 use jiff::civil::DateTime;
-use messenger_engine::{CallId, Peer, Purpose, RoomId, RoomSuite, Seen};
+use messenger_engine::{CallId, Peer, Purpose, RoomId, RoomSuite, Seen, Via};
 
 use super::{App, Pane};
 use crate::contacts::about::About;
@@ -53,6 +53,8 @@ pub(crate) struct Room {
     pub(crate) classical: bool,
     pub(crate) owners: Vec<Identifier>,
     pub(crate) moderators: Vec<Identifier>,
+    /// Who is reached by way of whom.
+    pub(crate) via: Vec<Via>,
     /// Why it is no more.
     pub(crate) closed: Option<String>,
 }
@@ -63,7 +65,8 @@ impl Room {
         let (members, owners, moderators) = (Vec::new(), Vec::new(), Vec::new());
         let (code, topic) = (String::new(), String::new());
         let (epoch, locked, classical, closed) = (0, false, false, None);
-        Self { name, host, members, epoch, code, topic, locked, classical, owners, moderators, closed }
+        let via = Vec::new();
+        Self { name, host, members, epoch, code, topic, locked, classical, owners, moderators, via, closed }
     }
 
     /// What somebody may do in it, if it is more than others may.

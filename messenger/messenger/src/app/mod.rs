@@ -29,6 +29,7 @@ pub(crate) mod slash;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod unsent;
+pub(crate) mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -289,7 +289,9 @@ fn members(app: &App, room: &crate::app::Room, roles: bool) -> String {
     let names = room.members.iter().map(|who| {
         let name = if *who == app.me.identifier { "you" } else { who.as_str() };
         let host = (*who == room.host).then_some("host");
-        let is: Vec<_> = host.into_iter().chain(room.role(who).filter(|_| roles)).collect();
+        let via = room.via(who).map(|by| format!("via {}", app.or_you(by, "you")));
+        let role = room.role(who).filter(|_| roles);
+        let is: Vec<_> = host.into_iter().chain(role).chain(via.as_deref()).collect();
         if is.is_empty() { name.to_owned() } else { format!("{name} ({})", is.join(", ")) }
     });
     let names: Vec<_> = names.collect();

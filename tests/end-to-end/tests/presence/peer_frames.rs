@@ -3,9 +3,9 @@
 use identity::MAX_CERTIFICATE_BYTES;
 use identity::endorsement::MAX_ENDORSEMENT_BYTES;
 use messenger_engine::wire::{
-    self, Ack, Author, Channel, Claimed, Contradiction, End, Entry, FileHead, FileWord, Granted, Head, MailChain, Mark,
-    Outline, Page, PolicyView, Progress, QuotedAck, Resume, RoomFrame, SignedGrant, SignedHead, TalkFrame, Target,
-    Views, Vouchers, Wanted, Whereabouts,
+    self, Ack, Author, Channel, Claimed, Contradiction, Enclosed, End, Entry, FileHead, FileWord, Granted, Head,
+    Letter, MailChain, Mark, Outline, Page, PolicyView, Progress, QuotedAck, Resume, RoomFrame, SignedGrant,
+    SignedHead, TalkFrame, Target, Views, Vouchers, Wanted, Whereabouts,
 };
 
 use super::frames::judge;
@@ -145,6 +145,10 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
     let ack = QuotedAck { from: 31, signature: [7; 64] };
     let claim = || Claimed { room: ROOM, parent: [5; 32], term: u32::MAX, leaf: 0 };
     let grant = |staged| SignedGrant { granted: Granted { claim: claim(), from: 3, staged }, signature: [7; 64] };
+    let pass = |enclosed| {
+        let letter = Letter { room: ROOM, epoch: 7, from: [1; 32], to: [2; 32], number: 1, enclosed };
+        RoomFrame::Pass { letter: Box::new(letter), signature: [7; 64] }
+    };
     let arranged = [
         RoomFrame::Invite {
             room: ROOM,
@@ -167,8 +171,19 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         RoomFrame::Beat {
             whereabouts: Whereabouts { room: ROOM, number: 7, epoch: [5; 32], digest: [4; 16] },
             signature: [7; 64],
+            hears: None,
+        },
+        RoomFrame::Beat {
+            whereabouts: Whereabouts { room: ROOM, number: 7, epoch: [5; 32], digest: [4; 16] },
+            signature: [7; 64],
+            hears: Some(vec![0xff; 32]),
         },
         RoomFrame::Return { room: ROOM },
+        pass(Enclosed::Frame { frame: vec![3; 5_000] }),
+        pass(Enclosed::Text { run: [8; 8], message: vec![3; 300] }),
+        RoomFrame::Passed { room: ROOM, number: 1, refused: None },
+        RoomFrame::Passed { room: ROOM, number: u64::MAX, refused: Some(reason()) },
+        RoomFrame::NotPassed { room: ROOM, to: [2; 32], number: 1, reason: reason() },
     ];
     talked.iter().map(talk).chain(arranged.iter().map(room)).chain([endorsement()]).chain(of_files()).collect()
 }

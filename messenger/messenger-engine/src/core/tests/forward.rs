@@ -1,4 +1,4 @@
-//! Members without a connection to each other, and a third who hears both (R-40 to R-47 of docs/spec/rooms.md): they stay members,
+//! Members without a connection to each other, and a third who hears both (R-40 to R-46 of docs/spec/rooms.md): they stay members,
 //! decide and talk; and whoever carries their letters can do no more than not to.
 
 use std::time::Duration;
@@ -106,7 +106,10 @@ fn who_has_no_connection_to_the_host_stays_and_changes_the_room() {
             _ => None,
         });
         assert_eq!(topic.as_deref(), Some("cake"), "{name}");
-        assert!(!events.iter().any(|event| matches!(event, Event::RoomLeft { .. } | Event::RoomClosed { .. })), "{name}");
+        assert!(
+            !events.iter().any(|event| matches!(event, Event::RoomLeft { .. } | Event::RoomClosed { .. })),
+            "{name}"
+        );
     }
     // And the host's word that she leaves comes so as well.
     world.command("alice", Command::RoomLeave { room });
@@ -150,7 +153,8 @@ fn without_who_was_between_the_room_ends_for_both() {
     world.pass(Duration::from_secs(60));
     for name in ["alice", "bob"] {
         let events = world.events(name);
-        let ended = |event: &Event| matches!(event, Event::RoomClosed { reason, .. } if reason.contains("for a minute"));
+        let ended =
+            |event: &Event| matches!(event, Event::RoomClosed { reason, .. } if reason.contains("for a minute"));
         assert!(events.iter().any(ended), "R-16: {name}: {events:?}");
     }
 }
