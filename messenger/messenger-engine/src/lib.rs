@@ -27,7 +27,7 @@ pub mod wire;
 pub use api::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};
 pub use api::{
     CallId, CertificateState, Command, DeliveryState, Der, Direction, Event, MailCertificate, Missing, NoMail, Peer,
-    Purpose, Role, RoomChange, RoomId, RoomOrder, RoomSuite, RoomTextRef,
+    Purpose, Role, RoomChange, RoomId, RoomOrder, RoomSuite, RoomTextRef, Via,
 };
 pub use api::{SessionState, Side, TextRef, TransferId, TransferState, Unanswered, WatchVerdict};
 pub use config::{DirectoryAddress, EngineConfig, OfferedAddresses};

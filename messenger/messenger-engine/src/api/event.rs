@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     CallId, CertificateState, DeliveryState, Direction, MailCertificate, Missing, NoMail, Peer, PresenceSettings,
     Purpose, RoomChange, RoomId, RoomOrder, RoomSuite, RoomTextRef, Seen, SessionState, Side, TextRef, TransferId,
-    TransferState, Unanswered, WatchVerdict,
+    TransferState, Unanswered, Via, WatchVerdict,
 };
 use crate::punch::Obstacle;
 
@@ -261,6 +261,13 @@ pub enum Event {
         /// Which members are its moderators.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         moderators: Vec<Identifier>,
+    },
+    /// Which members are reached by way of another one, since no connection to them stands; after every change of that.
+    RoomVia {
+        /// The room.
+        room: RoomId,
+        /// All of them.
+        via: Vec<Via>,
     },
     /// A member has changed something of the room, as her role allows; `room` follows.
     RoomChanged {

@@ -25,7 +25,7 @@ pub use id::{CallId, IdError, RoomId, TransferId};
 pub use mail::{Der, MailCertificate, NoMail};
 pub use peer::Peer;
 pub use presence::{Audience, MAX_NAMED, MAX_NOTE_BYTES, OwnStatus, PresenceSettings, Seen};
-pub use room::{Role, RoomChange, RoomSuite};
+pub use room::{Role, RoomChange, RoomSuite, Via};
 pub use room_text::{RoomOrder, RoomTextRef};
 pub use state::{CertificateState, DeliveryState, Missing, Purpose, SessionState, WatchVerdict};
 pub use talk::{Side, TextRef};

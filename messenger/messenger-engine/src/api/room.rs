@@ -50,6 +50,15 @@ impl std::fmt::Display for Role {
     }
 }
 
+/// Who is reached by way of whom, because no connection to her stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Via {
+    /// Who is reached.
+    pub who: Identifier,
+    /// Who passes on, as it is, what is said to her.
+    pub by: Identifier,
+}
+
 /// What a member has changed of a room.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]

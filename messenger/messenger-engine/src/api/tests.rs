@@ -7,7 +7,7 @@ use serde_json::{from_str, to_string};
 use super::{
     CallId, Command, DeliveryState, Direction, Event, MailCertificate, Missing, NoMail, Peer, Purpose, Role,
     RoomChange, RoomId, RoomOrder, RoomSuite, RoomTextRef, SessionState, Side, TextRef, TransferId, TransferState,
-    Unanswered,
+    Unanswered, Via,
 };
 
 const HEX: &str = "000102030405060708090a0b0c0d0e0f";
@@ -382,6 +382,12 @@ fn events() {
             },
             format!(
                 r#"{{"event":"room","room":"{HEX}","name":"tea","host":"bob@example.org","members":["bob@example.org"],"epoch":3,"suite":"S","code":"C","owners":["bob@example.org"]}}"#
+            ),
+        ),
+        (
+            Event::RoomVia { room, via: vec![Via { who: bob(), by: bob() }] },
+            format!(
+                r#"{{"event":"room_via","room":"{HEX}","via":[{{"who":"bob@example.org","by":"bob@example.org"}}]}}"#
             ),
         ),
         (

@@ -134,13 +134,10 @@ impl Core {
         self.inside(id).filter(|inside| inside.group.is_host() && inside.leaving.is_none())
     }
 
-    /// A device's last link is gone: it is no guest any more, and the host removes it.
+    /// A device's last link is gone: it is no guest any more.
     pub(super) fn host_lost_device(&mut self, id: RoomId, person: &Person, now: Now) {
         let Some(inside) = self.inside(id) else { return };
         let invited = inside.hosting.invited.remove(&person.device);
-        if inside.group.is_host() && inside.group.has(person.device) {
-            inside.hosting.remove.insert(person.device);
-        }
         if let Some(who) = invited {
             self.emit(Event::RoomInvitationFailed { room: id, who, reason: "the connection was lost".into() });
         }

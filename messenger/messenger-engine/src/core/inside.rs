@@ -7,9 +7,12 @@ use room_order::{Ballot, Claim, CommitId, Leaf, MAX_AHEAD, Member};
 
 use super::hosting::Hosting;
 use super::lapse::Lapsed;
+use super::letters::Letters;
 use super::proofs::{Leaves, Proofs};
 use super::warnings::Warnings;
+use super::ways::Ways;
 use super::wishes::Wish;
+use crate::api::Via;
 use crate::room::{DeviceKey, Group, Person};
 use crate::time::Now;
 use crate::wire::RoomFrame;
@@ -72,6 +75,12 @@ pub(super) struct Inside {
     /// Of whom the client was told last that they are not reached.
     pub(super) told_unreached: BTreeSet<DeviceKey>,
     /// With whom a session has stood: where none has yet, none is lost.
+    /// Who hears whom, and by way of whom others are reached.
+    pub(super) ways: Ways,
+    pub(super) letters: Letters,
+    /// What the client was told last of that.
+    pub(super) told_via: Vec<Via>,
+    /// With whom a session has stood, or who was reached by way of others: where neither has been yet, none is lost.
     pub(super) linked: BTreeSet<DeviceKey>,
     /// Of whom the person was warned, that she is in another epoch than she says.
     pub(super) warned: BTreeSet<DeviceKey>,
@@ -94,6 +103,7 @@ pub(super) struct Inside {
 impl Inside {
     pub(super) fn new(group: Group, now: Now) -> Self {
         let order = Member::new(group.leaf(), group.order());
+        let letters = Letters::new(group.epoch());
         let mut inside = Self {
             group,
             order,
@@ -118,6 +128,9 @@ impl Inside {
             accused: None,
             lapsed: Lapsed::none(now),
             told_unreached: BTreeSet::new(),
+            ways: Ways::default(),
+            letters,
+            told_via: Vec::new(),
             linked: BTreeSet::new(),
             warned: BTreeSet::new(),
             handed_in: false,
@@ -142,6 +155,8 @@ impl Inside {
         self.linked.retain(|device| devices.contains(device));
         self.warnings.keep(&devices);
         self.lapsed.keep(&devices);
+        self.ways.keep(&devices);
+        self.letters.keep(&devices);
         self.warned.retain(|device| devices.contains(device));
         for device in devices {
             self.heard.entry(device).or_insert(now.instant);
@@ -162,6 +177,25 @@ impl Inside {
     pub(super) fn others(&self) -> Vec<DeviceKey> {
         let me = self.group.leaf();
         self.group.leaves().into_iter().filter(|(leaf, _)| *leaf != me).map(|(_, device)| device).collect()
+    }
+
+    /// Whether a device is in the room, or was in the epoch before: whoever is a step behind is one of them yet.
+    pub(super) fn is_or_was(&self, device: DeviceKey) -> bool {
+        self.group.has(device) || self.proofs.knew_last(device)
+    }
+
+    /// Whether no session with a device is left with which one has stood, and nobody says that she hears it. Whoever has said that
+    /// she leaves is looked for no longer.
+    pub(super) fn has_ended(&self, device: DeviceKey, sessions: &BTreeSet<DeviceKey>) -> bool {
+        let reached = !self.ways.vias(device).is_empty() && !self.gone.contains(&device);
+        self.linked.contains(&device) && !sessions.contains(&device) && !reached
+    }
+
+    /// Whether this device would be the first to claim if the others, too, had lost the host, whose session with it has just ended
+    /// while she was heard.
+    pub(super) fn may_come_to_claim(&self, device: DeviceKey, now: Now) -> bool {
+        let closed = device == self.group.host().device && self.ways.heard_lately(device, now);
+        closed && self.host_lost.is_none() && self.leaving.is_none() && self.turn() == 0
     }
 
     /// How many members claim before this device: those of lower leaves who stay and whose certificates hold.
@@ -194,14 +228,15 @@ impl Inside {
         leaves.filter(|(leaf, device)| *leaf == me || heard(device)).map(|(leaf, _)| leaf).collect()
     }
 
-    /// Who is lost to this device, and not waited for (rule R-07): whose session has ended, from whom nothing came for long,
-    /// a host against whom there is evidence, and whose certificate holds no longer.
+    /// Who is lost to this device, and not waited for (rule R-07): whose session has ended and whom nobody hears, from whom
+    /// nothing came for long, a host against whom there is evidence, and whose certificate holds no longer.
     pub(super) fn lost_members(&self, sessions: &BTreeSet<DeviceKey>, now: Now) -> BTreeSet<Leaf> {
         let lost = |device: &DeviceKey| {
-            let ended = self.linked.contains(device) && !sessions.contains(device);
             let late = |at: &Instant| now.instant.saturating_duration_since(*at) >= SILENT;
-            let silent = ended || self.heard.get(device).is_none_or(late);
-            silent || self.accused == Some(*device) || self.lapsed.has(*device)
+            self.has_ended(*device, sessions)
+                || self.heard.get(device).is_none_or(late)
+                || self.accused == Some(*device)
+                || self.lapsed.has(*device)
         };
         let (me, leaves) = (self.group.leaf(), self.group.leaves().into_iter());
         leaves.filter(|(leaf, device)| *leaf != me && lost(device)).map(|(leaf, _)| leaf).collect()
@@ -266,7 +301,7 @@ impl Inside {
         let waited = self.seen.values().map(|seen| *seen + W);
         let silent = (!self.group.is_host() && self.host_lost.is_none()).then(|| self.host_silent_at());
         let claim = self.would_claim().then_some(self.next_claim);
-        let others = [silent, claim, self.lost_at(), self.leaving, Some(self.lapsed.due())];
+        let others = [silent, claim, self.lost_at(), self.leaving, self.ways.next_deadline(), Some(self.lapsed.due())];
         waited.chain(others.into_iter().flatten()).fold(self.next_beat, Instant::min)
     }
 }

@@ -95,7 +95,7 @@ impl Core {
     pub(super) fn review_leaves(&mut self, id: RoomId, now: Now) {
         let credentials = self.credentials.clone();
         let Some(inside) = self.inside(id).filter(|inside| inside.leaving.is_none()) else { return };
-        if now.instant < inside.lapsed.due && !inside.has_ended(now) {
+        if now.instant < inside.lapsed.due && !inside.has_lapsed(now) {
             return;
         }
         let me = inside.me();
@@ -136,7 +136,7 @@ impl Core {
 
 impl Inside {
     /// Whether a certificate has ended since they were looked at.
-    fn has_ended(&self, now: Now) -> bool {
+    fn has_lapsed(&self, now: Now) -> bool {
         let ended = |until: u64| until < now.unix.as_secs();
         self.group.members().any(|person| ended(person.not_after) && !self.lapsed.has(person.device))
     }

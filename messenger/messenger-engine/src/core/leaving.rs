@@ -28,7 +28,7 @@ impl Core {
             };
         };
         let others = inside.others();
-        if others.iter().all(|device| self.session_to(*device).is_none()) {
+        if others.iter().all(|device| !self.reaches(id, *device)) {
             return self.leave_room(id, "you left", now);
         }
         self.say_farewell(id);
@@ -68,7 +68,7 @@ impl Core {
     pub(super) fn inherit(&mut self, id: RoomId, now: Now) {
         let Some(Room { part: Part::Inside(inside), .. }) = self.rooms.get(&id) else { return };
         let host = inside.order.epoch().host;
-        let has_host = self.session_to(inside.group.host().device).is_some();
+        let has_host = self.reaches(id, inside.group.host().device);
         let Some(term) = host.term.checked_add(1).filter(|_| inside.is_heir() && inside.host_leaves() && has_host)
         else {
             return;

@@ -65,7 +65,7 @@ impl Core {
         room.name = inside.group.name().to_owned();
         room.part = Part::Inside(Box::new(inside));
         self.room_changed(id);
-        self.beat_at_once(id);
+        self.beat_at_once(id, now);
         self.gather(id, now);
         self.take_early(id, now);
     }
@@ -75,8 +75,12 @@ impl Core {
         self.forget_typing_in_room(id, person.device);
         if let Some(room) = self.rooms.get_mut(&id).filter(|room| room.is_open()) {
             room.texts.forget(person);
-            let missed: Vec<u64> =
-                room.fanouts.iter().filter(|(_, fanout)| fanout.awaits(person.device)).map(|(text, _)| *text).collect();
+            let missed: Vec<u64> = room
+                .fanouts
+                .iter()
+                .filter(|(_, fanout)| fanout.awaits_or_wrote_to(person.device))
+                .map(|(text, _)| *text)
+                .collect();
             for text in missed {
                 self.room_text_missed(id, text, person.device, "left the room");
             }
@@ -86,9 +90,9 @@ impl Core {
         }
     }
 
-    /// Everybody is told that this device has come into the epoch.
-    fn beat_at_once(&mut self, id: RoomId) {
-        let (Some(beat), Some(inside)) = (self.beat_of(id), self.inside(id)) else { return };
+    /// Everybody is told where this device is, and whom it hears.
+    pub(super) fn beat_at_once(&mut self, id: RoomId, now: Now) {
+        let (Some(beat), Some(inside)) = (self.beat_of(id, now), self.inside(id)) else { return };
         for device in inside.others() {
             self.say(device, &beat);
         }

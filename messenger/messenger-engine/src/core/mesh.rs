@@ -13,8 +13,8 @@ use crate::api::{Purpose, RoomId};
 use crate::room::{DeviceKey, Person};
 use crate::time::Now;
 
-/// How often a link to a fellow member is tried.
-const MAX_TRIES: u32 = 5;
+/// After so many tries the pause grows no longer: members reach each other by way of others meanwhile.
+const LONGEST_AFTER: u32 = 10;
 /// The pause before the first repair of a link; the newcomer dials without it.
 const GRACE: Duration = Duration::from_secs(6);
 
@@ -29,7 +29,7 @@ impl Attempt {
     /// When this device tries next, if it is the one that does.
     fn next(&self, me: DeviceKey, other: DeviceKey) -> Option<Instant> {
         let mine = self.newcomer || me < other;
-        (mine && self.tries < MAX_TRIES).then_some(self.next)
+        mine.then_some(self.next)
     }
 }
 
@@ -61,7 +61,7 @@ impl Core {
             if attempt.next(me, device).is_none_or(|next| next > now.instant) {
                 continue;
             }
-            attempt.tries += 1;
+            attempt.tries = (attempt.tries + 1).min(LONGEST_AFTER);
             attempt.next = now.instant + GRACE * attempt.tries;
             let key = person.device.spki_digest();
             if !self.is_calling(&person.identifier, key, Purpose::Room) && self.why_unreachable().is_none() {

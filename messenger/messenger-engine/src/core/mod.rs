@@ -16,6 +16,7 @@ mod admission;
 mod appearance;
 mod call_ends;
 mod calls;
+mod carrying;
 mod crossing;
 mod deadline;
 mod elsewhere;
@@ -34,6 +35,7 @@ mod inside;
 mod keeping;
 mod lapse;
 mod leaving;
+mod letters;
 mod links;
 mod mail;
 mod marks;
@@ -63,6 +65,7 @@ mod typing;
 mod untaken;
 mod updates;
 mod warnings;
+mod ways;
 mod wishes;
 
 #[cfg(test)]

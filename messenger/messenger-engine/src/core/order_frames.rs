@@ -11,14 +11,27 @@ use super::Core;
 use super::inside::Inside;
 use super::ordering::ack_of;
 use super::proofs::{Leaves, ballot};
+use super::ways;
 use crate::api::RoomId;
 use crate::room::{Credentials, DeviceKey, GroupError, MAX_MEMBERS, Person, commit_name, is_signed};
 use crate::time::Now;
 use crate::wire::{Acknowledged, Claimed, QuotedAck, RoomFrame, SignedGrant, SignedHead, Whereabouts};
 
 impl Core {
-    /// A frame about the order of commits, from a member's device or one that was a member's.
+    /// A frame about the order of commits, from a member's device or one that was a member's, over a connection to it.
     pub(super) fn order_frame(&mut self, id: RoomId, person: &Person, frame: RoomFrame, now: Now) {
+        let Some(inside) = self.inside(id) else { return };
+        if inside.group.has(person.device) {
+            inside.ways.came_from(person.device, now);
+        }
+        if let RoomFrame::Beat { whereabouts, hears: Some(hears), .. } = &frame {
+            inside.note_hears(person.device, CommitId(whereabouts.epoch), hears, now);
+        }
+        self.enclosed_order_frame(id, person, frame, now);
+    }
+
+    /// The same, however it came.
+    pub(super) fn enclosed_order_frame(&mut self, id: RoomId, person: &Person, frame: RoomFrame, now: Now) {
         let device = person.device;
         let Some(inside) = self.inside(id) else { return };
         let is_member = inside.group.has(device);
@@ -36,7 +49,7 @@ impl Core {
             RoomFrame::Go { head, commit, acks } => self.told_to_go(id, (head, commit, acks), device, now),
             RoomFrame::Claim { claim, signature } => self.claimed(id, (&claim, &signature), device, now),
             RoomFrame::Grant { grant, commit } => self.granted(id, *grant, commit.as_deref(), now),
-            RoomFrame::Beat { whereabouts, signature } => self.beaten(id, person, (&whereabouts, &signature), now),
+            RoomFrame::Beat { whereabouts, signature, .. } => self.beaten(id, person, (&whereabouts, &signature), now),
             _ => {}
         }
         self.tend_room(id, now);
@@ -227,7 +240,7 @@ impl Core {
     /// Somebody speaks of an epoch that is not known here: she may help on.
     fn ask_on(&mut self, id: RoomId, device: DeviceKey, now: Now) {
         if self.inside(id).is_some_and(|inside| inside.may_help(device, now))
-            && let Some(beat) = self.beat_of(id)
+            && let Some(beat) = self.beat_of(id, now)
         {
             self.say(device, &beat);
         }
@@ -248,6 +261,13 @@ impl Inside {
             group.make_room(|commit| Some(commit) == staged || proofs.has_go(commit));
         }
         group.stage(message, credentials, now)
+    }
+
+    /// a member has said whom she hears, in an epoch that is known here.
+    fn note_hears(&mut self, by: DeviceKey, epoch: CommitId, hears: &[u8], now: Now) {
+        if let Some(leaves) = self.leaves_of(epoch).filter(|_| self.group.has(by)) {
+            self.ways.told(by, ways::named_by(hears, &leaves), now);
+        }
     }
 
     /// Who was who in the current epoch or in one whose decision is kept.

@@ -144,7 +144,7 @@ impl Core {
     }
 
     /// What goes over the wire; nothing if what proves it is not at hand any more.
-    fn order_frame_of(&mut self, id: RoomId, message: Message) -> Result<Option<RoomFrame>, GroupError> {
+    pub(super) fn order_frame_of(&mut self, id: RoomId, message: Message) -> Result<Option<RoomFrame>, GroupError> {
         let Some(Room { part: Part::Inside(inside), .. }) = self.rooms.get_mut(&id) else { return Ok(None) };
         let leaf = &self.me.leaf;
         let room = id.0;
@@ -202,13 +202,13 @@ impl Core {
     }
 
     /// "I am in this epoch".
-    pub(super) fn beat_of(&self, id: RoomId) -> Option<RoomFrame> {
+    pub(super) fn beat_of(&self, id: RoomId, now: Now) -> Option<RoomFrame> {
         let Some(Room { part: Part::Inside(inside), .. }) = self.rooms.get(&id) else { return None };
         let epoch = inside.order.epoch();
         let whereabouts =
             Whereabouts { room: id.0, number: epoch.number, epoch: epoch.id.0, digest: inside.group.digest() };
         let signature = sign(&whereabouts, &self.me.leaf).ok()?;
-        Some(RoomFrame::Beat { whereabouts, signature })
+        Some(RoomFrame::Beat { whereabouts, signature, hears: Some(self.hears_in(inside, now)) })
     }
 
     /// A commit is decided: the group follows.
@@ -251,6 +251,7 @@ impl Core {
         for person in &changed.added {
             inside.lost.remove(&person.device);
             inside.hosting.invited.remove(&person.device);
+            inside.letters.begin(person.device);
         }
         // Whoever entered by a commit of her own has no welcome: she is told as members are.
         let newcomers = changed.added.iter().filter(|_| commit.change.invited.is_some()).map(|person| person.device);

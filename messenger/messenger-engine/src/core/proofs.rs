@@ -26,6 +26,10 @@ impl Leaves {
         self.0.iter().find(|(at, _)| *at == leaf).map(|(_, device)| *device)
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Leaf, DeviceKey)> + '_ {
+        self.0.iter().copied()
+    }
+
     pub(super) fn leaf(&self, device: DeviceKey) -> Option<Leaf> {
         self.0.iter().find(|(_, at)| *at == device).map(|(leaf, _)| *leaf)
     }
@@ -153,6 +157,11 @@ impl Proofs {
     /// Who was who in the epoch that this commit ended.
     pub(super) fn leaves_before(&self, commit: CommitId) -> Option<&Leaves> {
         self.past.iter().find(|decision| decision.commit == commit).map(|decision| &decision.leaves)
+    }
+
+    /// Whether a device was in the epoch before this one.
+    pub(super) fn knew_last(&self, device: DeviceKey) -> bool {
+        self.past.back().is_some_and(|decision| decision.leaves.leaf(device).is_some())
     }
 
     /// Whether a device was in one of the epochs of which the decision is kept.

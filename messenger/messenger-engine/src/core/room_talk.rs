@@ -145,14 +145,14 @@ impl Core {
 
     /// What a member has sealed: told once, and acknowledged every time; refused if it is about nothing that is known here.
     pub(super) fn heard_in_room(&mut self, at: Arrived, opened: Opened) {
-        let Arrived { session, number, room } = at;
+        let Arrived { came, from, room } = at;
         let Opened { sender, leaf, epoch, plaintext } = opened;
         let (RoomPlaintext::Text { id, seen, .. } | RoomPlaintext::Mark { id, seen, .. }) = plaintext;
         let order = RoomOrder { epoch, count: u64::from(seen) + 1, leaf: leaf.0, id };
         if let Some(room) = self.rooms.get_mut(&room) {
             room.texts.count(order);
         }
-        self.show((session, number), (Some(room), id), |core| match plaintext {
+        self.show_from(came, from, (Some(room), id), |core| match plaintext {
             RoomPlaintext::Text { text, reply, .. } => core.text_heard(room, &sender, (text, reply), order),
             RoomPlaintext::Mark { mark, .. } => core.mark_heard(room, &sender, mark, order),
         });

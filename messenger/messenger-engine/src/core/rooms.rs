@@ -224,10 +224,7 @@ impl Core {
     /// What is under way in a room comes to nothing.
     pub(super) fn end_texts(&mut self, id: RoomId, fanouts: BTreeMap<u64, Fanout>, early: VecDeque<Early>) {
         for early in early {
-            if let Some(link) = self.links.get_mut(&early.session) {
-                link.session.refuse(early.number, "not in that room");
-            }
-            self.flush(early.session);
+            self.refuse(early.came, "not in that room");
         }
         for (text, mut fanout) in fanouts {
             fanout.give_up_all("the room was left");
@@ -274,6 +271,11 @@ impl Core {
             }
             RoomFrame::Join { commit, .. } => self.guest_joins(id, &person, session, &commit, now),
             RoomFrame::Leave { .. } => self.member_leaves(id, &person, now),
+            RoomFrame::Pass { letter, signature } => self.letter_came(session, &person, (*letter, signature), now),
+            RoomFrame::Passed { number, refused, .. } => self.letter_answered(id, person.device, (number, refused)),
+            RoomFrame::NotPassed { to, number, .. } => {
+                self.not_passed(id, person.device, (DeviceKey(to), number), now);
+            }
             RoomFrame::Return { .. } => self.wants_back(id, &person, session),
             // Whoever counts this device as a member of a room it knows nothing of learns that it is none.
             RoomFrame::Beat { .. } if !self.rooms.contains_key(&id) => {
@@ -358,6 +360,7 @@ impl Core {
                 Some(_) => {}
                 None => {
                     self.host_lost_device(id, person, now);
+                    self.tell_of_loss(id, person.device, now);
                     self.tend_room(id, now);
                     self.look_for_quorum(id, now);
                 }
@@ -404,9 +407,18 @@ impl Core {
         }
     }
 
-    /// Sends a room frame to a device, if a link to it stands.
+    /// Sends a room frame to a device, if a session with it stands or it is reached by way of others; in both ways if nothing
+    /// comes over the connection that stands.
     pub(super) fn say(&mut self, device: DeviceKey, frame: &RoomFrame) {
-        if let Some(session) = self.session_to(device) {
+        let id = RoomId(frame.room());
+        let has_way = !self.vias(id, device).is_empty();
+        if has_way {
+            self.enclose(id, device, frame);
+        }
+        let session = self.session_to(device);
+        let is_there = |session: &SessionId| self.links.get(session).is_some_and(|link| link.connection.is_some());
+        // What goes by way of others need not wait for the next connection.
+        if let Some(session) = session.filter(|session| !has_way || !frame.may_be_enclosed() || is_there(session)) {
             self.send_room(session, frame);
         }
     }

@@ -6,6 +6,7 @@ use identity::Identifier;
 use super::call_ends::not_online;
 use super::errands::Errand;
 use super::ids::Sent;
+use super::letters::Came;
 use super::links::{Link, Token};
 use super::{Core, Draw, SessionId};
 use crate::api::{DeliveryState, Event, Purpose, TransferId};
@@ -164,7 +165,11 @@ impl Core {
     /// Something came in under this number.
     pub(super) fn said_to_us(&mut self, session: SessionId, number: u64, said: Content, now: Now) {
         match (said, self.why_refused(session)) {
-            (Content::Room { room, message }, _) => self.room_text_arrived(session, number, room, message, now),
+            (Content::Room { room, message }, _) => {
+                let Some(link) = self.links.get(&session) else { return };
+                let from = (link.person.device, link.run);
+                self.room_text_arrived(Came::Numbered { session, number }, from, room, message, now);
+            }
             (Content::Mark { id, mark: Mark::File { transfer, word } }, refused) => {
                 self.file_word((session, number), id, (TransferId(transfer), word), refused, now);
             }

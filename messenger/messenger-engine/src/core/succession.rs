@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use room_order::{AllRules, Input, Message, Outlook, is_quorum};
+use room_order::{AllRules, Ballot, Claim, Input, Leaf, Message, Outlook, is_quorum};
 
 use super::Core;
 use super::inside::{BEAT, CLAIM, SILENT, TURN, W};
@@ -24,15 +24,24 @@ impl Core {
         self.end_leaving(id, now);
     }
 
-    /// who is lost is not waited for.
+    /// who is lost is not waited for; and the host removes who has no connection to anybody she hears.
     fn look_for_lost(&mut self, id: RoomId, now: Now) {
         let sessions: BTreeSet<DeviceKey> = self.links.values().map(|link| link.person.device).collect();
+        self.look_for_ways(id, now);
         let Some(inside) = self.inside(id) else { return };
         let others = inside.others().into_iter();
         inside.linked.extend(others.filter(|device| sessions.contains(device)));
         let lost = inside.lost_members(&sessions, now);
         if lost != *inside.order.lost() {
             self.order(id, Input::Lost(lost), None, now);
+        }
+        let Some(inside) = self.inside(id).filter(|inside| inside.group.is_host()) else { return };
+        let mut ended = inside.others();
+        ended.retain(|device| inside.has_ended(*device, &sessions));
+        let before = inside.hosting.remove.len();
+        inside.hosting.remove.extend(ended);
+        if inside.hosting.remove.len() > before {
+            self.advance(id, now);
         }
     }
 
@@ -51,7 +60,7 @@ impl Core {
         let repeat = if inside.beat(now) { inside.repeat.clone() } else { None };
         inside.forget_lost(now);
         let others = inside.others();
-        let Some(beat) = self.beat_of(id) else { return };
+        let Some(beat) = self.beat_of(id, now) else { return };
         for device in others {
             self.say(device, &beat);
             if let Some(repeat) = &repeat {
@@ -66,24 +75,27 @@ impl Core {
         self.renew_keys_if_due(id, now);
     }
 
-    /// the host is lost where nothing comes from her, where no session with her is left, and where her certificate holds no
-    /// longer.
+    /// the host is lost where nothing comes from her, where no session with her is left and nobody hears her, and where her
+    /// certificate holds no longer.
     fn look_for_host(&mut self, id: RoomId, now: Now) {
         let Some(inside) = self.inside(id) else { return };
         if inside.group.is_host() {
             return;
         }
         let (host, silent_at) = (inside.group.host().device, inside.host_silent_at());
-        let has_session = self.session_to(host).is_some();
+        let sessions: BTreeSet<DeviceKey> = self.session_to(host).map(|_| host).into_iter().collect();
         let Some(inside) = self.inside(id) else { return };
-        let left = !has_session && inside.linked.contains(&host);
+        let left = inside.has_ended(host, &sessions);
         let distrusted = inside.accused == Some(host) || inside.lapsed.has(host);
         let lost = left || silent_at <= now.instant || distrusted;
         match (lost, inside.host_lost) {
             (true, None) => {
                 inside.host_lost = Some(now.instant);
                 inside.next_claim = inside.next_claim.max(now.instant + TURN * inside.turn());
-                let claims: Vec<_> = inside.claims.values().copied().collect();
+                // Who has claimed and is lost herself since is waited for no longer.
+                let there = |leaf: &Leaf| !inside.order.lost().contains(leaf);
+                let claims: Vec<_> =
+                    inside.claims.iter().filter(|(leaf, _)| there(leaf)).map(|(_, claim)| *claim).collect();
                 self.order(id, Input::HostLost, None, now);
                 for claim in claims {
                     self.order(id, Input::Receive(Message::Claim(claim)), None, now);
@@ -94,6 +106,24 @@ impl Core {
                 self.order(id, Input::HostBack, None, now);
             }
             _ => {}
+        }
+    }
+
+    /// no session with a member is left. The others learn at once that she is not heard here; and what would be claimed if they
+    /// said the same of the host, so that they can grant it then. It binds nobody before, this device neither.
+    pub(super) fn tell_of_loss(&mut self, id: RoomId, device: DeviceKey, now: Now) {
+        if !self.inside(id).is_some_and(|inside| inside.group.has(device)) {
+            return;
+        }
+        self.beat_at_once(id, now);
+        let Some(inside) = self.inside(id).filter(|inside| inside.may_come_to_claim(device, now)) else { return };
+        let (epoch, leaf) = (inside.order.epoch(), inside.group.leaf());
+        let highest = inside.order.promised().term.max(epoch.host.term).max(inside.highest_claim());
+        let Some(term) = highest.checked_add(1) else { return };
+        let claim = Claim { parent: epoch.id, ballot: Ballot { term, leaf } };
+        let others = inside.others();
+        if let Ok(Some(claim)) = self.order_frame_of(id, Message::Claim(claim)) {
+            others.into_iter().for_each(|other| self.say(other, &claim));
         }
     }
 
@@ -177,15 +207,20 @@ impl Core {
             .map(|(id, _)| *id)
             .collect();
         for id in ids {
-            let Some(beat) = self.beat_of(id) else { continue };
-            self.say(device, &beat);
-            let Some(inside) = self.inside(id) else { continue };
-            inside.hosting.remove.remove(&device);
-            let missed: Vec<_> = [&inside.repeat, &inside.acked].into_iter().flatten().cloned().collect();
-            for frame in missed {
-                self.say(device, &frame);
-            }
+            self.greet_in_room(id, device, now);
             self.tend_room(id, now);
+        }
+    }
+
+    /// A member is reached from now on: she is told where this device is, and what she may have missed.
+    pub(super) fn greet_in_room(&mut self, id: RoomId, device: DeviceKey, now: Now) {
+        let Some(beat) = self.beat_of(id, now) else { return };
+        self.say(device, &beat);
+        let Some(inside) = self.inside(id) else { return };
+        inside.hosting.remove.remove(&device);
+        let missed: Vec<_> = [&inside.repeat, &inside.acked].into_iter().flatten().cloned().collect();
+        for frame in missed {
+            self.say(device, &frame);
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::letters::Came;
 use super::seen::Key;
 use super::{Core, SessionId};
 use crate::api::{Event, RoomId};
@@ -12,9 +13,6 @@ use crate::room::DeviceKey;
 /// Names one thing that was handed out to the client, until the client says that it has taken it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Receipt(pub(crate) u64);
-
-/// A numbered frame that is still to be answered.
-type Unanswered = (SessionId, u64);
 
 /// What was handed out, until it is taken. Bounded: while too many events wait for the client, nothing is read from peers.
 #[derive(Default)]
@@ -27,9 +25,9 @@ pub(super) struct Untaken {
 struct HandedOut {
     receipt: Receipt,
     what: (DeviceKey, Key),
-    unanswered: Unanswered,
+    came: Came,
     /// It was sent again meanwhile.
-    again: Vec<Unanswered>,
+    again: Vec<Came>,
 }
 
 impl Untaken {
@@ -39,23 +37,23 @@ impl Untaken {
         self.handed_out.len()
     }
 
-    fn hand_out(&mut self, what: (DeviceKey, Key), unanswered: Unanswered) -> Receipt {
+    fn hand_out(&mut self, what: (DeviceKey, Key), came: Came) -> Receipt {
         self.last += 1;
         let receipt = Receipt(self.last);
-        self.handed_out.push_back(HandedOut { receipt, what, unanswered, again: Vec::new() });
+        self.handed_out.push_back(HandedOut { receipt, what, came, again: Vec::new() });
         receipt
     }
 
     /// The same came once more. Returns false if it was taken before.
-    fn comes_again(&mut self, what: &(DeviceKey, Key), unanswered: Unanswered) -> bool {
+    fn comes_again(&mut self, what: &(DeviceKey, Key), came: Came) -> bool {
         let waiting = self.handed_out.iter_mut().find(|handed_out| handed_out.what == *what);
-        waiting.map(|handed_out| handed_out.again.push(unanswered)).is_some()
+        waiting.map(|handed_out| handed_out.again.push(came)).is_some()
     }
 
-    fn take(&mut self, receipt: Receipt) -> impl Iterator<Item = Unanswered> + use<> {
+    fn take(&mut self, receipt: Receipt) -> impl Iterator<Item = Came> + use<> {
         let at = self.handed_out.binary_search_by_key(&receipt, |handed_out| handed_out.receipt).ok();
         let taken = at.and_then(|at| self.handed_out.remove(at));
-        taken.into_iter().flat_map(|taken| std::iter::once(taken.unanswered).chain(taken.again))
+        taken.into_iter().flat_map(|taken| std::iter::once(taken.came).chain(taken.again))
     }
 }
 
@@ -68,36 +66,41 @@ impl Core {
         (room, id): (Option<RoomId>, u64),
         event: impl FnOnce(&mut Self) -> Result<Event, &'static str>,
     ) {
-        let Some(link) = self.links.get_mut(&session) else { return };
-        let (device, key) = (link.person.device, Key { run: link.run, room, id });
+        let Some(link) = self.links.get(&session) else { return };
+        let from = (link.person.device, link.run);
+        self.show_from(Came::Numbered { session, number }, from, (room, id), event);
+    }
+
+    /// The same for what came from a device, in a run of its program, in whatever way.
+    pub(super) fn show_from(
+        &mut self,
+        came: Came,
+        (device, run): (DeviceKey, [u8; 8]),
+        (room, id): (Option<RoomId>, u64),
+        event: impl FnOnce(&mut Self) -> Result<Event, &'static str>,
+    ) {
+        let key = Key { run, room, id };
         if self.seen.knows(device, &key) {
-            if !self.untaken.comes_again(&(device, key), (session, number)) {
-                link.session.acknowledge(number);
+            if !self.untaken.comes_again(&(device, key), came) {
+                self.acknowledge(came);
             }
             return;
         }
         match event(self) {
             Ok(event) => {
                 self.seen.add(device, key);
-                let receipt = self.untaken.hand_out((device, key), (session, number));
+                let receipt = self.untaken.hand_out((device, key), came);
                 self.told.push(Told { event, receipt: Some(receipt) });
             }
-            Err(reason) => {
-                if let Some(link) = self.links.get_mut(&session) {
-                    link.session.refuse(number, reason);
-                }
-            }
+            Err(reason) => self.refuse(came, reason),
         }
     }
 
     /// The client has taken what it was handed out.
     pub fn taken(&mut self, receipts: impl IntoIterator<Item = Receipt>) {
         for receipt in receipts {
-            for (session, number) in self.untaken.take(receipt) {
-                if let Some(link) = self.links.get_mut(&session) {
-                    link.session.acknowledge(number);
-                    self.send_later(session);
-                }
+            for came in self.untaken.take(receipt) {
+                self.acknowledge(came);
             }
         }
     }

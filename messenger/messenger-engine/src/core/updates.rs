@@ -35,7 +35,7 @@ impl Core {
     pub(super) fn renew_keys_if_due(&mut self, id: RoomId, now: Now) {
         let person = self.me.person.clone();
         let Some(host) = self.inside(id).map(|inside| inside.group.host().device) else { return };
-        let reaches_host = self.session_to(host).is_some();
+        let reaches_host = self.reaches(id, host);
         let Some(Room { part: Part::Inside(inside), .. }) = self.rooms.get_mut(&id) else { return };
         let heard = inside.group.is_host() || reaches_host && !inside.handed_in && !inside.host_leaves();
         let idle = inside.is_idle() && inside.order.staged().is_none() && inside.wishes.is_empty();

@@ -111,7 +111,7 @@ impl Core {
     /// that nobody has offered, is handed in again: another commit in its place could be decided no more.
     fn next_wish(&mut self, id: RoomId) -> Option<(&'static str, Deed)> {
         let host = self.inside(id)?.group.host().device;
-        let reaches_host = self.session_to(host).is_some();
+        let reaches_host = self.reaches(id, host);
         let inside = self.inside(id)?;
         while inside.wishes.front().is_some_and(|wish| wish.commit.is_none() && inside.group.is_done(&wish.deed)) {
             inside.wishes.pop_front();

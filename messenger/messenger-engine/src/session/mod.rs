@@ -320,6 +320,11 @@ impl<T> Session<T> {
         !keeps || self.room_frames.send(bytes)
     }
 
+    /// How many frames of the room channel the other side has not said to have, and how many bytes they are.
+    pub fn room_frames_waiting(&self) -> (usize, usize) {
+        self.room_frames.waiting()
+    }
+
     /// Counts a frame that came on the room channel. Returns false if it came before, on another connection.
     pub fn room_frame_came(&mut self) -> bool {
         self.room_frames.receive()

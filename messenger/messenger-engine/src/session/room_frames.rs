@@ -26,6 +26,11 @@ impl RoomFrames {
         self.received
     }
 
+    /// How much is kept.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        (self.kept.len(), self.kept_bytes)
+    }
+
     /// Counts a frame that is sent. Returns false if the other side is too far behind.
     pub(super) fn send(&mut self, bytes: &[u8]) -> bool {
         self.sent += 1;

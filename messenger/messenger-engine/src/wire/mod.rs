@@ -6,6 +6,7 @@
 
 mod file;
 mod invitation;
+mod letter;
 mod mail;
 mod mark;
 mod order;
@@ -22,6 +23,7 @@ pub use file::{
     MAX_MEDIA_TYPE_BYTES, MAX_PATH_BYTES, MAX_SIZE, Outline, PAGE_BYTES, Page, Wanted,
 };
 pub use invitation::{Invited, SignedInvitation};
+pub use letter::{Enclosed, Letter};
 pub use mail::{MAX_MAIL_CHAIN, MailChain};
 pub use mark::{Author, MAX_READ, Mark, Target, is_emoji};
 pub use order::{Acknowledged, Claimed, Granted, Head, QuotedAck, Signature, SignedGrant, SignedHead, Whereabouts};

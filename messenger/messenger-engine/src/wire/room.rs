@@ -4,6 +4,7 @@
 use minicbor::{Decode, Encode};
 
 use super::invitation::SignedInvitation;
+use super::letter::Letter;
 use super::order::{Claimed, QuotedAck, Signature, SignedGrant, SignedHead, Whereabouts};
 
 /// A frame of the rooms channel: a CBOR array of its kind and its members. Members that a later version appends are
@@ -146,6 +147,9 @@ pub enum RoomFrame {
         /// By its sender's leaf.
         #[cbor(n(1), with = "minicbor::bytes")]
         signature: Signature,
+        /// Whom she hears without anybody between: the bit 0x80 >> n % 8 of the byte n / 8 for the leaf n of that epoch (rule R-40).
+        #[cbor(n(2), with = "minicbor::bytes")]
+        hears: Option<Vec<u8>>,
     },
     /// To former fellows: I was removed as lost, let me in again (rule R-17).
     #[n(15)]
@@ -153,6 +157,45 @@ pub enum RoomFrame {
         /// The room.
         #[cbor(n(0), with = "minicbor::bytes")]
         room: [u8; 16],
+    },
+    /// To a member who hears another one, and by her to that one: pass this letter on (rule R-41).
+    #[n(20)]
+    Pass {
+        /// The letter.
+        #[n(0)]
+        letter: Box<Letter>,
+        /// By its author's leaf.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        signature: Signature,
+    },
+    /// To who wrote a letter with a text, in a letter or directly: this device has it, or refuses it (rule R-43).
+    #[n(21)]
+    Passed {
+        /// The room.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        room: [u8; 16],
+        /// The number of the letter.
+        #[n(1)]
+        number: u64,
+        /// Why it is refused, for people; at most 256 bytes.
+        #[n(2)]
+        refused: Option<String>,
+    },
+    /// To who handed over a letter: it is not passed on.
+    #[n(22)]
+    NotPassed {
+        /// The room.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        room: [u8; 16],
+        /// For whom it was: the key of the device.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        to: [u8; 32],
+        /// Its number.
+        #[n(2)]
+        number: u64,
+        /// Why, for people; at most 256 bytes.
+        #[n(3)]
+        reason: String,
     },
     /// Guest to host: yes, and I enter by a commit of my own (rule R-09).
     #[n(23)]
@@ -196,6 +239,8 @@ impl RoomFrame {
             | Self::Welcome { room, .. }
             | Self::Leave { room }
             | Self::Propose { room, .. }
+            | Self::Passed { room, .. }
+            | Self::NotPassed { room, .. }
             | Self::Return { room }
             | Self::Approach { room }
             | Self::Admission { room, .. }
@@ -204,6 +249,32 @@ impl RoomFrame {
             Self::Claim { claim, .. } => claim.room,
             Self::Grant { grant, .. } => grant.granted.claim.room,
             Self::Beat { whereabouts, .. } => whereabouts.room,
+            Self::Pass { letter, .. } => letter.room,
+        }
+    }
+
+    /// Whether it may go to its receiver in a letter (rule R-41).
+    pub fn may_be_enclosed(&self) -> bool {
+        match self {
+            Self::Leave { .. }
+            | Self::Propose { .. }
+            | Self::Offer { .. }
+            | Self::Ack { .. }
+            | Self::Go { .. }
+            | Self::Claim { .. }
+            | Self::Grant { .. }
+            | Self::Beat { .. }
+            | Self::Passed { .. } => true,
+            Self::Invite { .. }
+            | Self::Enter { .. }
+            | Self::Decline { .. }
+            | Self::Welcome { .. }
+            | Self::Return { .. }
+            | Self::Approach { .. }
+            | Self::Admission { .. }
+            | Self::Join { .. }
+            | Self::Pass { .. }
+            | Self::NotPassed { .. } => false,
         }
     }
 
@@ -226,6 +297,9 @@ impl RoomFrame {
             Self::Approach { .. } => "approach",
             Self::Admission { .. } => "admission",
             Self::Join { .. } => "join",
+            Self::Pass { .. } => "pass",
+            Self::Passed { .. } => "passed",
+            Self::NotPassed { .. } => "not passed",
         }
     }
 }

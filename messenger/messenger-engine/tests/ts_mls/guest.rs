@@ -267,7 +267,7 @@ impl Device {
 
     async fn beat(&mut self, links: &mut Links) {
         if let Some((whereabouts, signature)) = self.member.as_ref().and_then(Member::whereabouts) {
-            links.room_frame_to_all(&RoomFrame::Beat { whereabouts, signature }).await;
+            links.room_frame_to_all(&RoomFrame::Beat { whereabouts, signature, hears: None }).await;
         }
     }
 }

@@ -100,6 +100,11 @@ impl App {
                 let about = Room { members, epoch, code, topic, locked, classical, owners, moderators, ..new };
                 return self.hear_room(room, about, now);
             }
+            Event::RoomVia { room, via } => {
+                if let Some(room) = self.rooms.get_mut(&room) {
+                    room.via = via;
+                }
+            }
             Event::RoomChanged { room, by, change } => {
                 let words = rooms::change(self.or_you(&by, "You"), &change, |who| self.or_you(who, "you").to_owned());
                 self.room_note(room, words, now);
@@ -286,6 +291,7 @@ impl App {
                 }
             }
             Some(before) => {
+                room.via.clone_from(&before.via);
                 let host = (before.host != room.host).then(|| room.host.clone());
                 for who in came {
                     self.conversation_mut(&entry).note(format!("{who} came in"), now);

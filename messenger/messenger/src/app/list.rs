@@ -3,7 +3,7 @@
 use identity::Identifier;
 use identity::trust::Fingerprint;
 use jiff::civil::DateTime;
-use messenger_engine::{CallId, Peer, Purpose, RoomId, RoomSuite, Seen};
+use messenger_engine::{CallId, Peer, Purpose, RoomId, RoomSuite, Seen, Via};
 
 use super::{App, Pane};
 use crate::contacts::about::About;
@@ -57,6 +57,8 @@ pub(crate) struct Room {
     pub(crate) typing: Vec<Identifier>,
     /// Whose devices are not reached now, as often as there are such devices.
     pub(crate) unreached: Vec<Identifier>,
+    /// Who is reached by way of whom.
+    pub(crate) via: Vec<Via>,
     /// Why it is no more.
     pub(crate) closed: Option<String>,
 }
@@ -79,6 +81,7 @@ impl Room {
             owners,
             moderators,
             typing,
+            via: Vec::new(),
             unreached,
             closed,
         }

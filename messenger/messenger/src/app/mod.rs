@@ -30,6 +30,7 @@ pub(crate) mod slash;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod unsent;
+pub(crate) mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -104,7 +104,7 @@ impl App {
     }
 
     /// Somebody in a room, as its notes name her; oneself by this word.
-    pub(super) fn or_you<'a>(&self, who: &'a Identifier, you: &'a str) -> &'a str {
+    pub(crate) fn or_you<'a>(&self, who: &'a Identifier, you: &'a str) -> &'a str {
         if *who == self.me.identifier { you } else { who.as_str() }
     }
 }

@@ -310,8 +310,10 @@ fn in_the_frame(app: &App, room: &crate::app::Room, roles: bool) -> String {
     let names = room.members.iter().map(|who| {
         let name = if *who == app.me.identifier { "you" } else { who.as_str() };
         let host = (*who == room.host).then_some("host");
+        let via = room.via(who).map(|by| format!("via {}", app.or_you(by, "you")));
+        let role = room.role(who).filter(|_| roles);
         let lost = room.unreached.contains(who).then_some("not reached");
-        let is: Vec<_> = host.into_iter().chain(room.role(who).filter(|_| roles)).chain(lost).collect();
+        let is: Vec<_> = host.into_iter().chain(role).chain(via.as_deref()).chain(lost).collect();
         if is.is_empty() { name.to_owned() } else { format!("{name} ({})", is.join(", ")) }
     });
     let names: Vec<_> = names.collect();

@@ -10,7 +10,7 @@ use identity::Identifier;
 use jiff::civil::{DateTime, date};
 use messenger_engine::{
     Audience, CallId, Command, DeliveryState, Event, Missing, OwnStatus, PresenceSettings, Purpose, RoomId, RoomOrder,
-    RoomSuite, RoomTextRef, Seen, SessionState, Side, Status, TextRef,
+    RoomSuite, RoomTextRef, Seen, SessionState, Side, Status, TextRef, Via,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -375,6 +375,10 @@ fn room_with_its_facts() {
         Event::RoomMessageState { room: RoomId([9; 16]), id: 2, delivered: vec![who("carol")], missing, order: None },
         at(12, 3),
     );
+    let via = vec![Via { who: who("bob"), by: who("carol") }];
+    app.hear(Event::RoomVia { room: RoomId([9; 16]), via }, at(12, 3));
+    compare("room-via", &app);
+    app.hear(Event::RoomVia { room: RoomId([9; 16]), via: Vec::new() }, at(12, 4));
     app.hear(Event::RoomLeft { room: RoomId([9; 16]), who: who("bob") }, at(12, 4));
     app.hear(room(&["alice", "carol"], 3), at(12, 4));
     compare("room", &app);

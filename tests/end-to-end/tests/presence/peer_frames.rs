@@ -3,9 +3,10 @@
 use identity::MAX_CERTIFICATE_BYTES;
 use identity::endorsement::MAX_ENDORSEMENT_BYTES;
 use messenger_engine::wire::{
-    self, Ack, Author, Channel, Claimed, Contradiction, End, Entry, FileHead, FileWord, Granted, Head, Invited,
-    MailChain, Mark, Outline, Page, PolicyView, Progress, QuotedAck, Resume, RoomFrame, RoomMark, RoomPlaintext,
-    RoomTarget, SignedGrant, SignedHead, SignedInvitation, TalkFrame, Target, Views, Vouchers, Wanted, Whereabouts,
+    self, Ack, Author, Channel, Claimed, Contradiction, Enclosed, End, Entry, FileHead, FileWord, Granted, Head,
+    Invited, Letter, MailChain, Mark, Outline, Page, PolicyView, Progress, QuotedAck, Resume, RoomFrame, RoomMark,
+    RoomPlaintext, RoomTarget, SignedGrant, SignedHead, SignedInvitation, TalkFrame, Target, Views, Vouchers, Wanted,
+    Whereabouts,
 };
 
 use super::frames::judge;
@@ -170,6 +171,10 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         signature: [7; 64],
     };
     let grant = |staged| SignedGrant { granted: Granted { claim: claim(), from: 3, staged }, signature: [7; 64] };
+    let pass = |enclosed| {
+        let letter = Letter { room: ROOM, epoch: 7, from: [1; 32], to: [2; 32], number: 1, enclosed };
+        RoomFrame::Pass { letter: Box::new(letter), signature: [7; 64] }
+    };
     let arranged = [
         RoomFrame::Invite {
             room: ROOM,
@@ -192,11 +197,22 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         RoomFrame::Beat {
             whereabouts: Whereabouts { room: ROOM, number: 7, epoch: [5; 32], digest: [4; 16] },
             signature: [7; 64],
+            hears: None,
+        },
+        RoomFrame::Beat {
+            whereabouts: Whereabouts { room: ROOM, number: 7, epoch: [5; 32], digest: [4; 16] },
+            signature: [7; 64],
+            hears: Some(vec![0xff; 32]),
         },
         RoomFrame::Return { room: ROOM },
         RoomFrame::Approach { room: ROOM },
         RoomFrame::Admission { room: ROOM, group_info: vec![4; 200_000], invitation: invitation() },
         RoomFrame::Join { room: ROOM, commit: vec![3; 40_000] },
+        pass(Enclosed::Frame { frame: vec![3; 5_000] }),
+        pass(Enclosed::Text { run: [8; 8], message: vec![3; 300] }),
+        RoomFrame::Passed { room: ROOM, number: 1, refused: None },
+        RoomFrame::Passed { room: ROOM, number: u64::MAX, refused: Some(reason()) },
+        RoomFrame::NotPassed { room: ROOM, to: [2; 32], number: 1, reason: reason() },
     ];
     let others = said_in_rooms().into_iter().chain([endorsement()]).chain(of_files());
     talked.iter().map(talk).chain(arranged.iter().map(room)).chain(others).collect()
@@ -206,7 +222,7 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
 fn what_devices_say_is_made_of_the_frames_in_the_cddl() {
     let Some(python) = super::python() else { return };
     let judged = judge(&python, "peer.cddl", &frames()).unwrap();
-    let of_rooms = (0..=3).chain([6]).chain(8..=15).chain(23..=25).map(|kind| format!("room-frame {kind}"));
+    let of_rooms = (0..=3).chain([6]).chain(8..=15).chain(20..=25).map(|kind| format!("room-frame {kind}"));
     let said_kinds = (0..=1).map(|kind| format!("room-plaintext {kind}"));
     let kinds = (0..=9).map(|kind| format!("talk-frame {kind}")).chain(of_rooms);
     for kind in kinds.chain(said_kinds) {

@@ -33,6 +33,7 @@ impl Event {
             Self::Session { .. } => "session",
             Self::RoomInvitation { .. } => "room_invitation",
             Self::Room { .. } => "room",
+            Self::RoomVia { .. } => "room_via",
             Self::RoomChanged { .. } => "room_changed",
             Self::RoomMessage { .. } => "room_message",
             Self::RoomReaction { .. } => "room_reaction",

@@ -78,6 +78,18 @@ fn a_host_whose_connections_close_is_replaced_within_half_a_second() {
     assert!(lasts <= Duration::from_millis(500), "{lasts:?}");
 }
 
+/// Without a word that she leaves: each of the others says at once that she is heard there no longer.
+#[test]
+fn a_host_whose_connections_end_without_a_word_is_replaced_within_half_a_second() {
+    let lasts = median(|failover| {
+        failover.world.network = false;
+        for other in &failover.names[1..] {
+            failover.world.end("alice", other);
+        }
+    });
+    assert!(lasts <= Duration::from_millis(500), "{lasts:?}");
+}
+
 #[test]
 fn a_host_who_is_silent_is_replaced_within_seven_seconds() {
     let lasts = median(|failover| {

@@ -13,6 +13,7 @@ mod failover;
 mod files;
 #[cfg(target_os = "linux")]
 mod forgotten;
+mod forward;
 mod gossip;
 mod histories;
 mod hostile_members;

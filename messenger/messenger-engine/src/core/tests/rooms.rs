@@ -447,7 +447,9 @@ fn a_member_who_does_not_follow_is_removed() {
     let mut world = World::of(&["alice", "bob", "carol", "dave"]);
     let room = world.room(&["alice", "bob", "carol"]);
     world.forget_events();
-    world.be_deaf("alice", "bob");
+    for other in ["alice", "carol"] {
+        world.be_deaf(other, "bob");
+    }
     world.command("alice", Command::RoomInvite { room, who: address("dave") });
     world.command("dave", Command::RoomAccept { room });
     assert!(!world.events("dave").iter().any(|event| matches!(event, Event::Room { .. })), "the welcome waits for bob");
@@ -464,12 +466,18 @@ fn a_text_to_a_member_without_a_link_waits_a_moment_and_then_says_so() {
     let mut world = World::of(&["alice", "bob", "carol"]);
     let room = world.room(&["alice", "bob", "carol"]);
     world.network = false;
+    // Nor is there anybody who hears her.
+    world.cut("alice", "carol");
+    world.pass(Duration::from_secs(3));
     world.end("bob", "carol");
     world.forget_events();
     say(&mut world, "bob", room, "hello");
     assert_eq!(last_delivery(&world.events("bob")), (1, vec![]), "carol is pending");
     world.pass(Duration::from_secs(7));
-    assert_eq!(last_delivery(&world.events("bob")), (1, vec!["no direct connection".into()]));
+    assert_eq!(
+        last_delivery(&world.events("bob")),
+        (1, vec!["no connection, neither direct nor by way of a member".into()])
+    );
     // The network comes back, and the mesh is repaired.
     world.network = true;
     world.pass(Duration::from_secs(60));

@@ -57,6 +57,10 @@ pub(super) struct World {
     started: Instant,
     /// Whether dialling works.
     pub(super) network: bool,
+    /// Who passes on no letter of somebody else's.
+    pub(super) carries_nothing: BTreeSet<String>,
+    /// Who can make no connection to whom.
+    pub(super) apart: BTreeSet<[String; 2]>,
     /// Every frame that went over a wire: sender, bytes.
     pub(super) tapped: Vec<(String, Channel, Vec<u8>)>,
     /// Every connection that was closed: by whom, and why.
@@ -102,6 +106,8 @@ impl World {
             time: Duration::ZERO,
             started: Instant::now(),
             network: true,
+            carries_nothing: BTreeSet::new(),
+            apart: BTreeSet::new(),
             tapped: Vec::new(),
             closed: Vec::new(),
             meddling: BTreeMap::new(),
@@ -402,7 +408,7 @@ impl World {
                     .iter()
                     .find(|(_, node)| node.person.identifier == expected.who && node.expected.contains(&call))
                     .map(|(to, _)| to.clone());
-                match to.filter(|_| self.network) {
+                match to.filter(|to| self.network && !self.are_apart(name, to)) {
                     Some(to) => match &mut self.dials {
                         Some(dials) => dials.push((call, name.into(), to)),
                         None => self.connect(call, name, &to),

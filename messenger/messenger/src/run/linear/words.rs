@@ -5,7 +5,7 @@ use messenger_engine::{DeliveryState, Event, Purpose, RoomSuite, SessionState, S
 
 use super::files;
 use crate::app::conversation::{Conversation, Line};
-use crate::app::{App, Entry, Person, rooms};
+use crate::app::{App, Entry, Person, rooms, ways};
 use crate::text::{harmless, harmless_line};
 use crate::view::{self, Delivered};
 
@@ -115,6 +115,11 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
                 SessionState::Resumed => format!("Connected with {who} again."),
                 SessionState::Lost => format!("The connection to {who} was lost{reason}."),
             })
+        }
+        Event::RoomVia { room, via } => {
+            let known = before.rooms.get(room).map(|room| room.via.as_slice()).unwrap_or_default();
+            let changed = ways::changed(known, via, |who| before.called_with_address(who));
+            changed.into_iter().map(|words| format!("{words}.")).collect()
         }
         Event::RoomChanged { by, change, .. } => {
             let words = rooms::change(by.as_str(), change, ToString::to_string);

@@ -88,6 +88,21 @@ impl World {
         self.settle();
     }
 
+    /// The two can make no connection to each other from now on; those that stand end.
+    pub(in crate::core::tests) fn part(&mut self, a: &str, b: &str) {
+        self.apart.insert([a.into(), b.into()]);
+        self.end(a, b);
+    }
+
+    pub(super) fn are_apart(&self, a: &str, b: &str) -> bool {
+        self.apart.iter().any(|pair| pair.iter().all(|name| name == a || name == b))
+    }
+
+    fn is_anothers_letter(&self, name: &str, bytes: &[u8]) -> bool {
+        let own = self.person(name).device.0;
+        matches!(decode::<RoomFrame>(&bytes[4..]), Ok(Some(RoomFrame::Pass { letter, .. })) if letter.from != own)
+    }
+
     /// The connections between the two break.
     pub(in crate::core::tests) fn cut(&mut self, a: &str, b: &str) {
         self.lose(a, b, Loss::Broken);
@@ -198,6 +213,9 @@ impl World {
 
     fn transmit_one(&mut self, name: &str, connection: ConnectionId, channel: Channel, bytes: &[u8]) {
         let now = self.now();
+        if channel == Channel::Rooms && self.carries_nothing.contains(name) && self.is_anothers_letter(name, bytes) {
+            return;
+        }
         self.tapped.push((name.to_owned(), channel, bytes.to_vec()));
         let end = (name.to_owned(), connection);
         let Some(wire) = self.wires.iter().find(|wire| wire.ends.contains(&end)) else { return };

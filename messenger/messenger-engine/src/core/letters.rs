@@ -1,0 +1,365 @@
+//! Letters: what goes to a member by way of another one, because no connection to her stands (rules R-41 to R-46 of
+//! docs/spec/rooms.md). Written and signed here, passed on for others, and opened.
+//!
+//! ```text
+//! author ──Pass──► who hears both ──Pass, as it is──► receiver        (a text: the receiver answers by a letter of hers, Passed)
+//!        ◄─NotPassed──
+//! ```
+//! Nothing is kept on the way: a letter goes on at once or not at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::carrying::Share;
+use super::inside::Inside;
+use super::rooms::{Part, Room};
+use super::{Core, SessionId};
+use crate::api::{Event, RoomId, Via};
+use crate::room::{DeviceKey, Person, is_signed, sign};
+use crate::time::Now;
+use crate::wire::{Channel, Enclosed, Letter, RoomFrame, Signature, decode};
+
+/// What a letter adds to what is in it, at most.
+const ENVELOPE_BYTES: usize = 1024;
+/// How many room frames may wait for a device's word that they came, if more are to be passed on to it. As many again are left
+/// for what this device has to say to it.
+const MAX_WAITING: usize = 128;
+/// How many bytes of them.
+const MAX_WAITING_BYTES: usize = 4 * 1024 * 1024;
+
+/// How something came that is to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Came {
+    /// Under a number, in a session.
+    Numbered {
+        /// The session.
+        session: SessionId,
+        /// The number.
+        number: u64,
+    },
+    /// In a letter.
+    Enclosed {
+        /// The room.
+        room: RoomId,
+        /// Who wrote it.
+        from: DeviceKey,
+        /// Its number.
+        number: u64,
+    },
+}
+
+/// Counts the letters of one room.
+pub(super) struct Letters {
+    /// The epoch in which this device came in.
+    since: u64,
+    /// The number of the last letter to each device.
+    written: BTreeMap<DeviceKey, u64>,
+    /// Those that came from each.
+    came: BTreeMap<DeviceKey, Window>,
+    /// What this device still carries for each.
+    shares: BTreeMap<DeviceKey, Share>,
+}
+
+/// Which of the last 64 numbers have come; all before them count as if they had.
+#[derive(Debug, Clone, Copy, Default)]
+struct Window {
+    highest: u64,
+    /// Bit n: `highest - n` has come.
+    seen: u64,
+}
+
+impl Window {
+    fn is_new(self, number: u64) -> bool {
+        match self.highest.checked_sub(number) {
+            None => true,
+            Some(behind) => number > 0 && behind < 64 && self.seen & (1 << behind) == 0,
+        }
+    }
+
+    fn note(&mut self, number: u64) {
+        match number.checked_sub(self.highest) {
+            Some(ahead) => {
+                let seen = u32::try_from(ahead).ok().and_then(|ahead| self.seen.checked_shl(ahead)).unwrap_or(0);
+                *self = Self { highest: number, seen: seen | 1 };
+            }
+            None => self.seen |= 1_u64.checked_shl((self.highest - number).try_into().unwrap_or(64)).unwrap_or(0),
+        }
+    }
+}
+
+impl Letters {
+    pub(super) fn new(since: u64) -> Self {
+        Self { since, written: BTreeMap::new(), came: BTreeMap::new(), shares: BTreeMap::new() }
+    }
+
+    fn next_number(&mut self, to: DeviceKey) -> u64 {
+        let number = self.written.entry(to).or_default();
+        *number += 1;
+        *number
+    }
+
+    /// Whether a letter may be opened: it is of this epoch, the one before or a later one, and did not come before (R-42).
+    fn is_new(&self, letter: &Letter, epoch: u64) -> bool {
+        let window = self.came.get(&DeviceKey(letter.from)).copied().unwrap_or_default();
+        letter.epoch.saturating_add(1) >= epoch && letter.epoch >= self.since && window.is_new(letter.number)
+    }
+
+    fn note(&mut self, letter: &Letter) {
+        self.came.entry(DeviceKey(letter.from)).or_default().note(letter.number);
+    }
+
+    /// Who has entered counts from 1 on, whoever she was before.
+    pub(super) fn begin(&mut self, device: DeviceKey) {
+        self.came.remove(&device);
+    }
+
+    /// Who is in the room no longer is forgotten.
+    pub(super) fn keep(&mut self, devices: &BTreeSet<DeviceKey>) {
+        self.written.retain(|device, _| devices.contains(device));
+        self.came.retain(|device, _| devices.contains(device));
+        self.shares.retain(|device, _| devices.contains(device));
+    }
+}
+
+impl Core {
+    /// Devices to which a connection stands.
+    fn to_whom_connected(&self) -> BTreeSet<DeviceKey> {
+        let connected = self.links.values().filter(|link| link.connection.is_some());
+        connected.map(|link| link.person.device).collect()
+    }
+
+    /// Whom this device hears in a room without anybody between, for its beats (R-40).
+    pub(super) fn hears_in(&self, inside: &Inside, now: Now) -> Vec<u8> {
+        inside.ways.heard_by_me(&inside.group.leaves(), &self.to_whom_connected(), now)
+    }
+
+    /// R-40, R-41: looks by way of whom members are reached to whom no connection stands. To who is reached so now and was not, goes
+    /// what goes to whom a session begins with.
+    pub(super) fn look_for_ways(&mut self, id: RoomId, now: Now) {
+        let connected = self.to_whom_connected();
+        let Some(inside) = self.inside(id) else { return };
+        let host = inside.group.host().device;
+        let mut others = inside.others();
+        others.sort_by_key(|device| *device != host);
+        let new = inside.ways.look(&others, &connected, now);
+        for device in &new {
+            self.greet_in_room(id, *device, now);
+        }
+        self.tell_ways(id);
+        for device in new {
+            self.push_fanouts(id, device, now);
+        }
+    }
+
+    /// Tells the client who is reached by way of whom, if that has changed.
+    fn tell_ways(&mut self, id: RoomId) {
+        let Some(room) = self.rooms.get_mut(&id).filter(|room| room.is_open()) else { return };
+        let Part::Inside(inside) = &mut room.part else { return };
+        let who = |device: DeviceKey| inside.group.members().find(|person| person.device == device);
+        let named = |(to, by)| Some(Via { who: who(to)?.identifier.clone(), by: who(by)?.identifier.clone() });
+        let via: Vec<Via> = inside.ways.firsts().filter_map(named).collect();
+        if inside.told_via != via {
+            inside.told_via.clone_from(&via);
+            self.emit(Event::RoomVia { room: id, via });
+        }
+    }
+
+    /// By way of whom letters to a member go; nobody if a connection to her stands and something comes over it.
+    pub(super) fn vias(&self, id: RoomId, to: DeviceKey) -> &[DeviceKey] {
+        self.rooms.get(&id).and_then(Room::inside).map_or(&[], |inside| inside.ways.vias(to))
+    }
+
+    /// Whether a member is reached, by a session or by way of somebody.
+    pub(super) fn reaches(&self, id: RoomId, device: DeviceKey) -> bool {
+        self.session_to(device).is_some() || !self.vias(id, device).is_empty()
+    }
+
+    /// Writes a letter and hands it to whom it may go by way of. Returns its number and who has it, if anybody has.
+    pub(super) fn write_letter(
+        &mut self,
+        id: RoomId,
+        to: DeviceKey,
+        enclosed: Enclosed,
+    ) -> Option<(u64, BTreeSet<DeviceKey>)> {
+        let sessions: BTreeMap<DeviceKey, SessionId> =
+            self.vias(id, to).iter().filter_map(|via| Some((*via, self.session_to(*via)?))).collect();
+        if sessions.is_empty() || enclosed.size() > Channel::Rooms.max_body_bytes() - ENVELOPE_BYTES {
+            return None;
+        }
+        let from = self.me.person.device;
+        let Some(Room { part: Part::Inside(inside), .. }) = self.rooms.get_mut(&id) else { return None };
+        let (epoch, number) = (inside.group.epoch(), inside.letters.next_number(to));
+        let letter = Letter { room: id.0, epoch, from: from.0, to: to.0, number, enclosed };
+        let signature = sign(&letter, &self.me.leaf).ok()?;
+        let frame = RoomFrame::Pass { letter: Box::new(letter), signature };
+        for session in sessions.values() {
+            self.send_room(*session, &frame);
+        }
+        Some((number, sessions.into_keys().collect()))
+    }
+
+    /// Encloses a room frame in a letter, if it may be.
+    pub(super) fn enclose(&mut self, id: RoomId, to: DeviceKey, frame: &RoomFrame) {
+        if frame.may_be_enclosed() {
+            let frame = minicbor::to_vec(frame).expect("writing to a vector cannot fail");
+            self.write_letter(id, to, Enclosed::Frame { frame });
+        }
+    }
+
+    /// A letter came from a device: it is for this one, or written by that one for another.
+    pub(super) fn letter_came(&mut self, session: SessionId, person: &Person, pass: (Letter, Signature), now: Now) {
+        let (to, from) = (DeviceKey(pass.0.to), DeviceKey(pass.0.from));
+        if to == self.me.person.device {
+            self.open_letter(pass, now);
+        } else if from == person.device {
+            self.carry(session, pass, now);
+        }
+        // What was carried once is carried no further (R-41).
+    }
+
+    /// R-44, R-45: passes a member's letter on as it is, at once, or says that it does not.
+    fn carry(&mut self, session: SessionId, (letter, signature): (Letter, Signature), now: Now) {
+        let (id, to, number) = (RoomId(letter.room), DeviceKey(letter.to), letter.number);
+        match self.way_on(&letter, now) {
+            Ok(onward) => self.send_room(onward, &RoomFrame::Pass { letter: Box::new(letter), signature }),
+            Err(reason) => {
+                let refused = RoomFrame::NotPassed { room: id.0, to: to.0, number, reason: reason.to_owned() };
+                self.send_room(session, &refused);
+            }
+        }
+    }
+
+    fn way_on(&mut self, letter: &Letter, now: Now) -> Result<SessionId, &'static str> {
+        let (from, to) = (DeviceKey(letter.from), DeviceKey(letter.to));
+        let onward = self.session_to(to).filter(|session| self.takes_more(*session));
+        let Some(inside) = self.inside(RoomId(letter.room)) else { return Err("not in that room") };
+        if !inside.is_or_was(from) || !inside.is_or_was(to) {
+            return Err("both have to be in the room");
+        }
+        let onward = onward.ok_or("no connection to that device that takes more")?;
+        let share = inside.letters.shares.entry(from).or_insert_with(|| Share::new(now.instant));
+        match share.take(letter.enclosed.size() + ENVELOPE_BYTES, now.instant) {
+            true => Ok(onward),
+            false => Err("too much for one member"),
+        }
+    }
+
+    /// Whether a session has a connection, and keeps up with what was sent on it.
+    fn takes_more(&self, session: SessionId) -> bool {
+        self.links.get(&session).is_some_and(|link| {
+            let (frames, bytes) = link.session.room_frames_waiting();
+            link.connection.is_some() && frames < MAX_WAITING && bytes < MAX_WAITING_BYTES
+        })
+    }
+
+    /// R-42: whatever carried it, it counts as what its author has signed, once.
+    fn open_letter(&mut self, (letter, signature): (Letter, Signature), now: Now) {
+        let (id, from) = (RoomId(letter.room), DeviceKey(letter.from));
+        let me = self.me.person.device;
+        let Some(inside) = self.inside(id) else { return };
+        let author = inside.group.members().find(|person| person.device == from && from != me).cloned();
+        let Some(author) = author else { return };
+        let epoch = inside.group.epoch();
+        if !inside.letters.is_new(&letter, epoch) || !is_signed(&letter, &signature, from) {
+            return;
+        }
+        inside.letters.note(&letter);
+        // From now on she is lost when no way to her is left.
+        inside.linked.insert(from);
+        let number = letter.number;
+        match letter.enclosed {
+            Enclosed::Frame { frame } => match decode::<RoomFrame>(&frame) {
+                Ok(Some(frame)) if frame.may_be_enclosed() && frame.room() == id.0 => {
+                    self.enclosed_frame(id, &author, frame, now);
+                }
+                Ok(_) => {}
+                Err(error) => tracing::debug!(%id, %error, "a letter"),
+            },
+            Enclosed::Text { run, message } => {
+                inside.heard.insert(from, now.instant);
+                self.room_text_arrived(Came::Enclosed { room: id, from, number }, (from, run), id, message, now);
+            }
+        }
+    }
+
+    fn enclosed_frame(&mut self, id: RoomId, author: &Person, frame: RoomFrame, now: Now) {
+        match frame {
+            RoomFrame::Passed { number, refused, .. } => self.letter_answered(id, author.device, (number, refused)),
+            RoomFrame::Leave { .. } => self.member_leaves(id, author, now),
+            frame => self.enclosed_order_frame(id, author, frame, now),
+        }
+    }
+
+    /// A letter of this device's was not passed on.
+    pub(super) fn not_passed(&mut self, id: RoomId, by: DeviceKey, (to, number): (DeviceKey, u64), now: Now) {
+        let Some(inside) = self.inside(id).filter(|inside| inside.group.has(by)) else { return };
+        inside.ways.is_none(by, to);
+        self.text_not_passed(id, by, (to, number), now);
+        self.tend_room(id, now);
+    }
+
+    /// What came has been taken.
+    pub(super) fn acknowledge(&mut self, came: Came) {
+        match came {
+            Came::Numbered { session, number } => {
+                if let Some(link) = self.links.get_mut(&session) {
+                    link.session.acknowledge(number);
+                    self.send_later(session);
+                }
+            }
+            Came::Enclosed { room, from, number } => {
+                self.say(from, &RoomFrame::Passed { room: room.0, number, refused: None });
+            }
+        }
+    }
+
+    /// What came is refused.
+    pub(super) fn refuse(&mut self, came: Came, reason: &str) {
+        match came {
+            Came::Numbered { session, number } => {
+                if let Some(link) = self.links.get_mut(&session) {
+                    link.session.refuse(number, reason);
+                    self.send_later(session);
+                }
+            }
+            Came::Enclosed { room, from, number } => {
+                self.say(from, &RoomFrame::Passed { room: room.0, number, refused: Some(reason.to_owned()) });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter(epoch: u64, number: u64) -> Letter {
+        let enclosed = Enclosed::Frame { frame: Vec::new() };
+        Letter { room: [1; 16], epoch, from: [2; 32], to: [3; 32], number, enclosed }
+    }
+
+    #[test]
+    fn each_number_counts_once_also_if_one_overtakes_another() {
+        let mut letters = Letters::new(0);
+        for number in [1, 3, 2, 70, 69, 7] {
+            assert!(letters.is_new(&letter(0, number), 0), "{number}");
+            letters.note(&letter(0, number));
+            assert!(!letters.is_new(&letter(0, number), 0), "{number}");
+        }
+        assert!(!letters.is_new(&letter(0, 0), 0), "no number");
+        assert!(!letters.is_new(&letter(0, 6), 0), "too long ago to know");
+        assert!(letters.is_new(&letter(0, 8), 0));
+        letters.note(&letter(0, u64::MAX));
+        assert!(!letters.is_new(&letter(0, u64::MAX), 0) && letters.is_new(&letter(0, u64::MAX - 1), 0));
+        letters.begin(DeviceKey([2; 32]));
+        assert!(letters.is_new(&letter(0, 1), 0), "she came anew");
+    }
+
+    #[test]
+    fn what_was_written_in_an_epoch_long_ago_or_before_one_came_counts_no_more() {
+        let letters = Letters::new(5);
+        for (of, at, counts) in [(5, 5, true), (4, 5, false), (5, 6, true), (5, 7, false), (9, 5, true)] {
+            assert_eq!(letters.is_new(&letter(of, 1), at), counts, "of {of} at {at}");
+        }
+        assert!(letters.is_new(&letter(u64::MAX, 1), 5));
+    }
+}

@@ -1,0 +1,219 @@
+//! Who hears whom in a room: each member says in her beats whom she hears without anybody between (rule R-40), and whoever has no
+//! connection to somebody writes to her by way of who does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use room_order::Leaf;
+
+use super::inside::SILENT;
+use super::proofs::Leaves;
+use crate::room::DeviceKey;
+use crate::time::Now;
+
+/// After so long without a word over the connection to her a member is not said to be heard, and is written to by way of others
+/// beside: one beat is missing then.
+pub(super) const LATE: Duration = Duration::from_secs(3);
+/// By way of how many members a letter goes at once, as long as there are so many: one that carries nothing does no harm.
+const AT_ONCE: usize = 2;
+/// The longest list of leaves in a beat that is looked at.
+const MAX_HEARS_BYTES: usize = 128;
+
+/// What members have said of whom they hear, and by whom this device reaches whom.
+#[derive(Default)]
+pub(super) struct Ways {
+    /// When something of the room last came from each device over a connection to it.
+    near: BTreeMap<DeviceKey, Instant>,
+    said: BTreeMap<DeviceKey, Said>,
+    vias: BTreeMap<DeviceKey, Vec<DeviceKey>>,
+    /// From whom nothing has come for [`LATE`], as of the last look.
+    late: BTreeSet<DeviceKey>,
+}
+
+/// Somebody's last word of whom she hears.
+struct Said {
+    at: Instant,
+    hears: BTreeSet<DeviceKey>,
+}
+
+impl Ways {
+    /// Something of the room came over the connection to a device.
+    pub(super) fn came_from(&mut self, device: DeviceKey, now: Now) {
+        self.near.insert(device, now.instant);
+    }
+
+    /// A member has said whom she hears.
+    pub(super) fn told(&mut self, by: DeviceKey, hears: BTreeSet<DeviceKey>, now: Now) {
+        self.said.insert(by, Said { at: now.instant, hears });
+    }
+
+    /// She did not pass on what was for this one.
+    pub(super) fn is_none(&mut self, by: DeviceKey, to: DeviceKey) {
+        if let Some(said) = self.said.get_mut(&by) {
+            said.hears.remove(&to);
+        }
+        self.vias.entry(to).or_default().retain(|via| *via != by);
+        self.vias.retain(|_, vias| !vias.is_empty());
+    }
+
+    /// Who is in the room no longer is forgotten.
+    pub(super) fn keep(&mut self, devices: &BTreeSet<DeviceKey>) {
+        self.near.retain(|device, _| devices.contains(device));
+        self.said.retain(|device, _| devices.contains(device));
+    }
+
+    /// By way of whom letters to this device go.
+    pub(super) fn vias(&self, to: DeviceKey) -> &[DeviceKey] {
+        self.vias.get(&to).map_or(&[], |vias| &vias[..])
+    }
+
+    /// Who is reached so, and by way of whom first.
+    pub(super) fn firsts(&self) -> impl Iterator<Item = (DeviceKey, DeviceKey)> {
+        self.vias.iter().filter_map(|(to, vias)| Some((*to, *vias.first()?)))
+    }
+
+    /// Whether something of the room came of late over a connection to a device.
+    pub(super) fn heard_lately(&self, device: DeviceKey, now: Now) -> bool {
+        self.near.get(&device).is_some_and(|at| now.instant.saturating_duration_since(*at) < LATE)
+    }
+
+    /// Whether this device hears another one without anybody between; `connected` are those to whom a connection stands.
+    fn hears(&self, device: DeviceKey, connected: &BTreeSet<DeviceKey>, now: Now) -> bool {
+        connected.contains(&device) && self.heard_lately(device, now)
+    }
+
+    /// Whether nothing of the room comes over a connection that stands.
+    fn is_late(&self, device: DeviceKey, now: Now) -> bool {
+        self.near.get(&device).is_some_and(|at| now.instant.saturating_duration_since(*at) >= LATE)
+    }
+
+    /// Whom this device hears, as a beat says it.
+    pub(super) fn heard_by_me(
+        &self,
+        leaves: &[(Leaf, DeviceKey)],
+        connected: &BTreeSet<DeviceKey>,
+        now: Now,
+    ) -> Vec<u8> {
+        let mut bits = Vec::new();
+        for (leaf, device) in leaves {
+            let (byte, bit) = place(*leaf);
+            if byte < MAX_HEARS_BYTES && self.hears(*device, connected, now) {
+                bits.resize(bits.len().max(byte + 1), 0);
+                bits[byte] |= bit;
+            }
+        }
+        bits
+    }
+
+    /// Looks anew by way of whom each of `others` is reached to whom no connection stands, or over it nothing comes; who is first
+    /// among `others` is asked first. Returns who is reached so now and was not before.
+    pub(super) fn look(&mut self, others: &[DeviceKey], connected: &BTreeSet<DeviceKey>, now: Now) -> Vec<DeviceKey> {
+        let needs = |to: &DeviceKey| !connected.contains(to) || self.is_late(*to, now);
+        let carries = |by: &DeviceKey, to: DeviceKey| {
+            let said = self.said.get(by).filter(|said| now.instant < said.at + SILENT);
+            *by != to && !needs(by) && said.is_some_and(|said| said.hears.contains(&to))
+        };
+        let by_way_of = |to: DeviceKey| others.iter().filter(|by| carries(by, to)).take(AT_ONCE).copied().collect();
+        let vias: BTreeMap<DeviceKey, Vec<DeviceKey>> =
+            others.iter().filter(|to| needs(to)).map(|to| (*to, by_way_of(*to))).collect();
+        let late = self.near.keys().filter(|device| self.is_late(**device, now)).copied().collect();
+        let before = std::mem::take(&mut self.vias);
+        self.vias = vias.into_iter().filter(|(_, vias)| !vias.is_empty()).collect();
+        self.late = late;
+        self.vias.keys().filter(|to| !before.contains_key(to)).copied().collect()
+    }
+
+    /// When to look again: where the first of those words is too old by which somebody is reached, or nothing more comes from
+    /// somebody.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let said = self.vias.values().flatten().filter_map(|via| self.said.get(via)).map(|said| said.at + SILENT);
+        let near = self.near.iter().filter(|(device, _)| !self.late.contains(device)).map(|(_, at)| *at + LATE);
+        said.chain(near).min()
+    }
+}
+
+/// Whom a beat of the epoch with these leaves says its sender hears.
+pub(super) fn named_by(hears: &[u8], leaves: &Leaves) -> BTreeSet<DeviceKey> {
+    let bytes = hears.get(..hears.len().min(MAX_HEARS_BYTES)).unwrap_or_default();
+    let is_set = |leaf: Leaf| {
+        let (byte, bit) = place(leaf);
+        bytes.get(byte).is_some_and(|bits| bits & bit != 0)
+    };
+    leaves.iter().filter(|(leaf, _)| is_set(*leaf)).map(|(_, device)| device).collect()
+}
+
+/// The byte and the bit of a leaf.
+fn place(leaf: Leaf) -> (usize, u8) {
+    (usize::try_from(leaf.0 / 8).unwrap_or(usize::MAX), 0x80 >> (leaf.0 % 8))
+}
+
+#[cfg(test)]
+mod tests {
+    use identity::UnixTime;
+
+    use super::*;
+
+    fn device(number: u8) -> DeviceKey {
+        DeviceKey([number; 32])
+    }
+
+    fn at(begin: Instant, seconds: u64) -> Now {
+        let unix = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000 + seconds));
+        Now { instant: begin + Duration::from_secs(seconds), unix }
+    }
+
+    #[test]
+    fn a_list_of_leaves_is_read_as_it_was_written_and_no_further() {
+        let leaves: Vec<(Leaf, DeviceKey)> = (0..20).map(|leaf| (Leaf(leaf), device(leaf as u8))).collect();
+        let (mut ways, now) = (Ways::default(), at(Instant::now(), 0));
+        for number in [0, 7, 8, 19] {
+            ways.came_from(device(number), now);
+        }
+        let connected = [0, 8, 19].map(device).into_iter().collect();
+        let bits = ways.heard_by_me(&leaves, &connected, now);
+        assert_eq!(bits, [0x80, 0x80, 0x10], "without a connection nobody is heard");
+        let leaves = Leaves::new(leaves);
+        assert_eq!(named_by(&bits, &leaves), connected);
+        assert_eq!(named_by(&[0xff; 1 << 16], &leaves).len(), 20);
+        assert!(named_by(&[], &leaves).is_empty());
+        let far = Leaves::new(vec![(Leaf(u32::MAX), device(1)), (Leaf(8 * MAX_HEARS_BYTES as u32), device(2))]);
+        assert!(named_by(&[0xff; 1 << 16], &far).is_empty());
+    }
+
+    #[test]
+    fn who_says_that_she_hears_somebody_is_a_way_to_her_for_six_seconds() {
+        let begin = Instant::now();
+        let others = [1, 2, 3, 4].map(device);
+        let connected: BTreeSet<_> = [1, 2, 3].map(device).into_iter().collect();
+        let mut ways = Ways::default();
+        for number in [3, 2] {
+            ways.told(device(number), [device(4)].into_iter().collect(), at(begin, 0));
+        }
+        assert_eq!(ways.look(&others, &connected, at(begin, 0)), [device(4)]);
+        assert_eq!(ways.vias(device(4)), [device(2), device(3)], "in the order of the others");
+        assert!(ways.look(&others, &connected, at(begin, 1)).is_empty(), "nobody new");
+        ways.is_none(device(2), device(4));
+        assert_eq!(ways.vias(device(4)), [device(3)]);
+        assert_eq!(ways.next_deadline(), Some(at(begin, 6).instant));
+        ways.look(&others, &connected, at(begin, 6));
+        assert!(ways.vias(device(4)).is_empty());
+    }
+
+    #[test]
+    fn nobody_is_a_way_to_whom_there_is_no_connection_or_over_it_nothing_comes() {
+        let begin = Instant::now();
+        let others = [1, 2, 3].map(device);
+        let mut ways = Ways::default();
+        ways.came_from(device(2), at(begin, 0));
+        for number in [1, 2] {
+            ways.told(device(number), [device(3), device(1)].into_iter().collect(), at(begin, 0));
+        }
+        let connected = [device(2)].into_iter().collect();
+        ways.look(&others, &connected, at(begin, 2));
+        assert_eq!(ways.vias(device(3)), [device(2)], "one hop");
+        assert_eq!(ways.firsts().count(), 2);
+        assert!(ways.heard_by_me(&[(Leaf(0), device(2))], &connected, at(begin, 3)).is_empty());
+        ways.look(&others, &connected, at(begin, 3));
+        assert!(ways.vias(device(3)).is_empty());
+    }
+}
