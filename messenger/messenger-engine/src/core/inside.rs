@@ -30,7 +30,7 @@ const HELP: Duration = Duration::from_secs(1);
 /// How long a claim has before another one.
 pub(super) const CLAIM: Duration = Duration::from_secs(8);
 /// How long whoever was promised a ballot waits for the promise of another: others have their turns meanwhile (rule R-11).
-const PROMISED_AGAIN: Duration = Duration::from_secs(30);
+pub(super) const PROMISED_AGAIN: Duration = Duration::from_secs(30);
 
 /// What one knows and waits for in a room that one is in.
 pub(super) struct Inside {
@@ -50,6 +50,8 @@ pub(super) struct Inside {
     pub(super) host_lost: Option<Instant>,
     /// When this device claims, if the host is lost then.
     pub(super) next_claim: Instant,
+    /// When this device last claimed in this epoch.
+    pub(super) claimed_at: Option<Instant>,
     /// Claims for this epoch that came before the host was lost here.
     pub(super) claims: BTreeMap<Leaf, Claim>,
     /// When each was promised a ballot of this epoch.
@@ -115,6 +117,7 @@ impl Inside {
             seen: BTreeMap::new(),
             host_lost: None,
             next_claim: now.instant,
+            claimed_at: None,
             claims: BTreeMap::new(),
             promised_at: BTreeMap::new(),
             repeat: None,

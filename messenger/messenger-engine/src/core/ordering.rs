@@ -319,6 +319,7 @@ impl Inside {
 
     fn begin_epoch(&mut self, host_before: DeviceKey, now: Now) {
         self.claims.clear();
+        self.claimed_at = None;
         self.promised_at.clear();
         self.repeat = None;
         self.acked = None;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use room_order::{AllRules, Ballot, Claim, Input, Leaf, Message, Outlook, is_quorum};
 
 use super::Core;
-use super::inside::{BEAT, CLAIM, SILENT, TURN, W};
+use super::inside::{BEAT, CLAIM, PROMISED_AGAIN, SILENT, TURN, W};
 use super::rooms::Room;
 use crate::api::RoomId;
 use crate::room::DeviceKey;
@@ -138,6 +138,13 @@ impl Core {
             inside.next_claim = now.instant + TURN;
             return;
         }
+        // Nobody grants it so soon after another one of this device's, and it would bar what this device could grant to others.
+        let again = inside.claimed_at.map(|at| at + PROMISED_AGAIN + TURN * (1 + inside.turn()));
+        if let Some(again) = again.filter(|again| now.instant < *again) {
+            inside.next_claim = again;
+            return;
+        }
+        inside.claimed_at = Some(now.instant);
         inside.next_claim = now.instant + CLAIM + TURN * inside.turn();
         let above = inside.highest_claim();
         self.order(id, Input::ClaimAbove(above), None, now);
