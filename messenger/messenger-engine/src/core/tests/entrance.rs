@@ -176,6 +176,26 @@ fn while_a_guest_makes_her_commit_other_entries_wait() {
     assert_eq!(count(&world, |frame| matches!(frame, RoomFrame::Admission { .. })), 1);
 }
 
+/// somebody has entered since the invitation who was not there. Her person was not asked, so she makes no commit.
+#[test]
+fn who_comes_back_makes_no_commit_for_a_room_in_which_a_stranger_is() {
+    let (mut world, room) = without_carol();
+    world.command("alice", Command::RoomInvite { room, who: address("erin") });
+    world.slow_down(true);
+    reach_carol(&mut world);
+    until(&mut world, 1, |frame| matches!(frame, RoomFrame::Approach { .. }));
+    world.command("erin", Command::RoomAccept { room });
+    arrives(&mut world, |frame| matches!(frame, RoomFrame::Enter { .. }));
+    world.slow_down(false);
+    world.pass(10 * SECOND);
+    are_together(&world, &["alice", "bob", "dave", "erin"], room);
+    assert!(world.core_of("carol").in_room(room).is_none());
+    let admitted = count(&world, |frame| matches!(frame, RoomFrame::Admission { .. }));
+    assert_eq!((admitted, count(&world, is_join)), (1, 0));
+    let why = |event: &Event| matches!(event, Event::Error { message, .. } if message.contains("the room that this device was in"));
+    assert!(world.events("carol").iter().any(why));
+}
+
 #[test]
 fn who_is_overtaken_each_time_is_let_in_by_the_host() {
     let (mut world, room) = without_carol();
