@@ -39,7 +39,9 @@ fn a_change_and_a_claim() {
 
 #[test]
 fn two_members_and_two_claims() {
-    explore("two members, a removal and two claims", Rooms::new(2, &[(0, Want::Remove(1))], 2));
+    let mut model = Rooms::new(2, &[(0, Want::Remove(1))], 2);
+    model.progress = true;
+    explore("two members, a removal and two claims", model);
 }
 
 #[test]
@@ -52,4 +54,12 @@ fn two_changes_and_a_claim() {
 #[ignore = "a minute; run by ./test --all"]
 fn two_claims() {
     explore("two claims", Rooms::new(3, &[], 2));
+}
+
+#[test]
+#[ignore = "minutes; run by ./test --all"]
+fn a_change_and_a_claim_with_progress() {
+    let mut model = Rooms::new(3, &[(0, Want::Update)], 1);
+    model.progress = true;
+    explore("the host's change and a claim, with L-1 and L-2", model);
 }
