@@ -22,7 +22,7 @@ pub enum Input {
     Propose(Commit),
     /// A message came; its signatures hold.
     Receive(Message),
-    /// The time to wait for contradictions since a commit was first seen in this ballot is over.
+    /// The time to wait for contradictions, since [`Member::ballots`] had this ballot, is over.
     Waited(Ballot),
     /// No member reaches the host any more.
     HostLost,

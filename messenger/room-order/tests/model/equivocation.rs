@@ -227,12 +227,6 @@ fn what_the_host_alone_says_begins_a_wait() {
 }
 
 #[test]
-#[ignore = "minutes; run by ./test --all"]
-fn two_who_talk_are_not_forked_by_a_claim() {
-    explore("an equivocating host, two who talk, one claim", true, 1, None);
-}
-
-#[test]
 fn nobody_warns_of_two_offers() {
     must_break(Silent, NAMED, true, 0);
 }

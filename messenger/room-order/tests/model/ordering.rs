@@ -55,11 +55,3 @@ fn two_changes_and_a_claim() {
 fn two_claims() {
     explore("two claims", Rooms::new(3, &[], 2));
 }
-
-#[test]
-#[ignore = "minutes; run by ./test --all"]
-fn a_change_and_a_claim_with_progress() {
-    let mut model = Rooms::new(3, &[(0, Want::Update)], 1);
-    model.progress = true;
-    explore("the host's change and a claim, with L-1 and L-2", model);
-}
