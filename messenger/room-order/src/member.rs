@@ -22,7 +22,7 @@ pub enum Input {
     Propose(Commit),
     /// A message came; its signatures hold.
     Receive(Message),
-    /// The time to wait for contradictions since a commit was first seen in this ballot is over.
+    /// The time to wait for contradictions, since [`Member::ballots`] had this ballot, is over.
     Waited(Ballot),
     /// No member reaches the host any more.
     HostLost,
@@ -146,9 +146,13 @@ impl<R: Rules> Member<R> {
         self.staged.as_ref()
     }
 
-    /// The ballots in which a commit was seen, and whether the wait for contradictions is over.
+    /// The ballots in which the wait for contradictions has begun, and whether it is over.
     pub fn ballots(&self) -> impl Iterator<Item = (Ballot, bool)> + '_ {
-        self.seen.iter().map(|(ballot, seen)| (*ballot, seen.waited))
+        let begun = |(ballot, seen): &(&Ballot, &Seen)| {
+            // What a ballot's owner alone has said begins nothing: nobody could have contradicted it yet.
+            !R::WAIT_SINCE_AN_ACKNOWLEDGEMENT || ballot.leaf == self.me || !seen.acks.is_empty()
+        };
+        self.seen.iter().filter(begun).map(|(ballot, seen)| (*ballot, seen.waited))
     }
 
     /// The commit first seen in a ballot of this epoch.

@@ -11,6 +11,8 @@ pub trait Rules {
     const HEED_CONTRADICTIONS: bool = true;
     /// while the acknowledgement of somebody who is reached is missing, one waits for contradictions before merging.
     const WAIT_FOR_WHO_IS_REACHED: bool = true;
+    /// that wait begins with an acknowledgement, and not with what the ballot's owner says alone.
+    const WAIT_SINCE_AN_ACKNOWLEDGEMENT: bool = true;
     /// who is lost is not waited for.
     const PASS_OVER_THE_LOST: bool = true;
     /// a decision contradicts every other commit for its epoch, in whatever ballot that is.

@@ -44,7 +44,7 @@ pub(super) struct Inside {
     pub(super) gone: BTreeSet<DeviceKey>,
     /// Who was removed without having said so, and when: she comes back without an invitation by a person (rule R-17).
     pub(super) lost: BTreeMap<DeviceKey, (Person, Instant)>,
-    /// When the commit of each ballot was first seen.
+    /// When the wait of R-07 began in each ballot.
     pub(super) seen: BTreeMap<Ballot, Instant>,
     /// Since when the host is lost.
     pub(super) host_lost: Option<Instant>,

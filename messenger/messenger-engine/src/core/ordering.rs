@@ -286,7 +286,7 @@ impl Core {
 }
 
 impl Inside {
-    /// Keeps count of when the commit of each ballot was first seen, which begins the wait of R-07.
+    /// Keeps count of when the wait of R-07 began in each ballot.
     fn note(&mut self, now: Now) {
         let waiting: Vec<_> = self.order.ballots().filter(|(_, waited)| !waited).map(|(ballot, _)| ballot).collect();
         self.seen.retain(|ballot, _| waiting.contains(ballot));

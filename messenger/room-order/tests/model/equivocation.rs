@@ -4,19 +4,21 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use room_order::{Ack, Alarm, AllRules, Ballot, Commit, Go, Grant, Input, Leaf, Member, Message, Offer, Rules, Staged};
+use room_order::{Alarm, AllRules, Ballot, Input, Leaf, Member, Message, Rules};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
+use crate::lies::{FAULTY, OWN, lies};
 use crate::mutants::without;
 use crate::progress::{Waits, settle};
 use crate::rooms::{ONE_COMMIT, next, one_commit};
-use crate::world::{Action, Post, Want, World, commit};
+use crate::timing::Timing;
+use crate::world::{Action, Post, World};
 
 without!(Unheeding, HEED_CONTRADICTIONS);
 without!(NoWait, WAIT_FOR_WHO_IS_REACHED);
+without!(AnyWord, WAIT_SINCE_AN_ACKNOWLEDGEMENT);
 without!(Silent, WARN);
 
-const FAULTY: Leaf = Leaf(0);
 const HONEST: [Leaf; 2] = [Leaf(1), Leaf(2)];
 const NAMED: &str = "two offers are noticed by all and name the host alone (B-2)";
 const SEEN: &str = "a fork is noticed by both sides as soon as they talk (B-3)";
@@ -26,95 +28,24 @@ const FORKS: &str = "two who cannot talk can be forked";
 struct Equivocation<R> {
     /// Whether the honest two reach each other.
     linked: bool,
+    /// How many claims, by the honest.
     claims: u32,
+    /// The term that the host claims, if she does.
+    claimed: Option<u32>,
     rules: PhantomData<R>,
 }
 
 impl<R: Rules + Send + Sync + 'static> Equivocation<R> {
-    fn new(linked: bool, claims: u32) -> Self {
-        Self { linked, claims, rules: PhantomData }
+    fn new(linked: bool, claims: u32, claimed: Option<u32>) -> Self {
+        Self { linked, claims, claimed, rules: PhantomData }
     }
 
-    /// R-07 waits at least twice as long as a message takes between members who reach each other. So when the wait is
-    /// over, an honest member who had left the epoch has answered how that ended. One who is in it still has the offer,
-    /// if an honest member made it, and acknowledges nothing in lower ballots any more; so what she acknowledged there
-    /// has arrived. What the other acknowledged in a higher ballot has arrived too, or was offered by who knew of the
-    /// acknowledgement here, and then it is the same commit: what liars grant does not count with her.
-    fn may_be_over(&self, world: &World<R>, at: Leaf, ballot: Ballot) -> bool {
-        let Some(member) = world.member(at).filter(|_| self.linked) else { return true };
-        let epoch = member.epoch().id;
-        let others = HONEST.iter().filter(|leaf| **leaf != at).filter_map(|leaf| world.member(*leaf));
-        let ready = |other: &Member<R>| match other.end_of(epoch) {
-            Some(end) => member.decisions().any(|known| known == end),
-            None => other.epoch().id != epoch || ballot.leaf == FAULTY || other.promised() >= ballot,
-        };
-        let arrived = |ack: &Ack| {
-            HONEST.iter().filter_map(|leaf| world.member(*leaf)).all(|member| {
-                member.epoch().id != ack.parent
-                    || member.leaf() == ack.from
-                    || ack.from == ack.ballot.leaf && member.first_seen(ack.ballot).is_some()
-                    || member.acknowledged(ack.ballot).any(|leaf| leaf == ack.from)
-            })
-        };
-        let acks = world.sent.iter().filter_map(|post| match &**post {
-            Post::Message(_, Message::Ack(ack)) if ack.parent == epoch => Some(ack),
-            _ => None,
-        });
-        others.into_iter().all(ready) && acks.into_iter().all(arrived)
+    /// Whether a member may take the other for lost, if both are to talk: then not each of them loses the other. That the
+    /// host is lost gives nothing more, since she acknowledges whatever is waited for when she likes.
+    fn may_lose(&self, world: &World<R>, member: &Member<R>, other: Leaf) -> bool {
+        let lost_there = world.member(other).is_some_and(|there| there.lost().contains(&member.leaf()));
+        !(member.lost().contains(&other) || self.linked && lost_there)
     }
-
-    /// Whom a member may take for lost. Two who are to talk do not both lose each other; that one of them does for a
-    /// moment is not excluded.
-    fn may_lose<'a>(&self, world: &'a World<R>, member: &'a Member<R>) -> impl Iterator<Item = Leaf> + 'a {
-        let (me, linked) = (member.leaf(), self.linked);
-        let others = [FAULTY, HONEST[0], HONEST[1]].into_iter().filter(move |other| *other != me);
-        others.filter(move |other| {
-            let lost_there = world.member(*other).is_some_and(|there| there.lost().contains(&me));
-            !(member.lost().contains(other) || linked && lost_there)
-        })
-    }
-}
-
-fn two_commits<R: Rules>(world: &World<R>) -> [Commit; 2] {
-    let (first, _) = world.merged.iter().find(|(epoch, _)| epoch.number == 0).expect("the room has begun");
-    [commit(first, FAULTY, Want::Update), commit(first, Leaf(1), Want::Update)]
-}
-
-/// Whatever the host can sign, or pass on, to a member who is still in the first epoch.
-fn lies<R: Rules>(world: &World<R>) -> Vec<Message> {
-    let commits = two_commits(world);
-    let own = Ballot { term: 1, leaf: FAULTY };
-    let mut lies = Vec::new();
-    for commit in &commits {
-        lies.push(Message::Offer(Offer { ballot: own, commit: commit.clone(), grants: Default::default() }));
-    }
-    let mut offered: Vec<(Ballot, Commit)> = commits.iter().map(|commit| (own, commit.clone())).collect();
-    for post in &world.sent {
-        match &**post {
-            Post::Message(_, Message::Offer(offer)) if offer.commit.parent == commits[0].parent => {
-                offered.push((offer.ballot, offer.commit.clone()));
-                let Offer { ballot, commit, .. } = offer;
-                lies.push(Message::Ack(Ack { from: FAULTY, parent: commit.parent, ballot: *ballot, id: commit.id }));
-            }
-            Post::Message(_, Message::Claim(claim)) if claim.parent == commits[0].parent => {
-                let staged = commits.iter().map(|commit| Some(Staged { ballot: own, commit: commit.clone() }));
-                for staged in staged.chain([None]) {
-                    let (parent, ballot) = (claim.parent, claim.ballot);
-                    lies.push(Message::Grant(Grant { from: FAULTY, parent, ballot, staged }));
-                }
-            }
-            _ => {}
-        }
-    }
-    for (ballot, commit) in offered {
-        let mut acks: std::collections::BTreeSet<Leaf> = [FAULTY].into();
-        acks.extend(world.sent.iter().filter_map(|post| match &**post {
-            Post::Message(_, Message::Ack(ack)) if ack.ballot == ballot && ack.id == commit.id => Some(ack.from),
-            _ => None,
-        }));
-        lies.push(Message::Go(Go { ballot, commit, acks }));
-    }
-    lies
 }
 
 /// Everything honest arrives between the honest two, and they tell each other where they are.
@@ -145,20 +76,18 @@ fn accusations_are_right<R: Rules>(world: &World<R>) -> bool {
 }
 
 fn two_offers_are_noticed<R: Rules>(world: &World<R>) -> bool {
-    let own = Ballot { term: 1, leaf: FAULTY };
     let acked: std::collections::BTreeSet<_> = world
         .sent
         .iter()
         .filter_map(|post| match &**post {
-            Post::Message(_, Message::Ack(ack)) if ack.ballot == own => Some(ack.id),
+            Post::Message(_, Message::Ack(ack)) if ack.ballot == OWN => Some(ack.id),
             _ => None,
         })
         .collect();
-    let after = talk(world);
-    let noticed = HONEST
-        .iter()
-        .any(|leaf| after.alarms.iter().any(|(by, alarm)| by == leaf && matches!(alarm, Alarm::TwoOffers { .. })));
-    accusations_are_right(&after) && (acked.len() < 2 || noticed)
+    let noticed = |world: &World<R>| {
+        world.alarms.iter().any(|(by, alarm)| HONEST.contains(by) && matches!(alarm, Alarm::TwoOffers { .. }))
+    };
+    accusations_are_right(world) && (acked.len() < 2 || noticed(world) || noticed(&talk(world)))
 }
 
 fn forks_are_noticed<R: Rules>(world: &World<R>) -> bool {
@@ -173,61 +102,88 @@ fn forks_are_noticed<R: Rules>(world: &World<R>) -> bool {
 }
 
 impl<R: Rules + Send + Sync + 'static> Model for Equivocation<R> {
-    type State = World<R>;
+    type State = (World<R>, Timing);
     type Action = Action;
 
-    fn init_states(&self) -> Vec<World<R>> {
+    fn init_states(&self) -> Vec<Self::State> {
         let mut world = World::new(3, 0);
         world.members[0] = None;
-        vec![world]
+        vec![(world, Timing::default())]
     }
 
-    fn actions(&self, world: &World<R>, actions: &mut Vec<Action>) {
-        let lies = lies(world);
-        for leaf in HONEST {
+    fn actions(&self, (world, timing): &Self::State, actions: &mut Vec<Action>) {
+        // Whoever has left the epoch in which the host lies has only to answer; and all is done when both have.
+        let lied_to = |leaf: &Leaf| world.member(*leaf).is_some_and(|member| member.epoch().number == 0);
+        if !HONEST.iter().any(lied_to) {
+            return;
+        }
+        let lies = lies(world, self.claimed.map(|term| Ballot { term, leaf: FAULTY }));
+        for (leaf, other) in HONEST.into_iter().zip(HONEST.into_iter().rev()) {
             let Some(member) = world.member(leaf) else { continue };
-            if self.linked {
-                actions.extend(world.sent.iter().map(|post| Action::Deliver(leaf, Arc::clone(post))));
+            for post in world.sent.iter().filter(|_| self.linked) {
+                actions.push(Action::Deliver(leaf, Arc::clone(post)));
+                // A claim that comes before its reason does changes nothing.
+                if matches!(**post, Post::Message(_, Message::Claim(_))) {
+                    actions.push(Action::Refuse(leaf, Arc::clone(post)));
+                }
             }
-            if member.epoch().number == 0 {
-                actions.extend(lies.iter().map(|lie| Action::Faulty(leaf, Box::new(lie.clone()))));
+            if !lied_to(&leaf) {
+                continue;
             }
-            let waiting = member.ballots().filter(|(ballot, waited)| !waited && self.may_be_over(world, leaf, *ballot));
+            actions.extend(lies.iter().map(|lie| Action::Faulty(leaf, Box::new(lie.clone()))));
+            let waiting = member.ballots().filter(|(ballot, waited)| !waited && timing.may_be_over(leaf, *ballot));
             actions.extend(waiting.map(|(ballot, _)| Action::Waited(leaf, ballot)));
-            if world.claims < self.claims {
+            // Whichever of the two it is, the other's part is the same.
+            if world.claims < self.claims && leaf == HONEST[0] {
                 actions.push(Action::Claim(leaf));
             }
-            actions.extend(self.may_lose(world, member).map(|other| Action::Lose(leaf, other)));
+            if self.may_lose(world, member, other) {
+                actions.push(Action::Lose(leaf, other));
+            }
         }
     }
 
-    fn next_state(&self, world: &World<R>, action: Action) -> Option<World<R>> {
-        // Waits end by steps of their own here, when they may.
-        let Action::Deliver(to, post) = &action else { return next(world, &[], action) };
-        let mut next = world.clone();
-        if let Post::Message(_, Message::Claim(_)) = &**post {
-            next.step(*to, Input::HostLost);
+    fn next_state(&self, (world, timing): &Self::State, action: Action) -> Option<Self::State> {
+        let (mut timing, by) = (timing.clone(), action.by()?);
+        let mut after = world.clone();
+        let changed = match &action {
+            Action::Deliver(to, post) | Action::Refuse(to, post) => {
+                let awaited = timing.is_under_way(*to, post);
+                timing.arrives(*to, post);
+                if let (Action::Deliver(..), Post::Message(_, Message::Claim(_))) = (&action, &**post) {
+                    after.step(*to, Input::HostLost);
+                }
+                // Waits end by steps of their own here, when they may.
+                after.deliver(*to, post) || awaited
+            }
+            _ => {
+                after = next(world, &[], action)?;
+                true
+            }
+        };
+        if self.linked {
+            timing.after(by, &HONEST, world, &after);
         }
-        next.deliver(*to, post).then_some(next)
+        changed.then_some((after, timing))
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
         if self.linked {
             vec![
-                Property::always(ONE_COMMIT, |_, world: &World<R>| one_commit(world)),
-                Property::always(NAMED, |_, world| two_offers_are_noticed(world)),
+                Property::always(ONE_COMMIT, |_, (world, _): &Self::State| one_commit(world)),
+                Property::always(NAMED, |_, (world, _)| two_offers_are_noticed(world)),
             ]
         } else {
             vec![
-                Property::always(SEEN, |_, world: &World<R>| forks_are_noticed(world)),
-                Property::sometimes(FORKS, |_, world| !one_commit(world)),
+                Property::always(SEEN, |_, (world, _): &Self::State| forks_are_noticed(world)),
+                Property::sometimes(FORKS, |_, (world, _)| !one_commit(world)),
             ]
         }
     }
 }
 
-fn explore(name: &str, linked: bool, claims: u32) {
-    let done = Equivocation::<AllRules>::new(linked, claims).checker().spawn_bfs().join();
+fn explore(name: &str, linked: bool, claims: u32, claimed: Option<u32>) {
+    let done = Equivocation::<AllRules>::new(linked, claims, claimed).checker().spawn_bfs().join();
     println!("{name}: {} states, at most {} steps deep", done.unique_state_count(), done.max_depth());
     done.assert_properties();
 }
@@ -238,7 +194,7 @@ fn must_break<R: Rules + Send + Sync + Clone + std::fmt::Debug + 'static>(
     linked: bool,
     claims: u32,
 ) {
-    let model = Equivocation::<R>::new(linked, claims);
+    let model = Equivocation::<R>::new(linked, claims, None);
     let found = model.checker().finish_when(HasDiscoveries::AnyOf([property].into())).spawn_bfs().join();
     let path = found.discovery(property).unwrap_or_else(|| panic!("{property} cannot fail"));
     println!("{}: {property} fails in {} steps", std::any::type_name::<R>(), path.into_actions().len());
@@ -246,12 +202,12 @@ fn must_break<R: Rules + Send + Sync + Clone + std::fmt::Debug + 'static>(
 
 #[test]
 fn two_who_talk_are_not_forked() {
-    explore("an equivocating host, two who talk", true, 0);
+    explore("an equivocating host, two who talk", true, 0, None);
 }
 
 #[test]
 fn two_who_cannot_talk_notice_the_fork_later() {
-    explore("an equivocating host, two who cannot talk", false, 0);
+    explore("an equivocating host, two who cannot talk", false, 0, None);
 }
 
 #[test]
@@ -262,6 +218,12 @@ fn contradictions_are_not_heeded() {
 #[test]
 fn nobody_waits_for_contradictions() {
     must_break(NoWait, ONE_COMMIT, true, 0);
+}
+
+/// The host says that she has acknowledged what she offers to nobody before the wait that this begins is over.
+#[test]
+fn what_the_host_alone_says_begins_a_wait() {
+    must_break(AnyWord, ONE_COMMIT, true, 0);
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 mod equivocation;
 mod healing;
+mod lies;
 mod limits;
 mod mutants;
 mod ordering;
 mod progress;
 mod rooms;
+mod timing;
 mod walks;
 mod world;

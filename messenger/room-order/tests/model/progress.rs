@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use room_order::{AllRules, Input, Leaf, Message, Rules, is_quorum};
+use room_order::{AllRules, Go, Input, Leaf, Message, Rules, is_quorum};
 
 use crate::world::{Post, Want, World};
 
@@ -112,9 +112,7 @@ fn exchange<R: Rules>(world: &mut World<R>, part: &BTreeSet<Leaf>) -> bool {
         let Post::Message(to, message) = &*post else { continue };
         let known = match message {
             // Whoever holds a decision passes it on to whoever is behind.
-            Message::Go(go) => {
-                part.iter().filter_map(|leaf| world.member(*leaf)).any(|member| member.knows_end_of(go.commit.parent))
-            }
+            Message::Go(go) => part.iter().any(|leaf| is_passed_on(world, *leaf, go)),
             _ => sender(message).is_none_or(|from| part.contains(&from)),
         };
         if !known {
@@ -127,6 +125,12 @@ fn exchange<R: Rules>(world: &mut World<R>, part: &BTreeSet<Leaf>) -> bool {
         }
     }
     changed
+}
+
+/// Whoever is removed by a decision of her own has sent it to all before; one of another's she passes on no more.
+fn is_passed_on<R: Rules>(world: &World<R>, by: Leaf, go: &Go) -> bool {
+    let holder = world.members[by.0 as usize].as_ref().filter(|member| member.knows_end_of(go.commit.parent));
+    holder.is_some_and(|member| member.is_inside() || go.ballot.leaf == by)
 }
 
 fn sender(message: &Message) -> Option<Leaf> {

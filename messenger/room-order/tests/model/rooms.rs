@@ -54,6 +54,7 @@ pub(crate) fn next<R: Rules>(world: &World<R>, wants: &[(u32, Want)], action: Ac
             let went_on = ready(&mut next, to, &post);
             next.deliver(to, &post) || went_on
         }
+        Action::Refuse(to, post) => next.deliver(to, &post),
         Action::Faulty(to, message) => next.step(to, Input::Receive(*message)),
         Action::Waited(leaf, ballot) => next.step(leaf, Input::Waited(ballot)),
         Action::Claim(leaf) => {

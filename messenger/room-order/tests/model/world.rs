@@ -31,12 +31,25 @@ pub(crate) enum Action {
     /// The `usize`-th want comes about.
     Want(usize),
     Deliver(Leaf, Arc<Post>),
+    /// A claim comes to somebody who has not lost the host.
+    Refuse(Leaf, Arc<Post>),
     /// From the host who breaks the rules.
     Faulty(Leaf, Box<Message>),
     Waited(Leaf, Ballot),
     Claim(Leaf),
     /// The first takes the other for lost.
     Lose(Leaf, Leaf),
+}
+
+impl Action {
+    /// Who takes the step, unless that is somebody who wants something.
+    pub(crate) fn by(&self) -> Option<Leaf> {
+        match self {
+            Self::Want(_) => None,
+            Self::Deliver(leaf, _) | Self::Refuse(leaf, _) | Self::Faulty(leaf, _) => Some(*leaf),
+            Self::Waited(leaf, _) | Self::Claim(leaf) | Self::Lose(leaf, _) => Some(*leaf),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -222,7 +235,7 @@ fn take_over(epoch: &Epoch, ballot: Ballot) -> Commit {
     named(epoch, ballot.leaf, Change { removes, host: Some(ballot), ..Change::default() })
 }
 
-fn named(epoch: &Epoch, committer: Leaf, change: Change) -> Commit {
+pub(crate) fn named(epoch: &Epoch, committer: Leaf, change: Change) -> Commit {
     let mut hasher = DefaultHasher::new();
     (epoch.id, committer, &change).hash(&mut hasher);
     let mut id = [0; 32];
