@@ -37,8 +37,8 @@ use crate::text::{self, fit, fit_middle, harmless_line, wrap};
 pub(crate) use contacts::idle_and_words;
 pub(crate) use cover::INVITES;
 pub(crate) use curtain::{CLASSICAL, SIGNED};
-pub(crate) use layout::input_columns;
 pub(crate) use delivered::Delivered;
+pub(crate) use layout::input_columns;
 use layout::{Areas, SMALLEST};
 use theme::Theme;
 

@@ -78,7 +78,10 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
             let text = quoted(before.conversation(&Entry::Room(*room)), *id);
             let others = before.rooms.get(room).map_or(0, |room| room.members.len().saturating_sub(1));
             let others = others.max(delivered.len() + missing.len());
-            room_delivery(&text, &Delivered::new(delivered.len(), missing, others, |who| before.called_with_address(who)))
+            room_delivery(
+                &text,
+                &Delivered::new(delivered.len(), missing, others, |who| before.called_with_address(who)),
+            )
         }
         Event::Session { who, state, reason } => {
             let reason = reason.as_ref().map(|reason| format!(": {}", harmless_line(reason))).unwrap_or_default();
@@ -157,6 +160,7 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
         }
         // The notice tells of these; of every letter that is typed nobody wants to hear.
         Event::Appearance(_)
+        | Event::RoomReach { .. }
         | Event::Typing { .. }
         | Event::Peer(_)
         | Event::IncomingEnded { .. }
