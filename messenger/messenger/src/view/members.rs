@@ -48,7 +48,10 @@ fn member(app: &App, room: &Room, who: &Identifier, theme: Theme) -> Line<'stati
     }
     let (reached, style) = match lost {
         0 if is_me => (String::new(), theme.text()),
-        0 => ("reached".to_owned(), theme.good()),
+        0 => match room.via(who) {
+            Some(by) => (format!("reached via {}", app.called_with_address(by)), theme.good()),
+            None => ("reached".to_owned(), theme.good()),
+        },
         lost if devices > 1 => (format!("{lost} of {devices} not reached"), theme.wrong()),
         _ => ("not reached".to_owned(), theme.wrong()),
     };

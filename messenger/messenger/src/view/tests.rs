@@ -398,6 +398,36 @@ fn a_classical_room_says_so_for_as_long_as_it_is_there() {
     compare("room-classical", &app);
 }
 
+/// Who may do what, who hosts it, whom this device reaches, and what was on four of five devices.
+#[test]
+fn who_is_in_a_room_at_both_sizes() {
+    for (name, size) in [("who-80x24", SMALL), ("who-200x60", LARGE)] {
+        let mut app = online(&["bob", "carol"], size);
+        app.act(Action::AskRoom, at(12, 0));
+        app.paste("picnic");
+        app.act(Action::Yes, at(12, 0));
+        let mut event = room(&["alice", "bob", "carol", "dave", "dave", "erin"], 7);
+        if let Event::Room { moderators, topic, .. } = &mut event {
+            moderators.push(who("carol"));
+            "who brings what on Saturday".clone_into(topic);
+        }
+        app.hear(event, at(12, 1));
+        let not_reached = vec![who("carol"), who("dave")];
+        app.hear(Event::RoomReach { room: RoomId([9; 16]), not_reached }, at(12, 1));
+        let via = vec![Via { who: who("erin"), by: who("bob") }];
+        app.hear(Event::RoomVia { room: RoomId([9; 16]), via }, at(12, 1));
+        write(&mut app, "Who brings the tea?", at(12, 3));
+        let missing = vec![Missing { who: who("carol"), reason: "no direct connection".to_owned() }];
+        let delivered = ["bob", "dave", "dave", "erin"].map(who).to_vec();
+        app.hear(Event::RoomMessageState { room: RoomId([9; 16]), id: 1, delivered, missing, order: None }, at(12, 3));
+        let reason = "CHAIN-05: the certificate has ended".to_owned();
+        app.hear(Event::RoomLapsed { room: RoomId([9; 16]), who: who("erin"), reason }, at(12, 4));
+        compare(&format!("room-{}", &name[4..]), &app);
+        write(&mut app, "/who", at(12, 5));
+        compare(name, &app);
+    }
+}
+
 #[test]
 fn help_at_both_sizes() {
     for (name, size) in [("help-80x24", SMALL), ("help-200x60", LARGE)] {

@@ -190,6 +190,7 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
         }
         // The notice tells of these; of every letter that is typed nobody wants to hear.
         Event::Appearance(_)
+        | Event::RoomReach { .. }
         | Event::Typing { .. }
         | Event::RoomTyping { .. }
         | Event::Peer(_)

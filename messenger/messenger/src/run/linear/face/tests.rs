@@ -164,3 +164,36 @@ fn leaving_asks_once_and_no_command_costs_a_draft() {
     typed(&mut face, &mut app, "/quit");
     assert_eq!(typed(&mut face, &mut app, "/quit").0, [Effect::Engine(Command::Quit), Effect::Quit]);
 }
+
+/// What is heard of a text in a room is heard once, when it is known of every device; and who is in it is said by name.
+#[test]
+fn of_a_room_one_hears_who_has_a_text_and_who_is_reached() {
+    let mut app = app(&["bob"]);
+    let mut face = Face::default();
+    told(&mut app, room("alice", &["alice", "bob", "carol"]));
+    typed(&mut face, &mut app, "/to picnic");
+    typed(&mut face, &mut app, "tea?");
+    let state = |delivered: &[&str], missing| Event::RoomMessageState {
+        room: crate::app::tests::ROOM,
+        id: 1,
+        delivered: delivered.iter().map(|name| who(name)).collect(),
+        missing,
+        order: None,
+    };
+    assert_eq!(told(&mut app, state(&["bob"], Vec::new())), [""; 0], "carol's device has not answered");
+    let missing = vec![messenger_engine::Missing { who: who("carol"), reason: "gone".to_owned() }];
+    let said = ["On 1 of 2 devices; not carol@example.org's: tea?", "Why not: carol@example.org: gone."];
+    assert_eq!(told(&mut app, state(&["bob"], missing)), said);
+    let reach = Event::RoomReach { room: crate::app::tests::ROOM, not_reached: vec![who("carol")] };
+    assert_eq!(told(&mut app, reach), [""; 0]);
+    let listed = typed(&mut face, &mut app, "/who").1.join("\n");
+    assert!(listed.contains("alice@example.org · you, host, owner"), "{listed}");
+    assert!(listed.contains("bob@example.org · reached") && listed.contains("carol@example.org · not reached"));
+    assert!(listed.contains("Code 12 · epoch 1"), "{listed}");
+    assert!(typed(&mut face, &mut app, "/who all").1.iter().any(|line| line.starts_with("Room picnic: 3 in")));
+    let reason = "CHAIN-05".to_owned();
+    let lapsed = told(&mut app, Event::RoomLapsed { room: crate::app::tests::ROOM, who: who("carol"), reason });
+    assert_eq!(lapsed, ["carol@example.org is not shown in the room any more, and gets nothing: CHAIN-05."]);
+    told(&mut app, room("alice", &["alice", "bob"]));
+    assert!(!typed(&mut face, &mut app, "/who").1.join(" ").contains("carol"), "she is in it no longer");
+}
