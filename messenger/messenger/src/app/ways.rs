@@ -26,6 +26,8 @@ pub(crate) fn changed(before: &[Via], now: &[Via], name: impl Fn(&Identifier) ->
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
 
     fn via(who: &str, by: &str) -> Via {
@@ -38,9 +40,9 @@ mod tests {
             changed(before, now, |who| who.as_str().split('@').next().unwrap().to_owned())
         };
         let (bob, dave) = (via("bob@example.org", "carol@example.org"), via("dave@example.org", "carol@example.org"));
-        assert!(say(&[], &[]).is_empty() && say(&[bob.clone()], &[bob.clone()]).is_empty());
+        assert!(say(&[], &[]).is_empty() && say(from_ref(&bob), from_ref(&bob)).is_empty());
         assert_eq!(
-            say(&[bob.clone()], &[bob.clone(), dave.clone()]),
+            say(from_ref(&bob), &[bob.clone(), dave.clone()]),
             ["There is no connection to dave: what is said goes via carol"]
         );
         assert_eq!(say(&[bob.clone(), dave.clone()], &[dave]), ["bob is no longer reached via carol"]);

@@ -278,7 +278,7 @@ impl Stage {
             }
             Deed::Enter(guest) => self.in_room(guest, |room| Command::RoomAccept { room }),
             Deed::Speak(who) => {
-                self.in_room(who, |room| Command::RoomSend { room, text: "all?".into(), id: None, reply_to: None })
+                self.in_room(who, |room| Command::RoomSend { room, text: "all?".into(), id: None, reply_to: None });
             }
             Deed::LeaveRoom(who) => self.in_room(who, |room| Command::RoomLeave { room }),
             Deed::Answer(who, yes) => {
