@@ -176,6 +176,10 @@ impl Core {
         let message = fanout.message.clone();
         let devices: Vec<DeviceKey> = fanout.pending.keys().copied().filter(|device| fanout.awaits(*device)).collect();
         for device in devices {
+            if self.inside(id).is_some_and(|inside| inside.lapsed.has(device)) {
+                self.room_text_missed(id, text, device, NOT_ACCEPTED);
+                continue;
+            }
             if !self.vias(id, device).is_empty() {
                 self.enclose_text(id, (text, device), &message, now);
                 continue;

@@ -76,7 +76,6 @@ pub(super) struct Inside {
     pub(super) lapsed: Lapsed,
     /// Of whom the client was told last that they are not reached.
     pub(super) told_unreached: BTreeSet<DeviceKey>,
-    /// With whom a session has stood: where none has yet, none is lost.
     /// Who hears whom, and by way of whom others are reached.
     pub(super) ways: Ways,
     pub(super) letters: Letters,
@@ -190,7 +189,7 @@ impl Inside {
     /// Whether no session with a device is left with which one has stood, and nobody says that she hears it. Whoever has said that
     /// she leaves is looked for no longer.
     pub(super) fn has_ended(&self, device: DeviceKey, sessions: &BTreeSet<DeviceKey>) -> bool {
-        let reached = !self.ways.vias(device).is_empty() && !self.gone.contains(&device);
+        let reached = self.ways.is_reached(device) && !self.gone.contains(&device);
         self.linked.contains(&device) && !sessions.contains(&device) && !reached
     }
 
@@ -304,7 +303,9 @@ impl Inside {
         let waited = self.seen.values().map(|seen| *seen + W);
         let silent = (!self.group.is_host() && self.host_lost.is_none()).then(|| self.host_silent_at());
         let claim = self.would_claim().then_some(self.next_claim);
-        let others = [silent, claim, self.lost_at(), self.leaving, self.ways.next_deadline(), Some(self.lapsed.due())];
+        // Whoever leaves looks at nobody's certificate.
+        let review = self.leaving.is_none().then(|| self.lapsed.due());
+        let others = [silent, claim, self.lost_at(), self.leaving, self.ways.next_deadline(), review];
         waited.chain(others.into_iter().flatten()).fold(self.next_beat, Instant::min)
     }
 }

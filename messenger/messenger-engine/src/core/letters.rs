@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::carrying::Share;
 use super::inside::Inside;
+use super::lapse::NOT_ACCEPTED;
 use super::rooms::{Part, Room};
 use super::{Core, SessionId};
 use crate::api::{Event, RoomId, Via};
@@ -140,7 +141,9 @@ impl Core {
         let host = inside.group.host().device;
         let mut others = inside.others();
         others.sort_by_key(|device| *device != host);
-        let new = inside.ways.look(&others, &connected, now);
+        // Whoever carries a text can open it, and nothing is sent to whose certificate has lapsed.
+        let carriers: Vec<DeviceKey> = others.iter().copied().filter(|by| !inside.lapsed.has(*by)).collect();
+        let new = inside.ways.look((&others, &carriers), &connected, now);
         for device in &new {
             self.greet_in_room(id, *device, now);
         }
@@ -209,7 +212,10 @@ impl Core {
     pub(super) fn letter_came(&mut self, session: SessionId, person: &Person, pass: (Letter, Signature), now: Now) {
         let (to, from) = (DeviceKey(pass.0.to), DeviceKey(pass.0.from));
         if to == self.me.person.device {
-            self.open_letter(pass, now);
+            let carries = |inside: &Inside| inside.is_or_was(person.device);
+            if self.inside(RoomId(pass.0.room)).is_some_and(|inside| carries(inside)) {
+                self.open_letter(pass, now);
+            }
         } else if from == person.device {
             self.carry(session, pass, now);
         }
@@ -234,6 +240,9 @@ impl Core {
         let Some(inside) = self.inside(RoomId(letter.room)) else { return Err("not in that room") };
         if !inside.is_or_was(from) || !inside.is_or_was(to) {
             return Err("both have to be in the room");
+        }
+        if inside.lapsed.has(to) && matches!(letter.enclosed, Enclosed::Text { .. }) {
+            return Err(NOT_ACCEPTED);
         }
         let onward = onward.ok_or("no connection to that device that takes more")?;
         let share = inside.letters.shares.entry(from).or_insert_with(|| Share::new(now.instant));
@@ -274,6 +283,8 @@ impl Core {
                 Ok(_) => {}
                 Err(error) => tracing::debug!(%id, %error, "a letter"),
             },
+            // As long as one may be that comes in a session.
+            Enclosed::Text { message, .. } if message.len() > Channel::Talk.max_body_bytes() => {}
             Enclosed::Text { run, message } => {
                 inside.heard.insert(from, now.instant);
                 self.room_text_arrived(Came::Enclosed { room: id, from, number }, (from, run), id, message, now);

@@ -65,7 +65,9 @@ impl Core {
     }
 
     fn tell_typing_in(&mut self, id: RoomId, typing: bool) {
-        let others = self.rooms.get(&id).and_then(Room::inside).map(|inside| inside.others()).unwrap_or_default();
+        let inside = self.rooms.get(&id).and_then(Room::inside);
+        let mut others = inside.map(|inside| inside.others()).unwrap_or_default();
+        others.retain(|device| inside.is_some_and(|inside| !inside.lapsed.has(*device)));
         for device in others {
             let Some(session) = self.session_to(device) else { continue };
             let listens =
@@ -91,7 +93,7 @@ impl Core {
         let (who, device) = (link.person.identifier.clone(), link.person.device);
         let is_member = |room: &&mut Room| room.is_open() && room.group().is_some_and(|group| group.has(device));
         let Some(room) = self.rooms.get_mut(&id).filter(is_member) else { return };
-        if !typing {
+        if !typing || room.inside().is_some_and(|inside| inside.lapsed.has(device)) {
             return self.stops_typing_in_room(id, device);
         }
         let until = Some(now.instant + LIFE);

@@ -14,6 +14,9 @@ use crate::room::DeviceKey;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Receipt(pub(crate) u64);
 
+/// How often the same thing in letters is answered once it is taken.
+const MAX_AGAIN: usize = 16;
+
 /// What was handed out, until it is taken. Bounded: while too many events wait for the client, nothing is read from peers.
 #[derive(Default)]
 pub(super) struct Untaken {
@@ -46,8 +49,14 @@ impl Untaken {
 
     /// The same came once more. Returns false if it was taken before.
     fn comes_again(&mut self, what: &(DeviceKey, Key), came: Came) -> bool {
-        let waiting = self.handed_out.iter_mut().find(|handed_out| handed_out.what == *what);
-        waiting.map(|handed_out| handed_out.again.push(came)).is_some()
+        let Some(waiting) = self.handed_out.iter_mut().find(|handed_out| handed_out.what == *what) else {
+            return false;
+        };
+        // In a session the window bounds how often, in letters nothing else does.
+        if matches!(came, Came::Numbered { .. }) || waiting.again.len() < MAX_AGAIN {
+            waiting.again.push(came);
+        }
+        true
     }
 
     fn take(&mut self, receipt: Receipt) -> impl Iterator<Item = Came> + use<> {

@@ -26,6 +26,12 @@ pub(super) struct Ways {
     near: BTreeMap<DeviceKey, Instant>,
     said: BTreeMap<DeviceKey, Said>,
     vias: BTreeMap<DeviceKey, Vec<DeviceKey>>,
+    /// Who is heard by somebody whom this device hears, whether or not she passes on just now.
+    reached: BTreeSet<DeviceKey>,
+    /// When the first of those words is too old by which they are.
+    until: Option<Instant>,
+    /// Who did not pass on what was for whom, until her next word of whom she hears.
+    refused: BTreeSet<(DeviceKey, DeviceKey)>,
     /// From whom nothing has come for [`LATE`], as of the last look.
     late: BTreeSet<DeviceKey>,
 }
@@ -45,13 +51,12 @@ impl Ways {
     /// A member has said whom she hears.
     pub(super) fn told(&mut self, by: DeviceKey, hears: BTreeSet<DeviceKey>, now: Now) {
         self.said.insert(by, Said { at: now.instant, hears });
+        self.refused.retain(|(refusing, _)| *refusing != by);
     }
 
-    /// She did not pass on what was for this one.
+    /// She did not pass on what was for this one. It is no word of whether she hears her: she may have too much to carry.
     pub(super) fn is_none(&mut self, by: DeviceKey, to: DeviceKey) {
-        if let Some(said) = self.said.get_mut(&by) {
-            said.hears.remove(&to);
-        }
+        self.refused.insert((by, to));
         self.vias.entry(to).or_default().retain(|via| *via != by);
         self.vias.retain(|_, vias| !vias.is_empty());
     }
@@ -60,11 +65,17 @@ impl Ways {
     pub(super) fn keep(&mut self, devices: &BTreeSet<DeviceKey>) {
         self.near.retain(|device, _| devices.contains(device));
         self.said.retain(|device, _| devices.contains(device));
+        self.refused.retain(|(by, to)| devices.contains(by) && devices.contains(to));
     }
 
     /// By way of whom letters to this device go.
     pub(super) fn vias(&self, to: DeviceKey) -> &[DeviceKey] {
         self.vias.get(&to).map_or(&[], |vias| &vias[..])
+    }
+
+    /// Whether somebody whom this device hears has said that she hears this one.
+    pub(super) fn is_reached(&self, device: DeviceKey) -> bool {
+        self.reached.contains(&device)
     }
 
     /// Who is reached so, and by way of whom first.
@@ -105,30 +116,42 @@ impl Ways {
         bits
     }
 
-    /// Looks anew by way of whom each of `others` is reached to whom no connection stands, or over it nothing comes; who is first
-    /// among `others` is asked first. Returns who is reached so now and was not before.
-    pub(super) fn look(&mut self, others: &[DeviceKey], connected: &BTreeSet<DeviceKey>, now: Now) -> Vec<DeviceKey> {
+    /// Looks anew by way of whom each of `others` is reached to whom no connection stands, or over it nothing comes; of those who
+    /// may carry, who is first is asked first. Returns who is reached so now and was not before.
+    pub(super) fn look(
+        &mut self,
+        (others, carriers): (&[DeviceKey], &[DeviceKey]),
+        connected: &BTreeSet<DeviceKey>,
+        now: Now,
+    ) -> Vec<DeviceKey> {
         let needs = |to: &DeviceKey| !connected.contains(to) || self.is_late(*to, now);
         let carries = |by: &DeviceKey, to: DeviceKey| {
             let said = self.said.get(by).filter(|said| now.instant < said.at + SILENT);
             *by != to && !needs(by) && said.is_some_and(|said| said.hears.contains(&to))
         };
-        let by_way_of = |to: DeviceKey| others.iter().filter(|by| carries(by, to)).take(AT_ONCE).copied().collect();
-        let vias: BTreeMap<DeviceKey, Vec<DeviceKey>> =
-            others.iter().filter(|to| needs(to)).map(|to| (*to, by_way_of(*to))).collect();
+        let able = |to: DeviceKey| carriers.iter().copied().filter(|by| carries(by, to)).collect::<Vec<_>>();
+        let able: BTreeMap<DeviceKey, Vec<DeviceKey>> =
+            others.iter().filter(|to| needs(to)).map(|to| (*to, able(*to))).filter(|(_, by)| !by.is_empty()).collect();
+        let until = able.values().flatten().filter_map(|by| self.said.get(by)).map(|said| said.at + SILENT).min();
+        let reached = able.keys().copied().collect();
+        let willing = |(to, by): (DeviceKey, Vec<DeviceKey>)| {
+            let by = by.into_iter().filter(|by| !self.refused.contains(&(*by, to)));
+            (to, by.take(AT_ONCE).collect())
+        };
+        let vias: BTreeMap<DeviceKey, Vec<DeviceKey>> = able.into_iter().map(willing).collect();
         let late = self.near.keys().filter(|device| self.is_late(**device, now)).copied().collect();
         let before = std::mem::take(&mut self.vias);
         self.vias = vias.into_iter().filter(|(_, vias)| !vias.is_empty()).collect();
         self.late = late;
+        (self.reached, self.until) = (reached, until);
         self.vias.keys().filter(|to| !before.contains_key(to)).copied().collect()
     }
 
     /// When to look again: where the first of those words is too old by which somebody is reached, or nothing more comes from
     /// somebody.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let said = self.vias.values().flatten().filter_map(|via| self.said.get(via)).map(|said| said.at + SILENT);
         let near = self.near.iter().filter(|(device, _)| !self.late.contains(device)).map(|(_, at)| *at + LATE);
-        said.chain(near).min()
+        self.until.into_iter().chain(near).min()
     }
 }
 
@@ -189,14 +212,24 @@ mod tests {
         for number in [3, 2] {
             ways.told(device(number), [device(4)].into_iter().collect(), at(begin, 0));
         }
-        assert_eq!(ways.look(&others, &connected, at(begin, 0)), [device(4)]);
+        assert_eq!(ways.look((&others, &others), &connected, at(begin, 0)), [device(4)]);
         assert_eq!(ways.vias(device(4)), [device(2), device(3)], "in the order of the others");
-        assert!(ways.look(&others, &connected, at(begin, 1)).is_empty(), "nobody new");
+        assert!(ways.look((&others, &others), &connected, at(begin, 1)).is_empty(), "nobody new");
         ways.is_none(device(2), device(4));
         assert_eq!(ways.vias(device(4)), [device(3)]);
+        ways.look((&others, &others), &connected, at(begin, 1));
+        assert_eq!(ways.vias(device(4)), [device(3)], "until her next word");
+        ways.is_none(device(3), device(4));
+        ways.look((&others, &others), &connected, at(begin, 1));
+        assert!(ways.vias(device(4)).is_empty() && ways.is_reached(device(4)), "they hear her all the same");
+        ways.told(device(2), [device(4)].into_iter().collect(), at(begin, 1));
+        ways.look((&others, &others[..1]), &connected, at(begin, 1));
+        assert!(ways.vias(device(4)).is_empty() && !ways.is_reached(device(4)), "who may not carry is no way");
+        ways.look((&others, &others), &connected, at(begin, 1));
+        assert_eq!(ways.vias(device(4)), [device(2)]);
         assert_eq!(ways.next_deadline(), Some(at(begin, 6).instant));
-        ways.look(&others, &connected, at(begin, 6));
-        assert!(ways.vias(device(4)).is_empty());
+        ways.look((&others, &others), &connected, at(begin, 7));
+        assert!(ways.vias(device(4)).is_empty() && !ways.is_reached(device(4)));
     }
 
     #[test]
@@ -209,11 +242,11 @@ mod tests {
             ways.told(device(number), [device(3), device(1)].into_iter().collect(), at(begin, 0));
         }
         let connected = [device(2)].into_iter().collect();
-        ways.look(&others, &connected, at(begin, 2));
+        ways.look((&others, &others), &connected, at(begin, 2));
         assert_eq!(ways.vias(device(3)), [device(2)], "one hop");
         assert_eq!(ways.firsts().count(), 2);
         assert!(ways.heard_by_me(&[(Leaf(0), device(2))], &connected, at(begin, 3)).is_empty());
-        ways.look(&others, &connected, at(begin, 3));
+        ways.look((&others, &others), &connected, at(begin, 3));
         assert!(ways.vias(device(3)).is_empty());
     }
 }

@@ -22,7 +22,7 @@ const SUITES: [(RoomSuite, Ciphersuite); 2] = [
     (RoomSuite::Classical, Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519),
 ];
 
-/// How many devices a room holds: texts go to every member directly.
+/// How many devices a room holds: texts go to every member, directly where a connection stands.
 pub const MAX_MEMBERS: usize = 32;
 
 /// How long the keys of a past epoch are kept for texts that were under way when it ended.
