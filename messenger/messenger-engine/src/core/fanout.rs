@@ -180,6 +180,9 @@ impl Core {
                 self.room_text_missed(id, text, device, NOT_ACCEPTED);
                 continue;
             }
+            if self.is_being_linked(device, now) {
+                continue;
+            }
             if !self.vias(id, device).is_empty() {
                 self.enclose_text(id, (text, device), &message, now);
                 continue;

@@ -144,11 +144,14 @@ impl Core {
         // Whoever carries a text can open it, and nothing is sent to whose certificate has lapsed.
         let carriers: Vec<DeviceKey> = others.iter().copied().filter(|by| !inside.lapsed.has(*by)).collect();
         let new = inside.ways.look((&others, &carriers), &connected, now);
-        for device in &new {
-            self.greet_in_room(id, *device, now);
+        for device in new {
+            self.greet_in_room(id, device, now);
         }
         self.tell_ways(id);
-        for device in new {
+        // Also to who was reached so before: a text may have waited for a connection that did not come.
+        let reached: Vec<DeviceKey> =
+            self.inside(id).into_iter().flat_map(|inside| inside.ways.firsts()).map(|(to, _)| to).collect();
+        for device in reached {
             self.push_fanouts(id, device, now);
         }
     }

@@ -18,6 +18,9 @@ const LONGEST_AFTER: u32 = 10;
 /// The pause before the first repair of a link; the newcomer dials without it.
 const GRACE: Duration = Duration::from_secs(6);
 
+/// So long a link that is being made is waited for, before a text goes by way of others.
+const SOON_THERE: Duration = Duration::from_secs(3);
+
 /// Attempts to link up with one fellow member.
 pub(super) struct Attempt {
     tries: u32,
@@ -30,6 +33,11 @@ impl Attempt {
     fn next(&self, me: DeviceKey, other: DeviceKey) -> Option<Instant> {
         let mine = self.newcomer || me < other;
         mine.then_some(self.next)
+    }
+
+    /// Whether the first try has only begun.
+    fn is_young(&self, now: Now) -> bool {
+        self.tries <= 1 && self.next + SOON_THERE > now.instant + GRACE
     }
 }
 
@@ -68,6 +76,11 @@ impl Core {
                 self.call_device(person.identifier, Some(key), Purpose::Room, Errand::Mesh, now);
             }
         }
+    }
+
+    /// Whether a link to a fellow member is missing since a moment ago, and is mostly there in another one.
+    pub(super) fn is_being_linked(&self, device: DeviceKey, now: Now) -> bool {
+        self.session_to(device).is_none() && self.mesh.get(&device).is_some_and(|attempt| attempt.is_young(now))
     }
 
     /// When a missing link is tried next; at once where one has come, or is missing since a moment ago.
