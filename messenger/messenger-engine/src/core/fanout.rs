@@ -354,6 +354,9 @@ impl Core {
         let Some(device) = self.links.get(&session).map(|link| link.person.device) else { return };
         let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
         for room in rooms {
+            if let Some(inside) = self.inside(room) {
+                inside.ways.linked(device);
+            }
             self.push_fanouts(room, device, now);
         }
         self.greet_in_rooms(device, now);

@@ -269,8 +269,19 @@ impl Core {
         let me = self.me.person.device;
         let Some(inside) = self.inside(id) else { return };
         let author = inside.group.members().find(|person| person.device == from && from != me).cloned();
-        let Some(author) = author else { return };
         let epoch = inside.group.epoch();
+        let Some(author) = author else {
+            // She may have come in by what this device has not followed yet: then her text is early, as it would be from a session.
+            if let Enclosed::Text { run, message } = &letter.enclosed
+                && letter.epoch > epoch
+                && message.len() <= Channel::Talk.max_body_bytes()
+                && is_signed(&letter, &signature, from)
+            {
+                let came = Came::Enclosed { room: id, from, number: letter.number };
+                self.room_text_arrived(came, (from, *run), id, message.clone(), now);
+            }
+            return;
+        };
         if !inside.letters.is_new(&letter, epoch) || !is_signed(&letter, &signature, from) {
             return;
         }

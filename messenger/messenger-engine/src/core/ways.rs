@@ -73,6 +73,11 @@ impl Ways {
         self.vias.get(&to).map_or(&[], |vias| &vias[..])
     }
 
+    /// A session with a device begins: letters to it are over.
+    pub(super) fn linked(&mut self, device: DeviceKey) {
+        self.vias.remove(&device);
+    }
+
     /// Whether somebody whom this device hears has said that she hears this one.
     pub(super) fn is_reached(&self, device: DeviceKey) -> bool {
         self.reached.contains(&device)
