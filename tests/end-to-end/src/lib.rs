@@ -6,6 +6,7 @@
 //! * [`homeserver`] starts a home server in a folder and waits until it says that it is ready;
 //! * [`person`] is somebody with a home folder of her own, a `certtool` and a mailbox to read codes from ([`mail`]);
 //! * [`terminal`] is a real one with a program in it, and [`picture`] draws what stands there;
+//! * [`company`] is people who know each other, and a room of three of them;
 //! * [`headless`] speaks JSON lines with a person's messenger;
 //! * [`keyring`] is a session in which programs keep secrets;
 //! * [`python`] sets up other people's Python programs, which judge ours;
@@ -24,6 +25,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod apart;
+pub mod company;
 pub mod counted;
 pub mod crash;
 pub mod disk;

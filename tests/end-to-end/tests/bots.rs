@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use story::company::acquainted;
 use story::headless::Messenger;
 use story::homeserver::Homeserver;
 use story::person::Person;
@@ -25,18 +26,6 @@ fn acquaint(one: &Person, other: &Person) {
         messenger.tell(&json!({ "do": "add_contact", "who": whom.address() })).unwrap();
         messenger.quit().unwrap();
     }
-}
-
-/// Alice and a robot with certificates, at a home server of their own, each a contact of the other.
-fn acquainted() -> (tempfile::TempDir, Homeserver, [Person; 2]) {
-    let place = tempfile::tempdir().unwrap();
-    let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
-    let [alice, robot] = ["alice@example.org", "robot@example.org"].map(|address| Person::new(place.path(), address));
-    for person in [&alice, &robot] {
-        person.join(server.ready(), &server.outbox()).unwrap();
-    }
-    acquaint(&alice, &robot);
-    (place, server, [alice, robot])
 }
 
 /// A bot that this program answers for; it ends when this is dropped. Its lines lie in the file.
@@ -73,7 +62,7 @@ fn stopped(mut bot: Running) {
 
 #[test]
 fn programs_in_any_language_answer_and_those_that_fail_do_no_harm() {
-    let (_place, server, [alice, robot]) = acquainted();
+    let (_place, server, [alice, robot]) = acquainted(["alice", "robot"]).unwrap();
     let mut of_alice = alice.messenger().unwrap();
 
     let online = json!({ "event": "presence", "who": robot.address(), "online": true });
@@ -127,7 +116,7 @@ fn programs_in_any_language_answer_and_those_that_fail_do_no_harm() {
 
 #[test]
 fn bots_do_not_answer_bots_and_may_be_blocked() {
-    let (_place, server, [alice, robot]) = acquainted();
+    let (_place, server, [alice, robot]) = acquainted(["alice", "robot"]).unwrap();
     let mut of_alice = alice.messenger().unwrap();
     let (shell, _) = bot(&robot, "cat", &[]);
     of_alice.expect(&json!({ "event": "presence", "who": robot.address(), "online": true })).unwrap();

@@ -2,12 +2,9 @@
 //! docs/headless.md has it.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::fs;
-
 use serde_json::{Value, json};
+use story::company::Harbour;
 use story::headless::Messenger;
-use story::homeserver::Homeserver;
-use story::person::Person;
 use story::terminal::Terminal;
 
 /// The place of a text of one's own, once everybody has it.
@@ -26,43 +23,12 @@ fn three_programs_answer_react_edit_and_delete_in_a_room() {
     if !Terminal::possible() {
         return story::skipped("nobody reacted to anything in a room: there is no tmux");
     }
-    let place = tempfile::tempdir().unwrap();
-    let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
-    let people = ["alice", "bob", "carol"].map(|name| Person::new(place.path(), &format!("{name}@example.org")));
-    for person in &people {
-        person.join(server.ready(), &server.outbox()).unwrap();
-    }
-    for person in &people {
-        let mut messenger = person.messenger().unwrap();
-        for other in people.iter().filter(|other| other.address() != person.address()) {
-            messenger.tell(&json!({ "do": "add_contact", "who": other.address() })).unwrap();
-        }
-        messenger.quit().unwrap();
-    }
-    let [alice, bob, carol] = people;
-    let [mut of_alice, mut of_carol] = [&alice, &carol].map(|person| person.messenger().unwrap());
-    let folder = place.path().join("terminal");
-    fs::create_dir(&folder).unwrap();
-    let (home, own) = (bob.home().display().to_string(), folder.display().to_string());
-    let variables = [("INPERSON_HOME", home.as_str()), ("HOME", own.as_str()), ("XDG_CONFIG_HOME", own.as_str())];
-    let of_bob = Terminal::start(&folder, (140, 30), &variables, ("messenger", &[])).unwrap();
-    for other in [&bob, &carol] {
-        of_alice.expect(&json!({ "event": "presence", "who": other.address(), "online": true })).unwrap();
-    }
-    of_alice.tell(&json!({ "do": "room_create", "name": "harbour" })).unwrap();
-    let room = of_alice.expect(&json!({ "event": "room" })).unwrap()["room"].clone();
-    of_alice.tell(&json!({ "do": "room_invite", "room": room, "who": bob.address() })).unwrap();
-    of_bob.await_text("Waiting for your answer").unwrap();
-    of_bob.press(&["F2"]).unwrap();
-    of_bob.await_text("Write to harbour").unwrap();
-    of_alice.tell(&json!({ "do": "room_invite", "room": room, "who": carol.address() })).unwrap();
-    of_carol.expect(&json!({ "event": "room_invitation", "room": room })).unwrap();
-    of_carol.tell(&json!({ "do": "room_accept", "room": room })).unwrap();
-    of_carol.expect(&json!({ "event": "room", "room": room, "owners": [alice.address()] })).unwrap();
+    let mut harbour = Harbour::open().unwrap();
+    let Harbour { people: [alice, bob, carol], of_alice, of_bob, of_carol, room, .. } = &mut harbour;
 
     // A text has one place, at whoever's it is shown; what answers it comes after.
     of_alice.tell(&json!({ "do": "room_send", "room": room, "text": "at seven?", "id": 1 })).unwrap();
-    let place = place_of(&mut of_alice, 1);
+    let place = place_of(of_alice, 1);
     let heard = of_carol.expect(&json!({ "event": "room_message", "id": 1, "text": "at seven?" })).unwrap();
     assert_eq!(heard["order"], place);
     of_bob.await_text("at seven?").unwrap();
@@ -102,8 +68,5 @@ fn three_programs_answer_react_edit_and_delete_in_a_room() {
     // What is nobody's to change is said at once.
     of_carol.tell(&json!({ "do": "room_edit", "room": room, "of": 1, "text": "never" })).unwrap();
     of_carol.expect(&json!({ "event": "error", "about": "room_edit" })).unwrap();
-    of_bob.press(&["C-q"]).unwrap();
-    of_alice.quit().unwrap();
-    of_carol.quit().unwrap();
-    server.stop().unwrap();
+    harbour.close().unwrap();
 }

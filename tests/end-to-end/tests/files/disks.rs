@@ -19,7 +19,7 @@ fn a_disk_that_is_full_fills_up_or_is_read_only_loses_nothing_and_says_so() {
     if !disk::is_apart("disks::a_disk_that_is_full_fills_up_or_is_read_only_loses_nothing_and_says_so").unwrap() {
         return;
     }
-    let (place, server, [alice, bob]) = acquainted(["alice", "bob"]);
+    let (place, server, [alice, bob]) = acquainted(["alice", "bob"]).unwrap();
     let [mut of_alice, mut of_bob] = [&alice, &bob].map(|person| person.messenger().unwrap());
     of_bob.expect(&json!({ "event": "presence", "who": alice.address(), "online": true })).unwrap();
     let path = file(&place.path().join("summer.mp4"), LARGE);
@@ -88,7 +88,7 @@ fn a_sparse_file_of_a_hundred_gibibytes_takes_no_more_memory_than_a_small_one() 
     if !disk::is_apart("disks::a_sparse_file_of_a_hundred_gibibytes_takes_no_more_memory_than_a_small_one").unwrap() {
         return;
     }
-    let (place, server, [alice, bob]) = acquainted(["alice", "bob"]);
+    let (place, server, [alice, bob]) = acquainted(["alice", "bob"]).unwrap();
     let [mut of_alice, mut of_bob] = [&alice, &bob].map(|person| person.messenger().unwrap());
     of_bob.expect(&json!({ "event": "presence", "who": alice.address(), "online": true })).unwrap();
     // It says that it has room, and stores what is written: no more than is taken.

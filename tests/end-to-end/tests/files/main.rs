@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use story::company::acquainted;
 use story::headless::Messenger;
-use story::homeserver::Homeserver;
 use story::person::Person;
 use story::process::{self, Running};
 use story::terminal::Terminal;
@@ -38,24 +38,6 @@ fn file(path: &Path, bytes: usize) -> PathBuf {
     fs::write(path, content).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     path.to_owned()
-}
-
-/// People with certificates, at a home server of their own, each a contact of all others.
-fn acquainted<const N: usize>(names: [&str; N]) -> (tempfile::TempDir, Homeserver, [Person; N]) {
-    let place = tempfile::tempdir().unwrap();
-    let server = Homeserver::start(&place.path().join("server"), &[]).unwrap();
-    let people = names.map(|name| Person::new(place.path(), &format!("{name}@example.org")));
-    for person in &people {
-        person.join(server.ready(), &server.outbox()).unwrap();
-    }
-    for person in &people {
-        let mut messenger = person.messenger().unwrap();
-        for other in people.iter().filter(|other| other.address() != person.address()) {
-            messenger.tell(&json!({ "do": "add_contact", "who": other.address() })).unwrap();
-        }
-        messenger.quit().unwrap();
-    }
-    (place, server, people)
 }
 
 /// Offers a file to somebody, who takes it into a folder; returns the transfer.
@@ -86,7 +68,7 @@ fn in_a_terminal_files_come_go_are_refused_and_cancelled() {
     if !Terminal::possible() {
         return story::skipped("no file was sent in a terminal: there is no tmux");
     }
-    let (place, server, [alice, bob]) = acquainted(["alice", "bob"]);
+    let (place, server, [alice, bob]) = acquainted(["alice", "bob"]).unwrap();
     let mut of_bob = bob.messenger().unwrap();
     let folder = place.path().join("terminal");
     fs::create_dir(&folder).unwrap();
@@ -164,7 +146,7 @@ fn stopped(mut bot: Running) {
 
 #[test]
 fn scripts_send_files_and_bots_take_and_offer_them_if_they_may() {
-    let (place, server, [alice, robot]) = acquainted(["alice", "robot"]);
+    let (place, server, [alice, robot]) = acquainted(["alice", "robot"]).unwrap();
     let exec = place.path().join("receive.sh");
     let script = "#!/bin/sh\n[ -n \"$INPERSON_FILE\" ] || exit 0\necho \"got ${INPERSON_FILE##*/}\"\nprintf '%s\\n' \"$INPERSON_FILE\" > \"$INPERSON_OFFERS\"\n";
     fs::write(&exec, script).unwrap();

@@ -14,7 +14,7 @@ fn what_is_offered_in_a_room_comes_to_everybody_in_it_and_to_nobody_else() {
         return story::skipped("no file was offered in a room: there is no tmux");
     }
     let (place, server, [alice, bob, carol, dora, erin, robot]) =
-        acquainted(["alice", "bob", "carol", "dora", "erin", "robot"]);
+        acquainted(["alice", "bob", "carol", "dora", "erin", "robot"]).unwrap();
     let [mut of_alice, mut of_bob, mut of_carol, mut of_erin] =
         [&alice, &bob, &carol, &erin].map(|person| person.messenger().unwrap());
     let folder = place.path().join("terminal");

@@ -43,7 +43,7 @@ fn settled(there: impl Fn() -> u64) -> u64 {
 #[test]
 #[ignore = "takes a minute or two; run by ./test --all"]
 fn a_giver_that_vanishes_at_99_percent_costs_only_the_rest() {
-    let (place, server, [alice, bob]) = acquainted(["alice", "bob"]);
+    let (place, server, [alice, bob]) = acquainted(["alice", "bob"]).unwrap();
     let [mut of_alice, mut of_bob] = [&alice, &bob].map(|person| person.messenger().unwrap());
     let online = json!({ "event": "presence", "who": alice.address(), "online": true });
     of_bob.expect(&online).unwrap();
