@@ -7,7 +7,6 @@
 //! ```
 //! After [`TRIES`] of them she enters by a welcome, which no other commit overtakes.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use room_order::{Go, Leaf, Member};
@@ -39,8 +38,8 @@ pub(super) enum Way {
 /// See the module.
 pub(super) struct Alone {
     suite: RoomSuite,
-    /// For how many epochs it was invited.
-    tries: u8,
+    /// The epochs for which it has made one: for each, one and no other.
+    tried: Vec<[u8; 32]>,
     /// What was handed in last.
     made: Option<Box<Entrance>>,
 }
@@ -51,13 +50,15 @@ impl Core {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         // What stands there meanwhile is replaced at once.
         let asked = Part::Asked { host: host.clone(), suite };
-        let (dropped, made) = match std::mem::replace(&mut room.part, asked) {
+        let (dropped, before) = match std::mem::replace(&mut room.part, asked) {
             Part::Dropped(dropped) => (Some(dropped), None),
-            Part::Entering { way: Way::Alone(Alone { made, .. }), dropped, .. } => (dropped, made),
+            Part::Entering { way: Way::Alone(before), dropped, .. } => (dropped, Some(before)),
             Part::Entering { dropped, .. } => (dropped, None),
             Part::Asked { .. } | Part::Inside(_) => (None, None),
         };
-        let way = Way::Alone(Alone { suite, tries: 0, made });
+        // Whoever asks again gives it no more tries.
+        let (tried, made) = before.map_or((Vec::new(), None), |before| (before.tried, before.made));
+        let way = Way::Alone(Alone { suite, tried, made });
         room.part = Part::Entering { host: host.clone(), way, deadline: now.instant + ENTERING, dropped };
         self.say(host.device, &RoomFrame::Approach { room: id.0 });
     }
@@ -97,10 +98,14 @@ impl Core {
             // Of two of hers the host could offer one and she follow the other.
             return self.send_room(session, &RoomFrame::Join { room: id.0, commit });
         }
-        if alone.tries == TRIES {
+        let parent = invitation.invited.parent;
+        if alone.tried.contains(&parent) {
+            return;
+        }
+        if alone.tried.len() == usize::from(TRIES) {
             return self.enter_by_welcome(id, session);
         }
-        alone.tries += 1;
+        alone.tried.push(parent);
         let of_room = (id, alone.suite);
         let made = Entrance::make(of_room, host.device, (info, invitation), &self.me.leaf, &*credentials, now);
         let returned = |made: &Entrance| dropped.as_ref().is_none_or(|dropped| dropped.left.goes_on_as(made.group()));
@@ -181,8 +186,7 @@ impl Core {
         let (host, Some(dropped)) = (host.device, dropped.take()) else { return self.close_room(id, reason, now) };
         let fellows: Vec<DeviceKey> = dropped.fellows.iter().copied().filter(|device| *device != host).collect();
         room.part = Part::Dropped(dropped);
-        let early = std::mem::take(&mut room.early);
-        self.end_texts(id, BTreeMap::new(), early);
+        self.end_texts(id);
         for device in fellows {
             self.say(device, &RoomFrame::Return { room: id.0 });
         }

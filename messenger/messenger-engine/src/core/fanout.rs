@@ -1,4 +1,4 @@
-//! A room text's way: out to every member's device, and in when its epoch has come.
+//! A room text's way out to every member's device.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -6,13 +6,12 @@ use std::time::{Duration, Instant};
 use identity::Identifier;
 
 use super::lapse::NOT_ACCEPTED;
-use super::letters::Came;
 use super::links::Token;
 use super::room_talk::SaidInRoom;
 use super::rooms::{Part, Room};
 use super::{Core, SessionId};
 use crate::api::{Event, Missing, RoomId, RoomOrder};
-use crate::room::{DeviceKey, Group, GroupError};
+use crate::room::DeviceKey;
 use crate::session::Content;
 use crate::time::Now;
 use crate::wire::Enclosed;
@@ -21,11 +20,6 @@ use crate::wire::Enclosed;
 const LINK_WAIT: Duration = Duration::from_secs(6);
 /// How long the word may take of who was written to by way of others.
 const ANSWER: Duration = Duration::from_secs(20);
-/// How long a text of an epoch to come waits for the commit that overtook it on another stream or at another member.
-const EARLY_LIFE: Duration = Duration::from_secs(2);
-/// How many such texts per room.
-const MAX_EARLY: usize = 64;
-
 /// A room text of one's own on its way to every other member.
 pub(super) struct Fanout {
     pending: BTreeMap<DeviceKey, Pending>,
@@ -40,6 +34,25 @@ pub(super) struct Fanout {
 struct Pending {
     who: Identifier,
     sent: Sent,
+    /// The numbers of the letters in which it went: whatever carriers say of them, it may have come in each.
+    letters: Vec<u64>,
+}
+
+impl Pending {
+    fn new(who: Identifier) -> Self {
+        Self { who, sent: Sent::No, letters: Vec::new() }
+    }
+
+    /// Whether it may have come to the device.
+    fn may_have_come(&self) -> bool {
+        !matches!(self.sent, Sent::No) || !self.letters.is_empty()
+    }
+
+    /// Why it is missing there.
+    fn missing(self, reason: &str) -> Missing {
+        let reason = if self.may_have_come() { format!("unknown: {reason}") } else { reason.to_owned() };
+        Missing { who: self.who, reason }
+    }
 }
 
 /// How a text goes to one device.
@@ -48,8 +61,8 @@ enum Sent {
     No,
     /// In the session with it.
     Directly,
-    /// In a letter with this number, which these were handed, until the answer is given up.
-    Enclosed { number: u64, by: BTreeSet<DeviceKey>, until: Instant },
+    /// In a letter, the last of them, which these were handed, until the answer is given up.
+    Enclosed { by: BTreeSet<DeviceKey>, until: Instant },
 }
 
 impl Fanout {
@@ -75,8 +88,15 @@ impl Fanout {
 
     /// Whether it went to this device in the letter with this number.
     fn is_in_letter(&self, device: DeviceKey, letter: u64) -> bool {
-        let sent = self.pending.get(&device).map(|pending| &pending.sent);
-        matches!(sent, Some(Sent::Enclosed { number, .. }) if *number == letter)
+        self.pending.get(&device).is_some_and(|pending| pending.letters.contains(&letter))
+    }
+
+    /// A connection to this device stands: what went to it in letters and has no answer goes over that as well.
+    fn goes_again(&mut self, device: DeviceKey) {
+        let pending = self.pending.get_mut(&device).filter(|pending| matches!(pending.sent, Sent::Enclosed { .. }));
+        if let Some(pending) = pending {
+            pending.sent = Sent::No;
+        }
     }
 
     /// Those to whom it may not have come, and why; their time is up.
@@ -91,51 +111,32 @@ impl Fanout {
         late.collect()
     }
 
+    /// The device has not got it, or may not have.
     fn miss(&mut self, device: DeviceKey, reason: &str) -> bool {
         let Some(pending) = self.pending.remove(&device) else { return false };
-        let reason = if matches!(pending.sent, Sent::Enclosed { .. }) {
-            format!("unknown: {reason}")
-        } else {
-            reason.to_owned()
+        let missing = match pending.sent {
+            // What is said of a session says how much is known.
+            Sent::Directly => Missing { who: pending.who, reason: reason.to_owned() },
+            Sent::No | Sent::Enclosed { .. } => pending.missing(reason),
         };
-        self.missing.push(Missing { who: pending.who, reason });
+        self.missing.push(missing);
         true
     }
 
+    /// The device has refused it.
+    fn refused(&mut self, device: DeviceKey, reason: &str) {
+        let pending = self.pending.remove(&device);
+        self.missing.extend(pending.map(|pending| Missing { who: pending.who, reason: reason.to_owned() }));
+    }
+
     pub(super) fn give_up_all(&mut self, reason: &str) {
-        for (_, pending) in std::mem::take(&mut self.pending) {
-            let reason =
-                if !matches!(pending.sent, Sent::No) { format!("unknown: {reason}") } else { reason.to_owned() };
-            self.missing.push(Missing { who: pending.who, reason });
-        }
+        let pending = std::mem::take(&mut self.pending);
+        self.missing.extend(pending.into_values().map(|pending| pending.missing(reason)));
     }
 
     pub(super) fn state(&self, room: RoomId, id: u64) -> Event {
         let (delivered, missing) = (self.delivered.clone(), self.missing.clone());
         Event::RoomMessageState { room, id, delivered, missing, order: self.is_text.then_some(self.order) }
-    }
-}
-
-/// How something came, from which device in which run of its program, and for which room.
-pub(super) struct Arrived {
-    pub(super) came: Came,
-    pub(super) from: (DeviceKey, [u8; 8]),
-    pub(super) room: RoomId,
-}
-
-/// A text that came before its epoch.
-pub(super) struct Early {
-    pub(super) came: Came,
-    /// The device it is from, and the run of its program.
-    from: (DeviceKey, [u8; 8]),
-    message: Vec<u8>,
-    until: Instant,
-}
-
-impl Early {
-    /// When it is refused.
-    pub(super) fn until(&self) -> Instant {
-        self.until
     }
 }
 
@@ -158,8 +159,7 @@ impl Core {
             texts.add_own(text_id);
         }
         let others = group.members().filter(|person| person.device != me);
-        let pending =
-            others.map(|person| (person.device, Pending { who: person.identifier.clone(), sent: Sent::No })).collect();
+        let pending = others.map(|person| (person.device, Pending::new(person.identifier.clone()))).collect();
         let (delivered, missing, deadline) = (Vec::new(), Vec::new(), now.instant + LINK_WAIT);
         let mut fanout = Fanout { pending, delivered, missing, message, deadline, order, is_text };
         for device in lapsed {
@@ -206,23 +206,26 @@ impl Core {
     /// To a member who is reached by way of others it goes in a letter.
     fn enclose_text(&mut self, id: RoomId, (text, device): (u64, DeviceKey), message: &[u8], now: Now) {
         let enclosed = Enclosed::Text { run: self.run, message: message.to_vec() };
-        if let Some((number, by)) = self.write_letter(id, device, enclosed) {
-            let until = now.instant + ANSWER;
-            self.text_goes(id, (text, device), Sent::Enclosed { number, by, until });
+        let Some((number, by)) = self.write_letter(id, device, enclosed) else { return };
+        let fanout = self.rooms.get_mut(&id).and_then(|room| room.fanouts.get_mut(&text));
+        if let Some(pending) = fanout.and_then(|fanout| fanout.pending.get_mut(&device)) {
+            pending.letters.push(number);
+            pending.sent = Sent::Enclosed { by, until: now.instant + ANSWER };
         }
     }
 
     /// Who was written to by way of others answers: that counts, and nobody else's word.
     pub(super) fn letter_answered(&mut self, id: RoomId, device: DeviceKey, (number, refused): (u64, Option<String>)) {
-        let Some(room) = self.rooms.get(&id) else { return };
-        let text = room.fanouts.iter().find(|(_, fanout)| fanout.is_in_letter(device, number)).map(|(text, _)| *text);
-        match (text, refused) {
-            (Some(text), None) => self.room_text_taken(id, text, device),
-            (Some(text), Some(reason)) => {
-                self.text_goes(id, (text, device), Sent::Directly);
-                self.room_text_missed(id, text, device, &crate::clip(&reason));
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let found = room.fanouts.iter_mut().find(|(_, fanout)| fanout.is_in_letter(device, number));
+        let Some((text, fanout)) = found else { return };
+        let text = *text;
+        match refused {
+            None => self.room_text_taken(id, text, device),
+            Some(reason) => {
+                fanout.refused(device, &crate::clip(&reason));
+                self.fanout_changed(id, text);
             }
-            (None, _) => {}
         }
     }
 
@@ -231,8 +234,9 @@ impl Core {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         let found = room.fanouts.iter_mut().find(|(_, fanout)| fanout.is_in_letter(to, letter));
         let Some((text, fanout)) = found else { return };
-        let (text, sent) = (*text, fanout.pending.get_mut(&to).map(|pending| &mut pending.sent));
-        if let Some(Sent::Enclosed { by, .. }) = sent
+        let text = *text;
+        let last = fanout.pending.get_mut(&to).filter(|pending| pending.letters.last() == Some(&letter));
+        if let Some(Sent::Enclosed { by, .. }) = last.map(|pending| &mut pending.sent)
             && by.remove(&via)
             && by.is_empty()
         {
@@ -290,72 +294,16 @@ impl Core {
         }
     }
 
-    /// A room text came in from a device, in a run of its program: opened if it is of this epoch or a past one, kept a moment if it
-    /// is of one to come.
-    pub(super) fn room_text_arrived(
-        &mut self,
-        came: Came,
-        from: (DeviceKey, [u8; 8]),
-        id: RoomId,
-        message: Vec<u8>,
-        now: Now,
-    ) {
-        let Some(room) = self.rooms.get_mut(&id) else { return self.refuse(came, "not in that room") };
-        let early = match (&room.part, Group::epoch_of(&message)) {
-            (Part::Asked { .. } | Part::Dropped(_), _) => return self.refuse(came, "not in that room"),
-            _ if !room.is_open() => return self.refuse(came, "not in that room any more"),
-            (_, Err(_)) => return self.refuse(came, "not a message of a room"),
-            (Part::Entering { .. }, Ok(_)) => true,
-            (Part::Inside(_), Ok(epoch)) => room.group().is_some_and(|group| epoch > group.epoch()),
-        };
-        if !early {
-            return self.open_room_text(came, from, id, &message);
-        }
-        if room.early.len() >= MAX_EARLY {
-            return self.refuse(came, "too many texts of an epoch to come");
-        }
-        room.early.push_back(Early { came, from, message, until: now.instant + EARLY_LIFE });
-    }
-
-    fn open_room_text(&mut self, came: Came, from: (DeviceKey, [u8; 8]), id: RoomId, message: &[u8]) {
-        let Some(Room { part: Part::Inside(inside), .. }) = self.rooms.get_mut(&id) else {
-            return self.refuse(came, "not in that room");
-        };
-        match inside.group.open(message, from.0) {
-            Ok(opened) if inside.lapsed.has(opened.sender.device) => self.refuse(came, NOT_ACCEPTED),
-            Ok(opened) => self.heard_in_room(Arrived { came, from, room: id }, opened),
-            Err(GroupError::UnknownKind) => self.refuse(came, "their messenger does not know this"),
-            Err(error) => {
-                tracing::debug!(%error, "a room text cannot be opened");
-                self.refuse(came, "it cannot be opened in this epoch");
-            }
-        }
-    }
-
-    /// Opens texts whose epoch has come, and refuses those whose time is up.
-    pub(super) fn take_early(&mut self, id: RoomId, now: Now) {
-        let Some(room) = self.rooms.get_mut(&id) else { return };
-        let Some(epoch) = room.group().map(Group::epoch) else { return };
-        let is_due = |early: &Early| Group::epoch_of(&early.message).is_ok_and(|of| of <= epoch);
-        let (due, waiting): (Vec<Early>, Vec<Early>) = std::mem::take(&mut room.early).into_iter().partition(is_due);
-        let (late, waiting): (Vec<Early>, Vec<Early>) =
-            waiting.into_iter().partition(|early| early.until <= now.instant);
-        room.early = waiting.into();
-        for early in due {
-            self.open_room_text(early.came, early.from, id, &early.message);
-        }
-        for early in late {
-            self.refuse(early.came, "the epoch it was sealed for did not come");
-        }
-    }
-
     /// A link stands: what waited for it goes out.
     pub(super) fn link_ready(&mut self, session: SessionId, now: Now) {
         let Some(device) = self.links.get(&session).map(|link| link.person.device) else { return };
         let rooms: Vec<RoomId> = self.rooms.keys().copied().collect();
         for room in rooms {
-            if let Some(inside) = self.inside(room) {
-                inside.ways.linked(device);
+            if let Some(inside) = self.inside(room).filter(|inside| inside.group.has(device)) {
+                inside.ways.linked(device, now);
+            }
+            if let Some(room) = self.rooms.get_mut(&room) {
+                room.fanouts.values_mut().for_each(|fanout| fanout.goes_again(device));
             }
             self.push_fanouts(room, device, now);
         }

@@ -32,10 +32,10 @@ impl Core {
             return self.leave_room(id, "you left", now);
         }
         self.say_farewell(id);
-        let Some(Room { fanouts, early, held, .. }) = self.rooms.get_mut(&id) else { return };
-        let (fanouts, early, held) = (std::mem::take(fanouts), std::mem::take(early), std::mem::take(held));
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let held = std::mem::take(&mut room.held);
         self.give_up_held(id, held, "the room was left");
-        self.end_texts(id, fanouts, early);
+        self.end_texts(id);
         self.emit(Event::RoomClosed { room: id, reason: "you left".to_owned() });
         if let Some(inside) = self.inside(id) {
             inside.leaving = Some(now.instant + ANSWERS);

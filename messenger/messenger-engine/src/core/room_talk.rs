@@ -2,7 +2,7 @@
 //! numbers and their states. How it gets to the members is in `fanout`.
 
 use super::Core;
-use super::fanout::Arrived;
+use super::early::Arrived;
 use super::ids::Sent;
 use super::rooms::Room;
 use super::saying::drawn_id;
@@ -144,7 +144,7 @@ impl Core {
     }
 
     /// What a member has sealed: told once, and acknowledged every time; refused if it is about nothing that is known here.
-    pub(super) fn heard_in_room(&mut self, at: Arrived, opened: Opened) {
+    pub(super) fn tell_heard(&mut self, at: Arrived, opened: Opened) {
         let Arrived { came, from, room } = at;
         let Opened { sender, leaf, epoch, plaintext } = opened;
         let (RoomPlaintext::Text { id, seen, .. } | RoomPlaintext::Mark { id, seen, .. }) = plaintext;
@@ -182,11 +182,7 @@ impl Core {
         order: RoomOrder,
     ) -> Result<Event, &'static str> {
         let from = sender.identifier.clone();
-        let on = match &mark {
-            RoomMark::Reaction { on, .. } => *on,
-            RoomMark::Edit { of, .. } | RoomMark::Delete { of } => RoomTarget { device: sender.device.0, id: *of },
-        };
-        let on = self.named_in_room(id, &on).ok_or(NO_SUCH_TEXT)?;
+        let on = self.named_in_room(id, &mark.about(sender.device.0)).ok_or(NO_SUCH_TEXT)?;
         let room = self.rooms.get_mut(&id).ok_or("not in that room")?;
         if !room.texts.takes(sender.device, &mark, order) {
             return Err("a later one of the same kind has come before");
@@ -199,7 +195,7 @@ impl Core {
     }
 
     /// The text that a member means; none if it is not known here.
-    fn named_in_room(&self, id: RoomId, text: &RoomTarget) -> Option<RoomTextRef> {
+    pub(super) fn named_in_room(&self, id: RoomId, text: &RoomTarget) -> Option<RoomTextRef> {
         let (room, author) = (self.rooms.get(&id)?, DeviceKey(text.device));
         if author == self.me.person.device {
             return room.texts.named(text, None);

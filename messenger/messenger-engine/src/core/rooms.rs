@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 
 use identity::Identifier;
 
+use super::early::{Early, OpenedTexts};
 use super::entrance::Way;
-use super::fanout::{Early, Fanout};
+use super::fanout::Fanout;
 use super::held::Held;
 use super::inside::Inside;
+use super::letters::Came;
+use super::overtaking::Overtaking;
 use super::returning::Dropped;
 use super::room_texts::RoomTexts;
 use super::room_typing::RoomTyping;
@@ -34,6 +37,8 @@ pub(super) struct Room {
     pub(super) part: Part,
     pub(super) fanouts: BTreeMap<u64, Fanout>,
     pub(super) early: VecDeque<Early>,
+    pub(super) opened: OpenedTexts,
+    pub(super) overtaking: VecDeque<Overtaking>,
     pub(super) held: VecDeque<Held>,
     pub(super) texts: RoomTexts,
     pub(super) typing: RoomTyping,
@@ -72,6 +77,8 @@ impl Room {
             part,
             fanouts: BTreeMap::new(),
             early: VecDeque::new(),
+            opened: OpenedTexts::default(),
+            overtaking: VecDeque::new(),
             held: VecDeque::new(),
             texts: RoomTexts::default(),
             typing: RoomTyping::default(),
@@ -213,18 +220,22 @@ impl Core {
     pub(super) fn close_room(&mut self, id: RoomId, reason: &str, _now: Now) {
         let held = self.rooms.get_mut(&id).map(|room| std::mem::take(&mut room.held));
         self.give_up_held(id, held.unwrap_or_default(), "the room was left");
+        self.end_texts(id);
         let Some(room) = self.rooms.remove(&id) else { return };
-        let told = room.is_open();
-        self.end_texts(id, room.fanouts, room.early);
-        if told {
+        if room.is_open() {
             self.emit(Event::RoomClosed { room: id, reason: reason.to_owned() });
         }
     }
 
     /// What is under way in a room comes to nothing.
-    pub(super) fn end_texts(&mut self, id: RoomId, fanouts: BTreeMap<u64, Fanout>, early: VecDeque<Early>) {
-        for early in early {
-            self.refuse(early.came, "not in that room");
+    pub(super) fn end_texts(&mut self, id: RoomId) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let fanouts = std::mem::take(&mut room.fanouts);
+        let early = std::mem::take(&mut room.early).into_iter().map(|early| early.came);
+        let came: Vec<Came> =
+            early.chain(std::mem::take(&mut room.overtaking).into_iter().flat_map(Overtaking::came)).collect();
+        for came in came {
+            self.refuse(came, "not in that room");
         }
         for (text, mut fanout) in fanouts {
             fanout.give_up_all("the room was left");
@@ -380,9 +391,10 @@ impl Core {
         // Whoever is not in yet keeps them until she is.
         let early = room.early.iter().filter(|_| room.group().is_some()).map(Early::until);
         let held = room.held.front().map(Held::until);
+        let overtaking = room.overtaking.front().map(Overtaking::until);
         let past = room.group().and_then(Group::next_deadline);
         let typing = room.typing.next_deadline();
-        part.into_iter().chain(past).chain(held).chain(typing).chain(texts).chain(early).min()
+        part.into_iter().chain(past).chain(held).chain(overtaking).chain(typing).chain(texts).chain(early).min()
     }
 
     pub(super) fn tick_rooms(&mut self, now: Now) {
@@ -394,6 +406,7 @@ impl Core {
             self.expire_held(id, now);
             self.expire_typing_in(id, now);
             self.take_early(id, now);
+            self.tell_overtaking(id, now);
             if let Some(group) = self.rooms.get_mut(&id).and_then(Room::group_mut) {
                 group.forget_past_epochs(now);
             }

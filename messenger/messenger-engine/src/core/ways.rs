@@ -24,6 +24,8 @@ const MAX_HEARS_BYTES: usize = 128;
 pub(super) struct Ways {
     /// When something of the room last came from each device over a connection to it.
     near: BTreeMap<DeviceKey, Instant>,
+    /// When a session with each device began last, in this room's time.
+    begun: BTreeMap<DeviceKey, Instant>,
     said: BTreeMap<DeviceKey, Said>,
     vias: BTreeMap<DeviceKey, Vec<DeviceKey>>,
     /// Who is heard by somebody whom this device hears, whether or not she passes on just now.
@@ -64,6 +66,7 @@ impl Ways {
     /// Who is in the room no longer is forgotten.
     pub(super) fn keep(&mut self, devices: &BTreeSet<DeviceKey>) {
         self.near.retain(|device, _| devices.contains(device));
+        self.begun.retain(|device, _| devices.contains(device));
         self.said.retain(|device, _| devices.contains(device));
         self.refused.retain(|(by, to)| devices.contains(by) && devices.contains(to));
     }
@@ -73,8 +76,9 @@ impl Ways {
         self.vias.get(&to).map_or(&[], |vias| &vias[..])
     }
 
-    /// A session with a device begins: letters to it are over.
-    pub(super) fn linked(&mut self, device: DeviceKey) {
+    /// A session with a device begins: letters to it are over, unless nothing of the room comes over it.
+    pub(super) fn linked(&mut self, device: DeviceKey, now: Now) {
+        self.begun.insert(device, now.instant);
         self.vias.remove(&device);
     }
 
@@ -100,7 +104,17 @@ impl Ways {
 
     /// Whether nothing of the room comes over a connection that stands.
     fn is_late(&self, device: DeviceKey, now: Now) -> bool {
-        self.near.get(&device).is_some_and(|at| now.instant.saturating_duration_since(*at) >= LATE)
+        self.awaited_since(device).is_some_and(|at| now.instant.saturating_duration_since(at) >= LATE)
+    }
+
+    /// From whom words are awaited over connections; some are named twice.
+    fn awaited(&self) -> impl Iterator<Item = DeviceKey> {
+        self.near.keys().chain(self.begun.keys()).copied()
+    }
+
+    /// Since when the next word over a connection to a device is due.
+    fn awaited_since(&self, device: DeviceKey) -> Option<Instant> {
+        self.near.get(&device).max(self.begun.get(&device)).copied()
     }
 
     /// Whom this device hears, as a beat says it.
@@ -144,7 +158,7 @@ impl Ways {
             (to, by.take(AT_ONCE).collect())
         };
         let vias: BTreeMap<DeviceKey, Vec<DeviceKey>> = able.into_iter().map(willing).collect();
-        let late = self.near.keys().filter(|device| self.is_late(**device, now)).copied().collect();
+        let late = self.awaited().filter(|device| self.is_late(*device, now)).collect();
         let before = std::mem::take(&mut self.vias);
         self.vias = vias.into_iter().filter(|(_, vias)| !vias.is_empty()).collect();
         self.late = late;
@@ -155,8 +169,9 @@ impl Ways {
     /// When to look again: where the first of those words is too old by which somebody is reached, or nothing more comes from
     /// somebody.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let near = self.near.iter().filter(|(device, _)| !self.late.contains(device)).map(|(_, at)| *at + LATE);
-        self.until.into_iter().chain(near).min()
+        let awaited = self.awaited().filter(|device| !self.late.contains(device));
+        let late = awaited.filter_map(|device| Some(self.awaited_since(device)? + LATE));
+        self.until.into_iter().chain(late).min()
     }
 }
 

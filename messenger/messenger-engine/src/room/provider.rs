@@ -1,9 +1,9 @@
 //! What openmls stands on in a room: RustCrypto's algorithms, and a store of ours.
 //!
 //! After each step openmls writes all of a group's state into its store, so that a program could go on with it after its end. No
-//! room outlives its program, and none is loaded (but to be rid of something at once, see `resumption`): the store keeps only what openmls asks for again while a group
-//! lives, which are private keys, and wipes what it lets go of. So there is no second copy of what openmls deletes in memory, and
-//! a tree is not written out for each text.
+//! room outlives its program, and none is loaded but to be rid of something at once (see `resumption`): the store keeps
+//! only what openmls asks for again while a group lives, which are private keys, and wipes what it lets go of. So there is no
+//! second copy of what openmls deletes in memory, and a tree is not written out for each text.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -88,6 +88,16 @@ pub enum RoomMark {
     },
 }
 
+impl RoomMark {
+    /// The text that it is about, where this device has sealed it.
+    pub fn about(&self, sealed_by: [u8; 32]) -> RoomTarget {
+        match self {
+            Self::Reaction { on, .. } => *on,
+            Self::Edit { of, .. } | Self::Delete { of } => RoomTarget { device: sealed_by, id: *of },
+        }
+    }
+}
+
 impl RoomPlaintext {
     /// What is not within its limit, if anything is not.
     pub fn out_of_bounds(&self) -> Option<&'static str> {
@@ -100,6 +110,12 @@ impl RoomPlaintext {
         let emoji = matches!(self, Self::Mark { mark: RoomMark::Reaction { emoji, .. }, .. } if !is_emoji(emoji));
         let problems = [(id > MAX_ROOM_TEXT_ID, "its id"), (long, "its length"), (emoji, "its emoji")];
         problems.into_iter().find_map(|(wrong, what)| wrong.then_some(what))
+    }
+
+    /// The sender's id for it.
+    pub fn id(&self) -> u64 {
+        let (Self::Text { id, .. } | Self::Mark { id, .. }) = self;
+        *id
     }
 
     /// The kind's name, for logs.

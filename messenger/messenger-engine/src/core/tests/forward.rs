@@ -275,6 +275,108 @@ fn a_text_that_was_not_passed_on_goes_when_there_is_a_way_again() {
     assert_eq!(last_delivery(&world.events("bob")), (2, vec![]));
 }
 
+/// who does not carry says nothing of whom she hears, and beats alone make a member lost.
+#[test]
+fn a_refusal_to_carry_makes_nobody_lost() {
+    let names = ["alice", "bob", "carol"];
+    let mut world = World::of(&names);
+    let room = world.room(&names);
+    world.pass(Duration::from_secs(8));
+    world.part("alice", "bob");
+    world.pass(Duration::from_secs(60));
+    assert_eq!(vias(&world.events("alice")), Some(vec![via("bob", "carol")]));
+    let before = world.core_of("alice").in_room(room);
+    for (to, of) in [("alice", "bob"), ("bob", "alice")] {
+        let no = RoomFrame::NotPassed { room: room.0, to: device(of).0, number: 1 << 20, reason: "too much".into() };
+        world.inject("carol", to, no);
+    }
+    world.pass(Duration::from_secs(5));
+    all_are_together(&world, room, &names);
+    assert_eq!(world.core_of("alice").in_room(room), before, "nobody was removed, and nobody took her place");
+}
+
+/// whoever carries a text can open it.
+#[test]
+fn nobody_with_a_lapsed_certificate_is_handed_texts() {
+    let names = ["alice", "bob", "carol", "dave"];
+    let (mut world, room) = parted(&names);
+    let texts = |world: &World| {
+        let letters = letters(world, "bob").into_iter();
+        letters.filter(|(letter, _)| matches!(letter.enclosed, Enclosed::Text { .. })).count()
+    };
+    for (lapsed, handed) in [(false, 2), (true, 1)] {
+        if lapsed {
+            world.core("bob").inside(room).unwrap().lapsed.look_no_more(device("dave"));
+            world.pass(Duration::from_secs(2));
+        }
+        world.tapped.clear();
+        say(&mut world, "bob", room, "tea?");
+        assert_eq!(texts(&world), handed, "dave carries as well as alice, or does not");
+    }
+    assert_eq!(room_texts(&world.events("carol")), ["tea?", "tea?"]);
+}
+
+/// what was sealed opens once; what comes again by another way is answered as before, and shown once.
+#[test]
+fn a_text_of_which_nobody_knows_comes_again_and_is_shown_once() {
+    for connected in [false, true] {
+        let (mut world, room) = parted(&["alice", "bob", "carol"]);
+        world.carries_nothing.insert("alice".into());
+        world.tapped.clear();
+        world.forget_events();
+        say(&mut world, "bob", room, "tea?");
+        let letter = letters(&world, "bob").pop().unwrap();
+        let (to, number) = (letter.0.to, letter.0.number);
+        world.inject("alice", "carol", pass(letter));
+        assert_eq!(room_texts(&world.events("carol")), ["tea?"]);
+        assert_eq!(last_delivery(&world.events("bob")), (1, vec![]), "her word did not come");
+        if connected {
+            world.apart.clear();
+            world.pass(Duration::from_secs(15));
+            assert_eq!(world.wires("bob", "carol"), 1);
+        } else {
+            // It was passed on, whatever she says.
+            let no = RoomFrame::NotPassed { room: room.0, to, number, reason: "no".into() };
+            world.inject("alice", "bob", no);
+            world.carries_nothing.clear();
+            world.pass(Duration::from_secs(4));
+        }
+        assert_eq!(last_delivery(&world.events("bob")), (2, vec![]), "connected: {connected}");
+        assert!(room_texts(&world.events("carol")).is_empty(), "shown once");
+    }
+}
+
+/// What may have come is never called not delivered.
+#[test]
+fn what_a_carrier_says_she_kept_may_have_come() {
+    let (mut world, room) = parted(&["alice", "bob", "carol"]);
+    world.carries_nothing.insert("alice".into());
+    world.tapped.clear();
+    world.forget_events();
+    say(&mut world, "bob", room, "tea?");
+    let (letter, _) = letters(&world, "bob").pop().unwrap();
+    let no = RoomFrame::NotPassed { room: room.0, to: letter.to, number: letter.number, reason: "no".into() };
+    world.inject("alice", "bob", no);
+    world.pass(Duration::from_secs(30));
+    let (_, missing) = last_delivery(&world.events("bob"));
+    assert!(matches!(&missing[..], [missing] if missing.starts_with("unknown: ")), "{missing:?}");
+}
+
+/// Nothing comes in a letter that is longer than it could be in a session.
+#[test]
+fn a_text_that_is_too_long_for_a_session_is_too_long_for_a_letter() {
+    let (mut world, room) = parted(&["alice", "bob", "carol"]);
+    let epoch = world.core_of("bob").in_room(room).unwrap().0;
+    for (number, bytes, answered) in [(1000, 100, true), (1001, 64 * 1024 + 1, false)] {
+        world.tapped.clear();
+        let enclosed = Enclosed::Text { run: [1; 8], message: vec![0; bytes] };
+        let letter = Letter { room: room.0, epoch, from: device("bob").0, to: device("carol").0, number, enclosed };
+        let signature = sign(&letter, &leaf("bob")).unwrap();
+        world.inject("alice", "carol", pass((letter, signature)));
+        assert_eq!(!letters(&world, "carol").is_empty(), answered, "{bytes} bytes");
+    }
+}
+
 /// no letter goes further than one step, and none is carried for who has not written it or to who is not in the room.
 #[test]
 fn a_letter_goes_one_step_and_among_members_only() {

@@ -180,6 +180,8 @@ fn by_hand(world: &mut World, who: &str, to: &str, room: RoomId, plaintext: &[u8
     let session = core.session_to(device).unwrap();
     core.put(session, Content::Room { room, message }, Token::Receipt, now).unwrap();
     world.settle();
+    // What is about a text that is not known waits for it for 2 s.
+    world.pass(Duration::from_millis(2_100));
     let answers = world.tapped.iter().filter(|(from, ..)| from == to);
     let acks = answers.filter_map(|(.., bytes)| match decode::<TalkFrame>(&bytes[4..]) {
         Ok(Some(TalkFrame::Ack { acks })) => Some(acks),
@@ -217,6 +219,46 @@ fn nobody_edits_or_deletes_what_somebody_else_wrote() {
     let right = RoomMark::Reaction { on: alices, emoji: "👍".into() };
     assert_eq!(by_hand(&mut world, "carol", "bob", room, &mark(6, right)), None);
     assert_eq!(world.events("bob").len(), 1);
+}
+
+/// whoever has read a text already may be quicker than the text.
+#[test]
+fn a_mark_that_overtakes_its_text_waits_for_it() {
+    for comes in [true, false] {
+        let (mut world, room) = tea();
+        let (now, key, device) = (world.now(), leaf("carol"), leaf("bob").device());
+        let on = RoomTarget { device: leaf("alice").device().0, id: 7 };
+        let mark = RoomMark::Reaction { on, emoji: "👍".into() };
+        let core = world.core("carol");
+        let plaintext = sealed(&RoomPlaintext::Mark { id: 1, seen: 9, mark });
+        let message = core.inside(room).unwrap().group.seal_bytes(&plaintext, &key).unwrap();
+        let session = core.session_to(device).unwrap();
+        for _ in 0..2 {
+            let content = Content::Room { room, message: message.clone() };
+            core.put(session, content, Token::Receipt, now).unwrap();
+        }
+        world.settle();
+        assert!(world.events("bob").is_empty(), "about what?");
+        world.pass(Duration::from_secs(1));
+        assert!(refusals(&world, "bob").is_empty());
+        if comes {
+            world.command("alice", says("tea?", 7)(room));
+        }
+        world.pass(Duration::from_millis(1_100));
+        let names: Vec<&str> = world.events("bob").iter().map(Event::name).collect();
+        let (told, refused): (&[&str], _) = if comes { (&["room_message", "room_reaction"], 0) } else { (&[], 2) };
+        assert_eq!((&names[..], refusals(&world, "bob").len()), (told, refused), "each is answered");
+    }
+}
+
+/// Why somebody has refused what came.
+fn refusals(world: &World, by: &str) -> Vec<String> {
+    let answers = world.tapped.iter().filter(|(from, ..)| from == by);
+    let acks = answers.filter_map(|(.., bytes)| match decode::<TalkFrame>(&bytes[4..]) {
+        Ok(Some(TalkFrame::Ack { acks })) => Some(acks),
+        _ => None,
+    });
+    acks.flatten().filter_map(|ack| ack.refused).collect()
 }
 
 ///
