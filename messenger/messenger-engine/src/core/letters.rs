@@ -14,7 +14,7 @@ use super::inside::Inside;
 use super::lapse::NOT_ACCEPTED;
 use super::rooms::{Part, Room};
 use super::{Core, SessionId};
-use crate::api::{Event, RoomId, Via};
+use crate::api::RoomId;
 use crate::room::{DeviceKey, Person, is_signed, sign};
 use crate::time::Now;
 use crate::wire::{Channel, Enclosed, Letter, RoomFrame, Signature, decode};
@@ -122,63 +122,6 @@ impl Letters {
 }
 
 impl Core {
-    /// Devices to which a connection stands.
-    fn to_whom_connected(&self) -> BTreeSet<DeviceKey> {
-        let connected = self.links.values().filter(|link| link.connection.is_some());
-        connected.map(|link| link.person.device).collect()
-    }
-
-    /// Whom this device hears in a room without anybody between, for its beats.
-    pub(super) fn hears_in(&self, inside: &Inside, now: Now) -> Vec<u8> {
-        inside.ways.heard_by_me(&inside.group.leaves(), &self.to_whom_connected(), now)
-    }
-
-    /// looks by way of whom members are reached to whom no connection stands. To who is reached so now and was not, goes
-    /// what goes to whom a session begins with.
-    pub(super) fn look_for_ways(&mut self, id: RoomId, now: Now) {
-        let connected = self.to_whom_connected();
-        let Some(inside) = self.inside(id) else { return };
-        let host = inside.group.host().device;
-        let mut others = inside.others();
-        others.sort_by_key(|device| *device != host);
-        // Whoever carries a text can open it, and nothing is sent to whose certificate has lapsed.
-        let carriers: Vec<DeviceKey> = others.iter().copied().filter(|by| !inside.lapsed.has(*by)).collect();
-        let new = inside.ways.look((&others, &carriers), &connected, now);
-        for device in new {
-            self.greet_in_room(id, device, now);
-        }
-        self.tell_ways(id);
-        // Also to who was reached so before: a text may have waited for a connection that did not come.
-        let reached: Vec<DeviceKey> =
-            self.inside(id).into_iter().flat_map(|inside| inside.ways.firsts()).map(|(to, _)| to).collect();
-        for device in reached {
-            self.push_fanouts(id, device, now);
-        }
-    }
-
-    /// Tells the client who is reached by way of whom, if that has changed.
-    fn tell_ways(&mut self, id: RoomId) {
-        let Some(room) = self.rooms.get_mut(&id).filter(|room| room.is_open()) else { return };
-        let Part::Inside(inside) = &mut room.part else { return };
-        let who = |device: DeviceKey| inside.group.members().find(|person| person.device == device);
-        let named = |(to, by)| Some(Via { who: who(to)?.identifier.clone(), by: who(by)?.identifier.clone() });
-        let via: Vec<Via> = inside.ways.firsts().filter_map(named).collect();
-        if inside.told_via != via {
-            inside.told_via.clone_from(&via);
-            self.emit(Event::RoomVia { room: id, via });
-        }
-    }
-
-    /// By way of whom letters to a member go; nobody if a connection to her stands and something comes over it.
-    pub(super) fn vias(&self, id: RoomId, to: DeviceKey) -> &[DeviceKey] {
-        self.rooms.get(&id).and_then(Room::inside).map_or(&[], |inside| inside.ways.vias(to))
-    }
-
-    /// Whether a member is reached, by a session or by way of somebody.
-    pub(super) fn reaches(&self, id: RoomId, device: DeviceKey) -> bool {
-        self.session_to(device).is_some() || !self.vias(id, device).is_empty()
-    }
-
     /// Writes a letter and hands it to whom it may go by way of. Returns its number and who has it, if anybody has.
     pub(super) fn write_letter(
         &mut self,

@@ -72,18 +72,17 @@ fn program() -> Option<Program> {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn another_implementation_enters_a_room_talks_in_it_and_follows_its_changes() {
-    let Some(program) = program() else { return };
+/// A room of alice's, in which mona is, who entered it in this way, and then bob, by the host's commit; all have talked.
+async fn tea(program: Program, way: Way) -> (Town, [Someone; 2], Guest, RoomId) {
     let town = Town::new().await;
-    let mut alice = town.person("alice", &["bob", "mona"]).await;
+    let mut alice = town.person("alice", &["bob", "mona", "nina"]).await;
     let mut bob = town.person("bob", &["alice"]).await;
     alice.sees("bob", true).await;
-    let mut mona = Guest::meets(&mut alice, "mona", town.puppet("mona").await, program, Way::Welcome).await;
+    let mut mona = Guest::meets(&mut alice, "mona", town.puppet("mona").await, program, way).await;
     alice.do_it(Command::RoomCreate { name: "tea".into(), suite: RoomSuite::Classical }).await;
     let (room, ..) = alice.in_room_of(1).await;
 
-    // By a welcome: two know each other's epoch, and talk in it.
+    // Two know each other's epoch, and talk in it.
     alice.do_it(Command::RoomInvite { room, who: identifier("mona").to_string() }).await;
     agree(&mut alice, &mut mona, 2).await;
     talk(&mut [&mut alice], &mut mona, room).await;
@@ -94,8 +93,15 @@ async fn another_implementation_enters_a_room_talks_in_it_and_follows_its_change
     agree(&mut alice, &mut mona, 3).await;
     bob.in_room_of(3).await;
     talk(&mut [&mut alice, &mut bob], &mut mona, room).await;
+    (town, [alice, bob], mona, room)
+}
 
-    // One that changes the group's context alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_implementation_enters_a_room_talks_in_it_and_follows_its_changes() {
+    let Some(program) = program() else { return };
+    let (_town, [mut alice, bob], mut mona, room) = tea(program, Way::Welcome).await;
+
+    // A commit that changes the group's context alone.
     alice.do_it(Command::RoomTopic { room, topic: "oolong".into() }).await;
     agree(&mut alice, &mut mona, 3).await;
     assert!(mona.standing().windows(6).any(|bytes| bytes == b"oolong"));
@@ -115,28 +121,12 @@ async fn another_implementation_enters_a_room_talks_in_it_and_follows_its_change
 #[tokio::test(flavor = "multi_thread")]
 async fn another_implementation_enters_by_a_commit_of_its_own_and_follows_another_guests() {
     let (Some(hers), Some(other)) = (program(), program()) else { return };
-    let town = Town::new().await;
-    let mut alice = town.person("alice", &["bob", "mona", "nina"]).await;
-    let mut bob = town.person("bob", &["alice"]).await;
-    alice.sees("bob", true).await;
-    let mut mona = Guest::meets(&mut alice, "mona", town.puppet("mona").await, hers, Way::Commit).await;
+    let (town, [mut alice, bob], mut mona, room) = tea(hers, Way::Commit).await;
     let mut nina = Guest::meets(&mut alice, "nina", town.puppet("nina").await, other, Way::Commit).await;
-    alice.do_it(Command::RoomCreate { name: "tea".into(), suite: RoomSuite::Classical }).await;
-    let (room, ..) = alice.in_room_of(1).await;
-    alice.do_it(Command::RoomInvite { room, who: identifier("mona").to_string() }).await;
-    agree(&mut alice, &mut mona, 2).await;
-    talk(&mut [&mut alice], &mut mona, room).await;
-
-    // The host's commits are followed as after a welcome.
-    bob.enter(&alice, room).await;
-    mona.is_called().await;
-    agree(&mut alice, &mut mona, 3).await;
-    bob.in_room_of(3).await;
-    talk(&mut [&mut alice, &mut bob], &mut mona, room).await;
     bob.do_it(Command::RoomLeave { room }).await;
     agree(&mut alice, &mut mona, 2).await;
 
-    // And so is what lets another guest in, who has made it herself.
+    // What lets another guest in, who has made it herself, is followed as the host's commits are.
     alice.do_it(Command::RoomInvite { room, who: identifier("nina").to_string() }).await;
     agree(&mut alice, &mut mona, 3).await;
     let group = nina.next_epoch().await;

@@ -61,6 +61,15 @@ fn until(world: &mut World, number: usize, of_kind: impl Fn(&RoomFrame) -> bool)
     panic!("nobody has said it");
 }
 
+/// Frames take their time; carol has handed in her commit, and it has not arrived.
+fn carol_has_handed_in() -> (World, RoomId) {
+    let (mut world, room) = without_carol();
+    world.slow_down(true);
+    reach_carol(&mut world);
+    until(&mut world, 1, is_join);
+    (world, room)
+}
+
 /// Everybody of these is in the room, in one epoch, with nobody else.
 fn are_together(world: &World, names: &[&str], room: RoomId) {
     let places: Vec<_> = names.iter().map(|name| world.core_of(name).in_room(room).expect("in the room")).collect();
@@ -121,10 +130,7 @@ fn who_has_come_back_helps_on_who_is_behind() {
 
 #[test]
 fn whose_commit_is_overtaken_makes_another_for_the_next_epoch() {
-    let (mut world, room) = without_carol();
-    world.slow_down(true);
-    reach_carol(&mut world);
-    until(&mut world, 1, is_join);
+    let (mut world, room) = carol_has_handed_in();
     // The host does something else before it arrives.
     world.command("alice", Command::RoomTopic { room, topic: "oolong".into() });
     until(&mut world, 2, is_join);
@@ -215,10 +221,7 @@ fn who_is_overtaken_each_time_is_let_in_by_the_host() {
 /// Her connection ends after she has handed in her commit, and before she hears what became of it.
 #[test]
 fn whose_connection_to_the_host_is_lost_meanwhile_is_asked_in_anew() {
-    let (mut world, room) = without_carol();
-    world.slow_down(true);
-    reach_carol(&mut world);
-    until(&mut world, 1, is_join);
+    let (mut world, room) = carol_has_handed_in();
     world.end("alice", "carol");
     world.slow_down(false);
     world.pass(40 * SECOND);
@@ -227,10 +230,7 @@ fn whose_connection_to_the_host_is_lost_meanwhile_is_asked_in_anew() {
 
 #[test]
 fn where_the_host_is_lost_before_the_commit_reaches_her_the_next_host_asks_in_anew() {
-    let (mut world, room) = without_carol();
-    world.slow_down(true);
-    reach_carol(&mut world);
-    until(&mut world, 1, is_join);
+    let (mut world, room) = carol_has_handed_in();
     world.leave("alice");
     world.slow_down(false);
     world.pass(60 * SECOND);
@@ -240,10 +240,7 @@ fn where_the_host_is_lost_before_the_commit_reaches_her_the_next_host_asks_in_an
 /// What the host has offered, another offers again in her place, unchanged, and a fellow tells who entered by it.
 #[test]
 fn a_commit_that_lets_somebody_in_outlives_the_host_who_offered_it() {
-    let (mut world, room) = without_carol();
-    world.slow_down(true);
-    reach_carol(&mut world);
-    until(&mut world, 1, is_join);
+    let (mut world, room) = carol_has_handed_in();
     let Some(RoomFrame::Join { commit, .. }) = said(&world).into_iter().map(|(_, frame)| frame).find(is_join) else {
         unreachable!("it was said")
     };
@@ -361,10 +358,7 @@ fn nobody_enters_whom_the_host_has_not_invited() {
 /// Of two of hers the host could offer one while she waits for the other.
 #[test]
 fn for_one_epoch_there_is_one_commit_however_often_the_host_asks() {
-    let (mut world, room) = without_carol();
-    world.slow_down(true);
-    reach_carol(&mut world);
-    until(&mut world, 1, is_join);
+    let (mut world, room) = carol_has_handed_in();
     let frames = said(&world).into_iter().map(|(_, frame)| frame);
     let admission = frames.into_iter().find(|frame| matches!(frame, RoomFrame::Admission { .. })).unwrap();
     world.inject("alice", "carol", admission);
@@ -379,10 +373,7 @@ fn for_one_epoch_there_is_one_commit_however_often_the_host_asks() {
 /// A decision about her own commit she follows if a quorum's signatures prove it, and no other.
 #[test]
 fn who_waits_for_the_decision_follows_a_proven_one_alone() {
-    let (mut world, room) = without_carol();
-    world.slow_down(true);
-    reach_carol(&mut world);
-    until(&mut world, 1, is_join);
+    let (mut world, room) = carol_has_handed_in();
     let Some(RoomFrame::Join { commit, .. }) = said(&world).into_iter().map(|(_, frame)| frame).find(is_join) else {
         unreachable!("it was said")
     };

@@ -50,6 +50,19 @@ fn parted(names: &[&str]) -> (World, RoomId) {
     (world, room)
 }
 
+/// A room of these, in which everybody had a connection to alice, who hosts it, and those who are `lost` to her have none any more.
+fn parted_from_alice(names: &[&str], lost: &[&str]) -> (World, RoomId) {
+    let mut world = World::of(names);
+    let room = world.room(names);
+    world.pass(Duration::from_secs(8));
+    for name in lost {
+        world.part("alice", name);
+    }
+    world.pass(Duration::from_secs(60));
+    all_are_together(&world, room, names);
+    (world, room)
+}
+
 fn all_are_together(world: &World, room: RoomId, names: &[&str]) {
     let place = |name: &str| world.core_of(name).in_room(room).map(|(epoch, id, host)| (epoch, id, host.device));
     let first = place(names[0]);
@@ -137,13 +150,7 @@ fn where_a_connection_stands_again_nobody_is_between() {
 /// without the one between they are lost to each other, and no quorum is left.
 #[test]
 fn without_who_was_between_the_room_ends_for_both() {
-    let names = ["alice", "bob", "carol"];
-    let mut world = World::of(&names);
-    let room = world.room(&names);
-    world.pass(Duration::from_secs(8));
-    world.part("alice", "bob");
-    world.pass(Duration::from_secs(60));
-    all_are_together(&world, room, &names);
+    let (mut world, room) = parted_from_alice(&["alice", "bob", "carol"], &["bob"]);
     world.forget_events();
     world.leave("carol");
     world.pass(Duration::from_secs(20));
@@ -163,13 +170,8 @@ fn without_who_was_between_the_room_ends_for_both() {
 #[test]
 fn a_host_whom_one_member_hears_stays_the_host() {
     let names = ["alice", "bob", "carol", "dave"];
-    let mut world = World::of(&names);
-    let room = world.room(&names);
-    world.pass(Duration::from_secs(8));
-    for name in ["bob", "dave"] {
-        world.part("alice", name);
-    }
-    world.pass(Duration::from_secs(120));
+    let (mut world, room) = parted_from_alice(&names, &["bob", "dave"]);
+    world.pass(Duration::from_secs(60));
     all_are_together(&world, room, &names);
     assert_eq!(world.core_of("bob").in_room(room).unwrap().2.identifier.as_str(), address("alice"));
     assert_eq!(view(&world.events("dave")).2.len(), 4);
@@ -279,11 +281,7 @@ fn a_text_that_was_not_passed_on_goes_when_there_is_a_way_again() {
 #[test]
 fn a_refusal_to_carry_makes_nobody_lost() {
     let names = ["alice", "bob", "carol"];
-    let mut world = World::of(&names);
-    let room = world.room(&names);
-    world.pass(Duration::from_secs(8));
-    world.part("alice", "bob");
-    world.pass(Duration::from_secs(60));
+    let (mut world, room) = parted_from_alice(&names, &["bob"]);
     assert_eq!(vias(&world.events("alice")), Some(vec![via("bob", "carol")]));
     let before = world.core_of("alice").in_room(room);
     for (to, of) in [("alice", "bob"), ("bob", "alice")] {
