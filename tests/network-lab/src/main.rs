@@ -11,7 +11,7 @@ use network_lab::people::People;
 use network_lab::run::{self, Outcome};
 use network_lab::scenario::{self, Scenario};
 use network_lab::world::{NOT_PERMITTED, NoWorld, World};
-use network_lab::{check, doctor, line, page, pinholes, probe};
+use network_lab::{check, doctor, line, page, pinholes, probe, rooms};
 use serde_json::json;
 use story::Failure;
 
@@ -46,6 +46,8 @@ enum Command {
     Doctor,
     /// Have routers open ports by PCP and by UPnP, renew them, and close them again (needs miniupnpd)
     Pinholes,
+    /// Have four people in a room, and see what becomes of it when the network between them fails
+    Rooms,
     /// Play scenarios
     Run {
         /// The scenarios; all of them if none is named
@@ -114,6 +116,11 @@ fn carry_out(command: Command) -> Result<(), NoWorld> {
             let people = People::enrol(&world).map_err(NoWorld::Failed)?;
             pinholes::opened(&people, |opened| println!("{opened}")).map_err(NoWorld::Failed)?;
             pinholes::kept(&people, |kept| println!("{kept}")).map_err(NoWorld::Failed)
+        }
+        Command::Rooms => {
+            let world = World::enter()?;
+            let told = |name: &str, took: std::time::Duration| println!("{name}: as it must be, after {took:.1?}");
+            rooms::survive(&world, told).map_err(NoWorld::Failed)
         }
         Command::Run { names, short, calls, json, page, update } => {
             let chosen = choose(&names, short).map_err(NoWorld::Failed)?;

@@ -52,3 +52,9 @@ fn the_doctor_says_of_each_router_what_it_is() {
 fn routers_open_ports_keep_them_open_and_close_them_again() {
     lab(&["pinholes"], Duration::from_secs(600));
 }
+
+#[test]
+#[ignore = "some three minutes, one of them without a quorum; run by ./test --all"]
+fn rooms_survive_what_happens_to_their_networks() {
+    lab(&["rooms"], Duration::from_secs(900));
+}

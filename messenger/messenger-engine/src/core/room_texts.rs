@@ -119,13 +119,12 @@ impl RoomTexts {
 
     /// Whether a mark counts: no later one of its author's of the same kind, about the same text, has come before it.
     pub(super) fn takes(&mut self, by: DeviceKey, mark: &RoomMark, order: RoomOrder) -> bool {
-        let own = |id: &u64| RoomTarget { device: by.0, id: *id };
-        let (on, kind) = match mark {
-            RoomMark::Reaction { on, .. } => (*on, Kind::Reaction),
-            RoomMark::Edit { of, .. } => (own(of), Kind::Edit),
-            RoomMark::Delete { of } => (own(of), Kind::Delete),
+        let kind = match mark {
+            RoomMark::Reaction { .. } => Kind::Reaction,
+            RoomMark::Edit { .. } => Kind::Edit,
+            RoomMark::Delete { .. } => Kind::Delete,
         };
-        let key = (by, on, kind);
+        let key = (by, mark.about(by.0), kind);
         if self.last_marks.get(&key).is_some_and(|last| *last > order) {
             return false;
         }
