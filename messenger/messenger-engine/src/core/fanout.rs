@@ -20,6 +20,13 @@ use crate::wire::Enclosed;
 const LINK_WAIT: Duration = Duration::from_secs(6);
 /// How long the word may take of who was written to by way of others.
 const ANSWER: Duration = Duration::from_secs(20);
+/// After so long without the word of somebody to whom a circular went by way of one hub it goes by way of another.
+const ANOTHER_HUB: Duration = Duration::from_secs(4);
+/// How often the client is told what became of a text in a large room, where hundreds of devices answer.
+const TELL: Duration = Duration::from_millis(250);
+/// Why it is not known whether who was written to has it.
+const NO_ANSWER: &str = "no acknowledgement came back by way of other members";
+
 /// A room text of one's own on its way to every other member.
 pub(super) struct Fanout {
     pending: BTreeMap<DeviceKey, Pending>,
@@ -29,6 +36,11 @@ pub(super) struct Fanout {
     deadline: Instant,
     order: RoomOrder,
     is_text: bool,
+    /// The numbers of the circulars in which it went.
+    circulars: Vec<u64>,
+    /// When the client is told what has become known since it was told last, if it is not told of each word at once.
+    tell: Option<Instant>,
+    untold: bool,
 }
 
 struct Pending {
@@ -36,16 +48,20 @@ struct Pending {
     sent: Sent,
     /// The numbers of the letters in which it went: whatever carriers say of them, it may have come in each.
     letters: Vec<u64>,
+    /// The hubs to whom it was handed in circulars.
+    hubs: Vec<DeviceKey>,
+    /// Until when its word is waited for, if it was handed to any.
+    until: Option<Instant>,
 }
 
 impl Pending {
     fn new(who: Identifier) -> Self {
-        Self { who, sent: Sent::No, letters: Vec::new() }
+        Self { who, sent: Sent::No, letters: Vec::new(), hubs: Vec::new(), until: None }
     }
 
     /// Whether it may have come to the device.
     fn may_have_come(&self) -> bool {
-        !matches!(self.sent, Sent::No) || !self.letters.is_empty()
+        !matches!(self.sent, Sent::No) || !self.letters.is_empty() || !self.hubs.is_empty()
     }
 
     /// Why it is missing there.
@@ -63,6 +79,8 @@ enum Sent {
     Directly,
     /// In a letter, the last of them, which these were handed, until the answer is given up.
     Enclosed { by: BTreeSet<DeviceKey>, until: Instant },
+    /// In a circular, the last of them, by way of this hub, until it goes by way of another one or the answer is given up.
+    Spread { by: DeviceKey, until: Instant },
 }
 
 impl Fanout {
@@ -70,10 +88,10 @@ impl Fanout {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let link = self.pending.keys().any(|device| self.awaits(*device)).then_some(self.deadline);
         let answers = self.pending.values().filter_map(|pending| match pending.sent {
-            Sent::Enclosed { until, .. } => Some(until),
+            Sent::Enclosed { until, .. } | Sent::Spread { until, .. } => Some(until),
             Sent::No | Sent::Directly => None,
         });
-        answers.chain(link).min()
+        answers.chain(link).chain(self.tell.filter(|_| self.untold)).min()
     }
 
     /// Whether it waits for a link to this device.
@@ -93,8 +111,8 @@ impl Fanout {
 
     /// A connection to this device stands: what went to it in letters and has no answer goes over that as well.
     fn goes_again(&mut self, device: DeviceKey) {
-        let pending = self.pending.get_mut(&device).filter(|pending| matches!(pending.sent, Sent::Enclosed { .. }));
-        if let Some(pending) = pending {
+        let is_carried = |pending: &&mut Pending| matches!(pending.sent, Sent::Enclosed { .. } | Sent::Spread { .. });
+        if let Some(pending) = self.pending.get_mut(&device).filter(is_carried) {
             pending.sent = Sent::No;
         }
     }
@@ -103,12 +121,26 @@ impl Fanout {
     fn late(&self, now: Instant) -> Vec<(DeviceKey, &'static str)> {
         let late = self.pending.iter().filter_map(|(device, pending)| match pending.sent {
             Sent::No if self.deadline <= now => Some((*device, "no connection, neither direct nor by way of a member")),
-            Sent::Enclosed { until, .. } if until <= now => {
-                Some((*device, "no acknowledgement came back by way of other members"))
-            }
+            Sent::Enclosed { until, .. } if until <= now => Some((*device, NO_ANSWER)),
+            Sent::Spread { .. } if pending.until.is_some_and(|until| until <= now) => Some((*device, NO_ANSWER)),
             _ => None,
         });
         late.collect()
+    }
+
+    /// What is waited for no longer by way of one hub goes by way of another.
+    fn leave_hubs(&mut self, now: Instant, is_over: impl Fn(DeviceKey, DeviceKey, Instant) -> bool) -> bool {
+        let mut left = false;
+        for (device, pending) in &mut self.pending {
+            if let Sent::Spread { by, until } = pending.sent
+                && is_over(*device, by, until)
+                && pending.until.is_some_and(|until| now < until)
+            {
+                pending.sent = Sent::No;
+                left = true;
+            }
+        }
+        left
     }
 
     /// The device has not got it, or may not have.
@@ -117,7 +149,7 @@ impl Fanout {
         let missing = match pending.sent {
             // What is said of a session says how much is known.
             Sent::Directly => Missing { who: pending.who, reason: reason.to_owned() },
-            Sent::No | Sent::Enclosed { .. } => pending.missing(reason),
+            Sent::No | Sent::Enclosed { .. } | Sent::Spread { .. } => pending.missing(reason),
         };
         self.missing.push(missing);
         true
@@ -161,18 +193,32 @@ impl Core {
         let others = group.members().filter(|person| person.device != me);
         let pending = others.map(|person| (person.device, Pending::new(person.identifier.clone()))).collect();
         let (delivered, missing, deadline) = (Vec::new(), Vec::new(), now.instant + LINK_WAIT);
-        let mut fanout = Fanout { pending, delivered, missing, message, deadline, order, is_text };
+        let tell = inside.is_large().then_some(now.instant + TELL);
+        let mut fanout = Fanout {
+            pending,
+            delivered,
+            missing,
+            message,
+            deadline,
+            order,
+            is_text,
+            circulars: Vec::new(),
+            tell,
+            untold: false,
+        };
         for device in lapsed {
             fanout.miss(device, NOT_ACCEPTED);
         }
         fanouts.insert(text_id, fanout);
         self.push_fanout(id, text_id, now);
-        self.fanout_changed(id, text_id);
+        self.tell_fanout(id, text_id);
     }
 
-    /// Sends a text to every member a link stands to.
+    /// Sends a text to every member a link stands to, or who is reached by way of others.
     fn push_fanout(&mut self, id: RoomId, text: u64, now: Now) {
-        let Some(fanout) = self.rooms.get(&id).and_then(|room| room.fanouts.get(&text)) else { return };
+        let Some(room) = self.rooms.get(&id) else { return };
+        let (is_large, mut far) = (room.is_large(), BTreeSet::new());
+        let Some(fanout) = room.fanouts.get(&text) else { return };
         let message = fanout.message.clone();
         let devices: Vec<DeviceKey> = fanout.pending.keys().copied().filter(|device| fanout.awaits(*device)).collect();
         for device in devices {
@@ -184,7 +230,10 @@ impl Core {
                 continue;
             }
             if !self.vias(id, device).is_empty() {
-                self.enclose_text(id, (text, device), &message, now);
+                match is_large {
+                    true => drop(far.insert(device)),
+                    false => self.enclose_text(id, (text, device), &message, now),
+                }
                 continue;
             }
             let Some(session) = self.session_to(device) else { continue };
@@ -192,6 +241,35 @@ impl Core {
             match self.put(session, content, Token::Room { room: id, id: text, device }, now) {
                 Ok(()) => self.text_goes(id, (text, device), Sent::Directly),
                 Err(reason) => self.room_text_missed(id, text, device, &reason),
+            }
+        }
+        self.spread_text(id, (text, far), &message, now);
+    }
+
+    /// to members of a large room to whom no connection stands it goes once, by way of a hub who reaches them: by way of
+    /// another one than before, if there is one.
+    fn spread_text(&mut self, id: RoomId, (text, far): (u64, BTreeSet<DeviceKey>), message: &[u8], now: Now) {
+        let mut by_hub: BTreeMap<DeviceKey, BTreeSet<DeviceKey>> = BTreeMap::new();
+        for device in far {
+            let fanout = self.rooms.get(&id).and_then(|room| room.fanouts.get(&text));
+            let Some(pending) = fanout.and_then(|fanout| fanout.pending.get(&device)) else { continue };
+            let vias = self.vias(id, device);
+            let hub = vias.iter().find(|hub| !pending.hubs.contains(hub)).or_else(|| vias.first());
+            if let Some(hub) = hub {
+                by_hub.entry(*hub).or_default().insert(device);
+            }
+        }
+        for (hub, devices) in by_hub {
+            let Some(number) = self.write_circular(id, hub, &devices, message) else { continue };
+            let fanout = self.rooms.get_mut(&id).and_then(|room| room.fanouts.get_mut(&text));
+            let Some(fanout) = fanout else { return };
+            fanout.circulars.push(number);
+            for device in devices {
+                if let Some(pending) = fanout.pending.get_mut(&device) {
+                    let until = *pending.until.get_or_insert(now.instant + ANSWER);
+                    pending.hubs.push(hub);
+                    pending.sent = Sent::Spread { by: hub, until: until.min(now.instant + ANOTHER_HUB) };
+                }
             }
         }
     }
@@ -226,6 +304,52 @@ impl Core {
                 fanout.refused(device, &crate::clip(&reason));
                 self.fanout_changed(id, text);
             }
+        }
+    }
+
+    /// Whoever got a circular answers: that counts, and nobody else's word.
+    pub(super) fn circular_answered(&mut self, id: RoomId, device: DeviceKey, (number, refused): (u64, Option<String>)) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let went = |fanout: &Fanout| fanout.circulars.contains(&number) && fanout.pending.contains_key(&device);
+        let Some((text, fanout)) = room.fanouts.iter_mut().find(|(_, fanout)| went(fanout)) else { return };
+        let text = *text;
+        match refused {
+            None => self.room_text_taken(id, text, device),
+            Some(reason) => {
+                fanout.refused(device, &crate::clip(&reason));
+                self.fanout_changed(id, text);
+            }
+        }
+    }
+
+    /// A hub did not pass a circular on to these.
+    pub(super) fn text_not_spread(
+        &mut self,
+        id: RoomId,
+        by: DeviceKey,
+        (number, missed): (u64, &BTreeSet<DeviceKey>),
+        now: Now,
+    ) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let Some((text, fanout)) = room.fanouts.iter_mut().find(|(_, fanout)| fanout.circulars.contains(&number))
+        else {
+            return;
+        };
+        let text = *text;
+        if fanout.leave_hubs(now.instant, |device, hub, _| hub == by && missed.contains(&device)) {
+            self.push_fanout(id, text, now);
+        }
+    }
+
+    /// What waits for nothing but a way goes out where there is one now.
+    pub(super) fn push_waiting(&mut self, id: RoomId, now: Now) {
+        let Some(room) = self.rooms.get(&id) else { return };
+        let waits = |fanout: &Fanout| fanout.pending.values().any(|pending| matches!(pending.sent, Sent::No));
+        let waiting = room.fanouts.iter().filter(|(_, fanout)| waits(fanout));
+        let mut waiting: Vec<(RoomOrder, u64)> = waiting.map(|(text, fanout)| (fanout.order, *text)).collect();
+        waiting.sort_unstable();
+        for (_, text) in waiting {
+            self.push_fanout(id, text, now);
         }
     }
 
@@ -272,8 +396,19 @@ impl Core {
         }
     }
 
-    /// Tells the client, and forgets the text when nobody is pending.
+    /// The client is told; where many answer, soon, of several words at once.
     fn fanout_changed(&mut self, id: RoomId, text: u64) {
+        let fanout = self.rooms.get_mut(&id).and_then(|room| room.fanouts.get_mut(&text));
+        let Some(fanout) = fanout else { return };
+        if fanout.tell.is_some() && !fanout.pending.is_empty() {
+            fanout.untold = true;
+            return;
+        }
+        self.tell_fanout(id, text);
+    }
+
+    /// Tells the client, and forgets the text when nobody is pending.
+    fn tell_fanout(&mut self, id: RoomId, text: u64) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         let Some(fanout) = room.fanouts.get(&text) else { return };
         let state = fanout.state(id, text);
@@ -291,6 +426,29 @@ impl Core {
         let missed: Vec<(u64, DeviceKey, &str)> = late.collect();
         for (text, device, reason) in missed {
             self.room_text_missed(id, text, device, reason);
+        }
+        self.tend_circulars(id, now);
+    }
+
+    /// What is not answered by way of one hub goes by way of another, and the client is told what it was not told yet.
+    fn tend_circulars(&mut self, id: RoomId, now: Now) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let (mut again, mut untold) = (Vec::new(), Vec::new());
+        for (text, fanout) in &mut room.fanouts {
+            if fanout.leave_hubs(now.instant, |_, _, until| until <= now.instant) {
+                again.push(*text);
+            }
+            if fanout.untold && fanout.tell.is_some_and(|tell| tell <= now.instant) {
+                fanout.untold = false;
+                fanout.tell = Some(now.instant + TELL);
+                untold.push(*text);
+            }
+        }
+        for text in again {
+            self.push_fanout(id, text, now);
+        }
+        for text in untold {
+            self.tell_fanout(id, text);
         }
     }
 

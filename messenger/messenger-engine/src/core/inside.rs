@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use room_order::{Ballot, Claim, CommitId, Leaf, MAX_AHEAD, Member};
 
+use super::circulars::Circulars;
 use super::hosting::Hosting;
 use super::lapse::Lapsed;
 use super::letters::Letters;
@@ -79,6 +80,7 @@ pub(super) struct Inside {
     /// Who hears whom, and by way of whom others are reached.
     pub(super) ways: Ways,
     pub(super) letters: Letters,
+    pub(super) circulars: Circulars,
     /// What the client was told last of that.
     pub(super) told_via: Vec<Via>,
     /// With whom a session has stood, or who was reached by way of others: where neither has been yet, none is lost.
@@ -104,7 +106,7 @@ pub(super) struct Inside {
 impl Inside {
     pub(super) fn new(group: Group, now: Now) -> Self {
         let order = Member::new(group.leaf(), group.order());
-        let letters = Letters::new(group.epoch());
+        let (letters, circulars) = (Letters::new(group.epoch()), Circulars::new(group.epoch()));
         let mut inside = Self {
             group,
             order,
@@ -132,6 +134,7 @@ impl Inside {
             told_unreached: BTreeSet::new(),
             ways: Ways::default(),
             letters,
+            circulars,
             told_via: Vec::new(),
             linked: BTreeSet::new(),
             warned: BTreeSet::new(),
@@ -159,6 +162,7 @@ impl Inside {
         self.lapsed.keep(&devices);
         self.ways.keep(&devices);
         self.letters.keep(&devices);
+        self.circulars.keep(&devices);
         self.warned.retain(|device| devices.contains(device));
         for device in devices {
             self.heard.entry(device).or_insert(now.instant);

@@ -47,10 +47,8 @@ impl Core {
     /// Tells everybody in a room that this device leaves, and guests that it lets nobody in.
     pub(super) fn say_farewell(&mut self, id: RoomId) {
         let Some(inside) = self.inside(id) else { return };
-        let (others, guests) = (inside.others(), std::mem::take(&mut inside.hosting.invited));
-        for device in others {
-            self.say(device, &RoomFrame::Leave { room: id.0 });
-        }
+        let guests = std::mem::take(&mut inside.hosting.invited);
+        self.say_to_all(id, &RoomFrame::Leave { room: id.0 });
         for device in guests.into_keys() {
             self.say(device, &RoomFrame::Decline { room: id.0, reason: "the host left".into() });
         }

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::carrying::Share;
+use super::carrying::{LETTERS, Share};
 use super::inside::Inside;
 use super::lapse::NOT_ACCEPTED;
 use super::rooms::{Part, Room};
@@ -46,6 +46,17 @@ pub(super) enum Came {
         /// Its number.
         number: u64,
     },
+    /// In a circular.
+    Spread {
+        /// The room.
+        room: RoomId,
+        /// Who wrote it.
+        from: DeviceKey,
+        /// Its number.
+        number: u64,
+        /// The hub by way of which it came.
+        by: DeviceKey,
+    },
 }
 
 /// Counts the letters of one room.
@@ -62,21 +73,21 @@ pub(super) struct Letters {
 
 /// Which of the last 64 numbers have come; all before them count as if they had.
 #[derive(Debug, Clone, Copy, Default)]
-struct Window {
+pub(super) struct Window {
     highest: u64,
     /// Bit n: `highest - n` has come.
     seen: u64,
 }
 
 impl Window {
-    fn is_new(self, number: u64) -> bool {
+    pub(super) fn is_new(self, number: u64) -> bool {
         match self.highest.checked_sub(number) {
             None => true,
             Some(behind) => number > 0 && behind < 64 && self.seen & (1 << behind) == 0,
         }
     }
 
-    fn note(&mut self, number: u64) {
+    pub(super) fn note(&mut self, number: u64) {
         match number.checked_sub(self.highest) {
             Some(ahead) => {
                 let seen = u32::try_from(ahead).ok().and_then(|ahead| self.seen.checked_shl(ahead)).unwrap_or(0);
@@ -129,8 +140,20 @@ impl Core {
         to: DeviceKey,
         enclosed: Enclosed,
     ) -> Option<(u64, BTreeSet<DeviceKey>)> {
+        let vias = self.vias(id, to).to_vec();
+        self.write_letter_by(id, to, &vias, enclosed)
+    }
+
+    /// The same, by way of these.
+    fn write_letter_by(
+        &mut self,
+        id: RoomId,
+        to: DeviceKey,
+        vias: &[DeviceKey],
+        enclosed: Enclosed,
+    ) -> Option<(u64, BTreeSet<DeviceKey>)> {
         let sessions: BTreeMap<DeviceKey, SessionId> =
-            self.vias(id, to).iter().filter_map(|via| Some((*via, self.session_to(*via)?))).collect();
+            vias.iter().filter_map(|via| Some((*via, self.session_to(*via)?))).collect();
         if sessions.is_empty() || enclosed.size() > Channel::Rooms.max_body_bytes() - ENVELOPE_BYTES {
             return None;
         }
@@ -152,6 +175,12 @@ impl Core {
             let frame = minicbor::to_vec(frame).expect("writing to a vector cannot fail");
             self.write_letter(id, to, Enclosed::Frame { frame });
         }
+    }
+
+    /// The same, by way of one.
+    pub(super) fn enclose_by(&mut self, id: RoomId, to: DeviceKey, by: DeviceKey, frame: &RoomFrame) {
+        let frame = minicbor::to_vec(frame).expect("writing to a vector cannot fail");
+        self.write_letter_by(id, to, &[by], Enclosed::Frame { frame });
     }
 
     /// A letter came from a device: it is for this one, or written by that one for another.
@@ -182,7 +211,7 @@ impl Core {
 
     fn way_on(&mut self, letter: &Letter, now: Now) -> Result<SessionId, &'static str> {
         let (from, to) = (DeviceKey(letter.from), DeviceKey(letter.to));
-        let onward = self.session_to(to).filter(|session| self.takes_more(*session));
+        let onward = self.session_to(to).filter(|session| self.takes_more(*session, MAX_WAITING_BYTES));
         let Some(inside) = self.inside(RoomId(letter.room)) else { return Err("not in that room") };
         if !inside.is_or_was(from) || !inside.is_or_was(to) {
             return Err("both have to be in the room");
@@ -191,7 +220,7 @@ impl Core {
             return Err(NOT_ACCEPTED);
         }
         let onward = onward.ok_or("no connection to that device that takes more")?;
-        let share = inside.letters.shares.entry(from).or_insert_with(|| Share::new(now.instant));
+        let share = inside.letters.shares.entry(from).or_insert_with(|| Share::new(&LETTERS, now.instant));
         match share.take(letter.enclosed.size() + ENVELOPE_BYTES, now.instant) {
             true => Ok(onward),
             false => Err("too much for one member"),
@@ -199,10 +228,10 @@ impl Core {
     }
 
     /// Whether a session has a connection, and keeps up with what was sent on it.
-    fn takes_more(&self, session: SessionId) -> bool {
+    pub(super) fn takes_more(&self, session: SessionId, at_most: usize) -> bool {
         self.links.get(&session).is_some_and(|link| {
             let (frames, bytes) = link.session.room_frames_waiting();
-            link.connection.is_some() && frames < MAX_WAITING && bytes < MAX_WAITING_BYTES
+            link.connection.is_some() && frames < MAX_WAITING && bytes < at_most
         })
     }
 
@@ -252,6 +281,7 @@ impl Core {
     fn enclosed_frame(&mut self, id: RoomId, author: &Person, frame: RoomFrame, now: Now) {
         match frame {
             RoomFrame::Passed { number, refused, .. } => self.letter_answered(id, author.device, (number, refused)),
+            RoomFrame::Taken { number, refused, .. } => self.circular_answered(id, author.device, (number, refused)),
             RoomFrame::Leave { .. } => self.member_leaves(id, author, now),
             frame => self.enclosed_order_frame(id, author, frame, now),
         }
@@ -277,6 +307,9 @@ impl Core {
             Came::Enclosed { room, from, number } => {
                 self.say(from, &RoomFrame::Passed { room: room.0, number, refused: None });
             }
+            Came::Spread { room, from, number, by } => {
+                self.answer_circular(room, (from, by), &RoomFrame::Taken { room: room.0, number, refused: None });
+            }
         }
     }
 
@@ -291,6 +324,10 @@ impl Core {
             }
             Came::Enclosed { room, from, number } => {
                 self.say(from, &RoomFrame::Passed { room: room.0, number, refused: Some(reason.to_owned()) });
+            }
+            Came::Spread { room, from, number, by } => {
+                let refused = Some(reason.to_owned());
+                self.answer_circular(room, (from, by), &RoomFrame::Taken { room: room.0, number, refused });
             }
         }
     }

@@ -92,9 +92,8 @@ impl Core {
 
     /// Everybody is told where this device is, and whom it hears.
     pub(super) fn beat_at_once(&mut self, id: RoomId, now: Now) {
-        let (Some(beat), Some(inside)) = (self.beat_of(id, now), self.inside(id)) else { return };
-        for device in inside.others() {
-            self.say(device, &beat);
+        if let Some(beat) = self.beat_of(id, now) {
+            self.say_to_all(id, &beat);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The mesh: links between the members of a room, so that texts need nobody in the middle.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use identity::Identifier;
@@ -17,6 +17,9 @@ use crate::time::Now;
 const LONGEST_AFTER: u32 = 10;
 /// The pause before the first repair of a link; the newcomer dials without it.
 const GRACE: Duration = Duration::from_secs(6);
+
+/// Whoever comes to a hub waits up to 255 times this long.
+const APART: Duration = Duration::from_millis(8);
 
 /// So long a link that is being made is waited for, before a text goes by way of others.
 const SOON_THERE: Duration = Duration::from_secs(3);
@@ -45,10 +48,10 @@ impl Core {
     /// The newcomer links up with every member but the host, to whom a link stands.
     pub(super) fn gather(&mut self, id: RoomId, now: Now) {
         let me = self.me.person.device;
-        let Some(group) = self.rooms.get(&id).and_then(Room::group) else { return };
-        let host = group.host().device;
-        let devices: Vec<DeviceKey> =
-            group.members().map(|person| person.device).filter(|device| *device != me && *device != host).collect();
+        let Some(inside) = self.rooms.get(&id).and_then(Room::inside) else { return };
+        let host = inside.group.host().device;
+        let mut devices = self.to_be_linked(inside);
+        devices.retain(|device| *device != me && *device != host);
         for device in devices {
             self.mesh.insert(device, Attempt { tries: 0, next: now.instant, newcomer: true });
         }
@@ -62,9 +65,11 @@ impl Core {
         let fellows = self.fellows();
         self.mesh.retain(|device, _| fellows.contains_key(device));
         for (device, person) in fellows {
-            let alone = self.looks_for(device);
-            let attempt =
-                self.mesh.entry(device).or_insert(Attempt { tries: 0, next: now.instant + GRACE, newcomer: alone });
+            let to_hub = self.comes_to_hub(device);
+            let alone = to_hub || self.looks_for(device);
+            // Not all of a large room come to a new hub at once.
+            let next = now.instant + if to_hub { APART * u32::from(me.0[0]) } else { GRACE };
+            let attempt = self.mesh.entry(device).or_insert(Attempt { tries: 0, next, newcomer: alone });
             attempt.newcomer |= alone;
             if attempt.next(me, device).is_none_or(|next| next > now.instant) {
                 continue;
@@ -81,6 +86,11 @@ impl Core {
     /// Whether a link to a fellow member is missing since a moment ago, and is mostly there in another one.
     pub(super) fn is_being_linked(&self, device: DeviceKey, now: Now) -> bool {
         self.session_to(device).is_none() && self.mesh.get(&device).is_some_and(|attempt| attempt.is_young(now))
+    }
+
+    /// Whether a link was tried, and did not come about before it was time to try again.
+    pub(super) fn has_tried_in_vain(&self, device: DeviceKey) -> bool {
+        self.session_to(device).is_none() && self.mesh.get(&device).is_some_and(|attempt| attempt.tries > 1)
     }
 
     /// When a missing link is tried next; at once where one has come, or is missing since a moment ago.
@@ -103,8 +113,12 @@ impl Core {
             let wanted = wanted.filter(|(person, _)| !self.is_blocked(&person.identifier));
             wanted.map(|(person, _)| person.clone()).collect()
         };
+        let members = |inside: &'_ Inside| -> Vec<Person> {
+            let devices: BTreeSet<DeviceKey> = self.to_be_linked(inside).into_iter().collect();
+            inside.group.members().filter(|person| devices.contains(&person.device)).cloned().collect()
+        };
         insides
-            .flat_map(|inside| inside.group.members().cloned().chain(lost(inside)).collect::<Vec<_>>())
+            .flat_map(|inside| members(inside).into_iter().chain(lost(inside)).collect::<Vec<_>>())
             .filter(|person| person.device != me)
             .filter(|person| self.session_to(person.device).is_none())
             .map(|person| (person.device, person))

@@ -265,13 +265,19 @@ impl Inside {
 
     /// a member has said whom she hears, in an epoch that is known here.
     fn note_hears(&mut self, by: DeviceKey, epoch: CommitId, hears: &[u8], now: Now) {
-        if let Some(leaves) = self.leaves_of(epoch).filter(|_| self.group.has(by)) {
-            self.ways.told(by, ways::named_by(hears, &leaves), now);
+        let Some(leaves) = self.leaves_of(epoch).filter(|_| self.group.has(by)) else { return };
+        let hears = ways::named_by(hears, &leaves);
+        if self.is_large() {
+            // of most there is no other word.
+            let fellows: Vec<DeviceKey> = hears.iter().copied().filter(|device| self.group.has(*device)).collect();
+            self.heard.extend(fellows.iter().map(|device| (*device, now.instant)));
+            self.linked.extend(fellows);
         }
+        self.ways.told(by, hears, now);
     }
 
     /// Who was who in the current epoch or in one whose decision is kept.
-    fn leaves_of(&self, epoch: CommitId) -> Option<Leaves> {
+    pub(super) fn leaves_of(&self, epoch: CommitId) -> Option<Leaves> {
         if epoch == self.order.epoch().id {
             return Some(self.leaves());
         }

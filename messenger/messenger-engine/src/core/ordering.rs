@@ -89,6 +89,7 @@ impl Core {
         if !inside.warnings.is_new(alarm, author, from) {
             return;
         }
+        self.show_to_all(id, alarm);
         let Some(room) = self.rooms.get(&id).filter(|room| room.is_open()) else { return };
         let Part::Inside(inside) = &room.part else { return };
         let name = |leaf: &Leaf| {
@@ -117,6 +118,17 @@ impl Core {
         self.error("room", message, "talk to the others in another way, and open another room without whoever did it");
     }
 
+    /// in a large room not everybody has an acknowledgement of everybody's own: whoever sees two offers of one ballot shows them.
+    fn show_to_all(&mut self, id: RoomId, alarm: &Alarm) {
+        let Some(inside) = self.inside(id).filter(|inside| inside.is_large()) else { return };
+        let Alarm::TwoOffers { ballot, one, other } = alarm else { return };
+        let quoted = |commit: &CommitId| inside.proofs.any_ack(*ballot, *commit);
+        let shown: Vec<_> = [one, other].into_iter().filter_map(quoted).collect();
+        for (head, ack) in shown {
+            self.say_to_all(id, &RoomFrame::Ack { head, ack });
+        }
+    }
+
     fn send_order(&mut self, id: RoomId, to: Option<Leaf>, message: Message, (from, now): (Option<DeviceKey>, Now)) {
         let frame = match self.order_frame_of(id, message) {
             Ok(Some(frame)) => frame,
@@ -130,7 +142,7 @@ impl Core {
             _ => {}
         }
         let devices = match (to, from) {
-            (None, _) => inside.others(),
+            (None, _) => return self.say_to_all(id, &frame),
             // Leaves of a past epoch say nothing of this one: whoever is behind is who has just spoken.
             (Some(_), Some(device)) if matches!(frame, RoomFrame::Go { .. }) => match inside.may_help(device, now) {
                 true => vec![device],
@@ -252,6 +264,7 @@ impl Core {
             inside.lost.remove(&person.device);
             inside.hosting.invited.remove(&person.device);
             inside.letters.begin(person.device);
+            inside.circulars.begin(person.device);
         }
         // Whoever entered by a commit of her own has no welcome: she is told as members are.
         let newcomers = changed.added.iter().filter(|_| commit.change.invited.is_some()).map(|person| person.device);

@@ -107,6 +107,13 @@ impl Proofs {
         leaves.filter_map(quote).collect()
     }
 
+    /// Somebody's acknowledgement of an offer in this epoch, with its head.
+    pub(super) fn any_ack(&self, ballot: Ballot, commit: CommitId) -> Option<(SignedHead, QuotedAck)> {
+        let head = self.heads.get(&(ballot, commit))?;
+        let (from, signature) = self.acks.get(&(ballot, commit))?.first_key_value()?;
+        Some((head.clone(), QuotedAck { from: from.0, signature: *signature }))
+    }
+
     /// Another claim of one's own begins.
     pub(super) fn forget_grants(&mut self) {
         self.grants.clear();

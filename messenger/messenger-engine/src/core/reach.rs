@@ -31,12 +31,18 @@ impl Core {
         let mut others = inside.others();
         others.sort_by_key(|device| *device != host);
         // Whoever carries a text can open it, and nothing is sent to whose certificate has lapsed.
-        let carriers: Vec<DeviceKey> = others.iter().copied().filter(|by| !inside.lapsed.has(*by)).collect();
+        let may_carry = |by: &DeviceKey| !inside.lapsed.has(*by) && connected.contains(by);
+        let carriers: Vec<DeviceKey> = others.iter().copied().filter(may_carry).collect();
+        let is_large = inside.is_large();
         let new = inside.ways.look((&others, &carriers), &connected, now);
+        self.tell_ways(id);
+        if is_large {
+            // Hubs tell everybody what is decided.
+            return self.push_waiting(id, now);
+        }
         for device in new {
             self.greet_in_room(id, device, now);
         }
-        self.tell_ways(id);
         // Also to who was reached so before: a text may have waited for a connection that did not come.
         let reached: Vec<DeviceKey> =
             self.inside(id).into_iter().flat_map(|inside| inside.ways.firsts()).map(|(to, _)| to).collect();
@@ -51,7 +57,9 @@ impl Core {
         let Part::Inside(inside) = &mut room.part else { return };
         let who = |device: DeviceKey| inside.group.members().find(|person| person.device == device);
         let named = |(to, by)| Some(Via { who: who(to)?.identifier.clone(), by: who(by)?.identifier.clone() });
-        let via: Vec<Via> = inside.ways.firsts().filter_map(named).collect();
+        // In a large room nobody is an exception: all go by way of hubs.
+        let ways = inside.ways.firsts().take_while(|_| !inside.is_large());
+        let via: Vec<Via> = ways.filter_map(named).collect();
         if inside.told_via != via {
             inside.told_via.clone_from(&via);
             self.emit(Event::RoomVia { room: id, via });

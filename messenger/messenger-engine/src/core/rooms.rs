@@ -284,6 +284,11 @@ impl Core {
             RoomFrame::Leave { .. } => self.member_leaves(id, &person, now),
             RoomFrame::Pass { letter, signature } => self.letter_came(session, &person, (*letter, signature), now),
             RoomFrame::Passed { number, refused, .. } => self.letter_answered(id, person.device, (number, refused)),
+            RoomFrame::Spread { circular, signature } => {
+                self.circular_came(session, &person, (*circular, signature), now);
+            }
+            RoomFrame::Taken { number, refused, .. } => self.circular_answered(id, person.device, (number, refused)),
+            RoomFrame::NotSpread { number, to, .. } => self.not_spread(id, person.device, (number, &to), now),
             RoomFrame::NotPassed { to, number, .. } => {
                 self.not_passed(id, person.device, (DeviceKey(to), number), now);
             }

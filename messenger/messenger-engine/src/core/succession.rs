@@ -59,13 +59,9 @@ impl Core {
         let Some(inside) = self.inside(id).filter(|inside| inside.next_beat <= now.instant) else { return };
         let repeat = if inside.beat(now) { inside.repeat.clone() } else { None };
         inside.forget_lost(now);
-        let others = inside.others();
         let Some(beat) = self.beat_of(id, now) else { return };
-        for device in others {
-            self.say(device, &beat);
-            if let Some(repeat) = &repeat {
-                self.say(device, repeat);
-            }
+        for frame in std::iter::once(&beat).chain(&repeat) {
+            self.say_to_all(id, frame);
         }
         self.tell_reach(id);
         self.look_for_quorum(id, now);
@@ -121,9 +117,8 @@ impl Core {
         let highest = inside.order.promised().term.max(epoch.host.term).max(inside.highest_claim());
         let Some(term) = highest.checked_add(1) else { return };
         let claim = Claim { parent: epoch.id, ballot: Ballot { term, leaf } };
-        let others = inside.others();
         if let Ok(Some(claim)) = self.order_frame_of(id, Message::Claim(claim)) {
-            others.into_iter().for_each(|other| self.say(other, &claim));
+            self.say_to_all(id, &claim);
         }
     }
 

@@ -107,6 +107,11 @@ impl Ways {
         self.awaited_since(device).is_some_and(|at| now.instant.saturating_duration_since(at) >= LATE)
     }
 
+    /// The same, as of the last look.
+    pub(super) fn was_late(&self, device: DeviceKey) -> bool {
+        self.late.contains(&device)
+    }
+
     /// From whom words are awaited over connections; some are named twice.
     fn awaited(&self) -> impl Iterator<Item = DeviceKey> {
         self.near.keys().chain(self.begun.keys()).copied()
@@ -124,15 +129,7 @@ impl Ways {
         connected: &BTreeSet<DeviceKey>,
         now: Now,
     ) -> Vec<u8> {
-        let mut bits = Vec::new();
-        for (leaf, device) in leaves {
-            let (byte, bit) = place(*leaf);
-            if byte < MAX_HEARS_BYTES && self.hears(*device, connected, now) {
-                bits.resize(bits.len().max(byte + 1), 0);
-                bits[byte] |= bit;
-            }
-        }
-        bits
+        bits_of(leaves.iter().copied().filter(|(_, device)| self.hears(*device, connected, now)))
     }
 
     /// Looks anew by way of whom each of `others` is reached to whom no connection stands, or over it nothing comes; of those who
@@ -175,7 +172,20 @@ impl Ways {
     }
 }
 
-/// Whom a beat of the epoch with these leaves says its sender hears.
+/// Some of the leaves of an epoch, as a bit each.
+pub(super) fn bits_of(leaves: impl Iterator<Item = (Leaf, DeviceKey)>) -> Vec<u8> {
+    let mut bits = Vec::new();
+    for (leaf, _) in leaves {
+        let (byte, bit) = place(leaf);
+        if byte < MAX_HEARS_BYTES {
+            bits.resize(bits.len().max(byte + 1), 0);
+            bits[byte] |= bit;
+        }
+    }
+    bits
+}
+
+/// Whom such bits name, by the leaves of their epoch.
 pub(super) fn named_by(hears: &[u8], leaves: &Leaves) -> BTreeSet<DeviceKey> {
     let bytes = hears.get(..hears.len().min(MAX_HEARS_BYTES)).unwrap_or_default();
     let is_set = |leaf: Leaf| {

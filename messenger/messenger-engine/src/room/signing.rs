@@ -10,7 +10,7 @@ use super::credential::DeviceKey;
 use super::error::GroupError;
 use super::leaf::MyLeaf;
 use crate::api::RoomId;
-use crate::wire::{Acknowledged, Claimed, Granted, Head, Invited, Letter, Signature, Whereabouts};
+use crate::wire::{Acknowledged, Circular, Claimed, Granted, Head, Invited, Letter, Signature, Whereabouts};
 
 /// A statement that is signed with the leaf's key.
 pub trait Statement: Encode<()> {
@@ -44,6 +44,10 @@ impl Statement for Invited {
 
 impl Statement for Letter {
     const CONTEXT: &'static str = "inperson-room-letter-v1";
+}
+
+impl Statement for Circular {
+    const CONTEXT: &'static str = "inperson-room-circular-v1";
 }
 
 fn signed_bytes<T: Statement>(statement: &T) -> Vec<u8> {

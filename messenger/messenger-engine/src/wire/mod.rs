@@ -4,6 +4,7 @@
 //! 4-byte big-endian length and a body of that length. A body is one CBOR item (RFC 8949) followed by zero bytes up to
 //! a bucket size, so that an onlooker who counts bytes learns little about lengths.
 
+mod circular;
 mod file;
 mod invitation;
 mod letter;
@@ -18,6 +19,7 @@ mod vouchers;
 
 use minicbor::{Decode, Encode};
 
+pub use circular::Circular;
 pub use file::{
     End, Entry, FileHead, FileWord, HASH_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_FILE_NAME_BYTES, MAX_MANIFEST_BYTES,
     MAX_MEDIA_TYPE_BYTES, MAX_PATH_BYTES, MAX_SIZE, Outline, PAGE_BYTES, Page, Wanted,

@@ -3,6 +3,7 @@
 
 use minicbor::{Decode, Encode};
 
+use super::circular::Circular;
 use super::invitation::SignedInvitation;
 use super::letter::Letter;
 use super::order::{Claimed, QuotedAck, Signature, SignedGrant, SignedHead, Whereabouts};
@@ -227,6 +228,45 @@ pub enum RoomFrame {
         #[cbor(n(1), with = "minicbor::bytes")]
         commit: Vec<u8>,
     },
+    /// To a hub, and by her to those for whom it is: pass this circular on (rule R-52).
+    #[n(30)]
+    Spread {
+        /// The circular.
+        #[n(0)]
+        circular: Box<Circular>,
+        /// By its author's leaf.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        signature: Signature,
+    },
+    /// To who wrote a circular, in a letter or directly: this device has it, or refuses it (rule R-53).
+    #[n(31)]
+    Taken {
+        /// The room.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        room: [u8; 16],
+        /// The number of the circular.
+        #[n(1)]
+        number: u64,
+        /// Why it is refused, for people; at most 256 bytes.
+        #[n(2)]
+        refused: Option<String>,
+    },
+    /// To who handed over a circular: to these it is not passed on.
+    #[n(32)]
+    NotSpread {
+        /// The room.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        room: [u8; 16],
+        /// The number of the circular.
+        #[n(1)]
+        number: u64,
+        /// To whom, by the leaves of the epoch in which it was written, as in the circular.
+        #[cbor(n(2), with = "minicbor::bytes")]
+        to: Vec<u8>,
+        /// Why, for people; at most 256 bytes.
+        #[n(3)]
+        reason: String,
+    },
 }
 
 impl RoomFrame {
@@ -244,12 +284,15 @@ impl RoomFrame {
             | Self::Return { room }
             | Self::Approach { room }
             | Self::Admission { room, .. }
-            | Self::Join { room, .. } => *room,
+            | Self::Join { room, .. }
+            | Self::Taken { room, .. }
+            | Self::NotSpread { room, .. } => *room,
             Self::Offer { head, .. } | Self::Ack { head, .. } | Self::Go { head, .. } => head.head.room,
             Self::Claim { claim, .. } => claim.room,
             Self::Grant { grant, .. } => grant.granted.claim.room,
             Self::Beat { whereabouts, .. } => whereabouts.room,
             Self::Pass { letter, .. } => letter.room,
+            Self::Spread { circular, .. } => circular.room,
         }
     }
 
@@ -264,7 +307,8 @@ impl RoomFrame {
             | Self::Claim { .. }
             | Self::Grant { .. }
             | Self::Beat { .. }
-            | Self::Passed { .. } => true,
+            | Self::Passed { .. }
+            | Self::Taken { .. } => true,
             Self::Invite { .. }
             | Self::Enter { .. }
             | Self::Decline { .. }
@@ -274,7 +318,9 @@ impl RoomFrame {
             | Self::Admission { .. }
             | Self::Join { .. }
             | Self::Pass { .. }
-            | Self::NotPassed { .. } => false,
+            | Self::NotPassed { .. }
+            | Self::Spread { .. }
+            | Self::NotSpread { .. } => false,
         }
     }
 
@@ -300,6 +346,9 @@ impl RoomFrame {
             Self::Pass { .. } => "pass",
             Self::Passed { .. } => "passed",
             Self::NotPassed { .. } => "not passed",
+            Self::Spread { .. } => "spread",
+            Self::Taken { .. } => "taken",
+            Self::NotSpread { .. } => "not spread",
         }
     }
 }

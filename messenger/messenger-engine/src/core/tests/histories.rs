@@ -8,6 +8,7 @@ use std::time::Duration;
 use room_order::CommitId;
 
 use super::world::{World, address};
+use crate::core::hubs::rooms_are_large_above;
 use crate::api::{Command, Event, Role, RoomId};
 
 const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
@@ -183,6 +184,20 @@ fn no_epoch_ends_twice_in_the_first_100_histories() {
 #[test]
 fn no_epoch_ends_twice_in_100_histories_more() {
     play(100..200, false);
+}
+
+/// The same in a large room: two of the four are hubs.
+#[test]
+fn no_epoch_ends_twice_in_60_histories_of_a_large_room() {
+    rooms_are_large_above(2, 2);
+    play(0..60, false);
+}
+
+#[test]
+#[ignore = "takes a quarter of an hour; run by ./test --all"]
+fn no_epoch_ends_twice_in_1000_histories_of_a_large_room() {
+    rooms_are_large_above(2, 2);
+    play(1_000..2_000, false);
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod gossip;
 mod histories;
 mod hostile_members;
 mod hostile_resumption;
+mod hubs;
 mod keeping;
 mod lapse;
 mod mail;

@@ -100,7 +100,11 @@ impl World {
 
     fn is_anothers_letter(&self, name: &str, bytes: &[u8]) -> bool {
         let own = self.person(name).device.0;
-        matches!(decode::<RoomFrame>(&bytes[4..]), Ok(Some(RoomFrame::Pass { letter, .. })) if letter.from != own)
+        match decode::<RoomFrame>(&bytes[4..]) {
+            Ok(Some(RoomFrame::Pass { letter, .. })) => letter.from != own,
+            Ok(Some(RoomFrame::Spread { circular, .. })) => circular.from != own,
+            _ => false,
+        }
     }
 
     /// The connections between the two break.

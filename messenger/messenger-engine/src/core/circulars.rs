@@ -1,0 +1,199 @@
+//! Circulars: a text of a large room goes once to a hub, which passes it on to all for whom it is (rules R-52 to R-54 of
+//! docs/spec/rooms.md).
+//!
+//! ```text
+//! author ──Spread──► hub ──Spread, as it is──► each receiver ──Taken, in a letter by way of that hub──► author
+//!        ◄─NotSpread──   (to whom she could not pass it on)
+//! ```
+//! Nothing is kept on the way, and what a hub says of others counts for nothing: a text is on a device when that device says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::carrying::{CIRCULARS, Share};
+use super::inside::Inside;
+use super::lapse::NOT_ACCEPTED;
+use super::letters::{Came, Window};
+use super::rooms::{Part, Room};
+use super::{Core, SessionId, ways};
+use crate::api::RoomId;
+use crate::room::{DeviceKey, Person, is_signed, sign};
+use crate::time::Now;
+use crate::wire::{Channel, Circular, RoomFrame, Signature};
+
+/// How many bytes may wait for a device's word that they came, if circulars are to be passed on to it: with hundreds of devices that
+/// is what a hub keeps at most, so many times.
+const MAX_WAITING_BYTES: usize = 512 * 1024;
+
+/// Counts the circulars of one room.
+#[derive(Default)]
+pub(super) struct Circulars {
+    /// The epoch in which this device came in.
+    since: u64,
+    /// The number of the last one written.
+    written: u64,
+    /// Those that came from each.
+    came: BTreeMap<DeviceKey, Window>,
+    /// What this device still carries for each.
+    shares: BTreeMap<DeviceKey, Share>,
+}
+
+impl Circulars {
+    pub(super) fn new(since: u64) -> Self {
+        Self { since, ..Self::default() }
+    }
+
+    /// As letters are (R-42): of this epoch, the one before or a later one, and each once.
+    fn is_new(&self, circular: &Circular, epoch: u64) -> bool {
+        let window = self.came.get(&DeviceKey(circular.from)).copied().unwrap_or_default();
+        circular.epoch.saturating_add(1) >= epoch && circular.epoch >= self.since && window.is_new(circular.number)
+    }
+
+    /// Who has entered counts from 1 on, whoever she was before.
+    pub(super) fn begin(&mut self, device: DeviceKey) {
+        self.came.remove(&device);
+    }
+
+    /// Who is in the room no longer is forgotten.
+    pub(super) fn keep(&mut self, devices: &BTreeSet<DeviceKey>) {
+        self.came.retain(|device, _| devices.contains(device));
+        self.shares.retain(|device, _| devices.contains(device));
+    }
+}
+
+impl Core {
+    /// Hands a text to a hub for these members. Returns its number, if the hub has it.
+    pub(super) fn write_circular(
+        &mut self,
+        id: RoomId,
+        by: DeviceKey,
+        to: &BTreeSet<DeviceKey>,
+        message: &[u8],
+    ) -> Option<u64> {
+        let session = self.session_to(by)?;
+        let (from, run) = (self.me.person.device.0, self.run);
+        let inside = self.inside(id)?;
+        let to = ways::bits_of(inside.group.leaves().into_iter().filter(|(_, device)| to.contains(device)));
+        inside.circulars.written += 1;
+        let (number, epoch) = (inside.circulars.written, inside.order.epoch());
+        let message = message.to_vec();
+        let circular =
+            Circular { room: id.0, epoch: inside.group.epoch(), name: epoch.id.0, from, to, number, run, message };
+        let signature = sign(&circular, &self.me.leaf).ok()?;
+        self.send_room(session, &RoomFrame::Spread { circular: Box::new(circular), signature });
+        Some(number)
+    }
+
+    /// A circular came from a device: its author, for whom this device is the hub, or a hub.
+    pub(super) fn circular_came(&mut self, session: SessionId, person: &Person, pass: (Circular, Signature), now: Now) {
+        let (id, by) = (RoomId(pass.0.room), person.device);
+        if pass.0.message.len() > Channel::Talk.max_body_bytes() {
+            return;
+        }
+        if DeviceKey(pass.0.from) == by {
+            self.spread(session, pass, now);
+        } else if self.inside(id).is_some_and(|inside| inside.is_or_was(by)) {
+            self.open_circular(pass, by, now);
+        }
+    }
+
+    /// R-52: passes it on as it is, at once, and says to whom not.
+    fn spread(&mut self, session: SessionId, (circular, signature): (Circular, Signature), now: Now) {
+        let (id, from, number) = (RoomId(circular.room), DeviceKey(circular.from), circular.number);
+        let receivers = match self.receivers(&circular, now) {
+            Ok(receivers) => receivers,
+            Err(reason) => {
+                let to = circular.to;
+                return self.send_room(session, &RoomFrame::NotSpread { room: id.0, number, to, reason: reason.into() });
+            }
+        };
+        let onward: BTreeMap<DeviceKey, SessionId> = receivers
+            .iter()
+            .filter(|(_, device)| *device != from)
+            .filter_map(|(_, device)| Some((*device, self.session_to(*device)?)))
+            .filter(|(_, onward)| self.takes_more(*onward, MAX_WAITING_BYTES))
+            .collect();
+        let frame = RoomFrame::Spread { circular: Box::new(circular), signature };
+        for onward in onward.values() {
+            self.send_room(*onward, &frame);
+        }
+        let missed = ways::bits_of(receivers.into_iter().filter(|(_, device)| !onward.contains_key(device)));
+        if !missed.is_empty() {
+            let reason = "no connection to these devices that takes more".into();
+            self.send_room(session, &RoomFrame::NotSpread { room: id.0, number, to: missed, reason });
+        }
+    }
+
+    /// For whom it is, by the leaves of its epoch, if this device carries it (R-54).
+    fn receivers(&mut self, circular: &Circular, now: Now) -> Result<Vec<(room_order::Leaf, DeviceKey)>, &'static str> {
+        let from = DeviceKey(circular.from);
+        let Some(inside) = self.inside(RoomId(circular.room)) else { return Err("not in that room") };
+        if !inside.is_or_was(from) {
+            return Err("its author has to be in the room");
+        }
+        if inside.lapsed.has(from) {
+            return Err(NOT_ACCEPTED);
+        }
+        let leaves = inside.leaves_of(room_order::CommitId(circular.name)).ok_or("an epoch that is not known here")?;
+        let named = ways::named_by(&circular.to, &leaves);
+        let may_have = |device: DeviceKey| inside.is_or_was(device) && !inside.lapsed.has(device);
+        let receivers: Vec<_> =
+            leaves.iter().filter(|(_, device)| named.contains(device) && may_have(*device)).collect();
+        let share = inside.circulars.shares.entry(from).or_insert_with(|| Share::new(&CIRCULARS, now.instant));
+        match share.take(circular.message.len().saturating_mul(receivers.len().max(1)), now.instant) {
+            true => Ok(receivers),
+            false => Err("too much for one member"),
+        }
+    }
+
+    /// R-53: whoever carried it, it is what its author has signed, and counts once.
+    fn open_circular(&mut self, (circular, signature): (Circular, Signature), by: DeviceKey, now: Now) {
+        let (id, from) = (RoomId(circular.room), DeviceKey(circular.from));
+        let me = self.me.person.device;
+        let Some(inside) = self.inside(id) else { return };
+        let epoch = inside.group.epoch();
+        let is_member = inside.group.has(from) && from != me;
+        // She may have come in by what this device has not followed yet: then her text is early, as it would be from a session.
+        let is_early = !is_member && circular.epoch > epoch && from != me;
+        if !is_early && !(is_member && inside.circulars.is_new(&circular, epoch)) {
+            return;
+        }
+        if !is_signed(&circular, &signature, from) {
+            return;
+        }
+        if is_member {
+            inside.circulars.came.entry(from).or_default().note(circular.number);
+            inside.linked.insert(from);
+            inside.heard.insert(from, now.instant);
+        }
+        let came = Came::Spread { room: id, from, number: circular.number, by };
+        self.room_text_arrived(came, (from, circular.run), id, circular.message, now);
+    }
+
+    /// Answers a circular: over a connection, or by way of the hub from which it came.
+    pub(super) fn answer_circular(&mut self, id: RoomId, (from, by): (DeviceKey, DeviceKey), frame: &RoomFrame) {
+        let is_there = |link: &super::links::Link| link.connection.is_some();
+        let session = self.session_to(from).filter(|session| self.links.get(session).is_some_and(is_there));
+        match session {
+            Some(session) => self.send_room(session, frame),
+            None => self.enclose_by(id, from, by, frame),
+        }
+    }
+
+    /// A hub did not pass a circular of this device's on to some.
+    pub(super) fn not_spread(&mut self, id: RoomId, by: DeviceKey, (number, to): (u64, &[u8]), now: Now) {
+        let Some(inside) = self.inside(id).filter(|inside| inside.group.has(by)) else { return };
+        let missed: BTreeSet<DeviceKey> = ways::named_by(to, &inside.leaves());
+        for device in &missed {
+            inside.ways.is_none(by, *device);
+        }
+        self.text_not_spread(id, by, (number, &missed), now);
+        self.tend_room(id, now);
+    }
+}
+
+impl Room {
+    /// Whether it is one in which texts go by way of hubs.
+    pub(super) fn is_large(&self) -> bool {
+        matches!(&self.part, Part::Inside(inside) if Inside::is_large(inside))
+    }
+}

@@ -1,0 +1,102 @@
+//! Hubs: in a large room not everybody has a connection to everybody. Each has one to the host and to those who would take her
+//! place, and what is for all goes by way of them (rules of docs/spec/rooms.md).
+
+use super::Core;
+use super::inside::Inside;
+use crate::api::RoomId;
+use crate::room::DeviceKey;
+use crate::wire::RoomFrame;
+
+/// Up to so many devices each has a connection to each other one.
+pub(super) const FULL_MESH: usize = 32;
+/// How many hubs a larger room has: whoever takes the host's place has connections to everybody then.
+const HUBS: usize = 4;
+
+impl Inside {
+    /// Whether the room is too large for connections between all.
+    pub(super) fn is_large(&self) -> bool {
+        self.group.members().count() > full_mesh()
+    }
+
+    /// The host, and then everybody else in the order in which they take her place; nobody who leaves, or whose certificate
+    /// holds no longer.
+    pub(super) fn by_turn(&self) -> impl Iterator<Item = DeviceKey> {
+        let host = self.group.host().device;
+        let others = self.group.leaves().into_iter().map(|(_, device)| device).filter(move |device| *device != host);
+        let stays = |device: &DeviceKey| !self.gone.contains(device) && !self.lapsed.has(*device);
+        std::iter::once(host).chain(others).filter(stays)
+    }
+
+    /// Whether this device is a hub.
+    pub(super) fn is_hub(&self) -> bool {
+        let me = self.me();
+        self.by_turn().take(hubs()).any(|device| device == me)
+    }
+}
+
+impl Core {
+    /// to whom this device is to have a connection in a room. In a large one that is the hubs, and for each of them to whom
+    /// none comes about, or over it nothing comes, one more member by turn.
+    pub(super) fn to_be_linked(&self, inside: &Inside) -> Vec<DeviceKey> {
+        let mut there = 0;
+        let hubs = inside.by_turn().take_while(|device| {
+            let before = there;
+            let is_missing = self.has_tried_in_vain(*device) || inside.ways.was_late(*device);
+            there += usize::from(!is_missing);
+            before < hubs()
+        });
+        match inside.is_large() {
+            true => hubs.collect(),
+            false => inside.group.members().map(|person| person.device).collect(),
+        }
+    }
+
+    /// Whether it is this device that dials: whoever is no hub comes to those who are.
+    pub(super) fn comes_to_hub(&self, device: DeviceKey) -> bool {
+        let mut insides = self.rooms.values().filter_map(super::rooms::Room::inside);
+        insides.any(|inside| inside.is_large() && inside.group.has(device) && !inside.is_hub())
+    }
+
+    /// to all in a room; in a large one to those to whom a session stands, which are the hubs, or everybody if this device is
+    /// one.
+    pub(super) fn say_to_all(&mut self, id: RoomId, frame: &RoomFrame) {
+        let Some(inside) = self.inside(id) else { return };
+        let (is_large, mut others) = (inside.is_large(), inside.others());
+        others.retain(|device| !is_large || self.session_to(*device).is_some());
+        for device in others {
+            self.say(device, frame);
+        }
+    }
+}
+
+#[cfg(not(test))]
+const fn full_mesh() -> usize {
+    FULL_MESH
+}
+
+#[cfg(not(test))]
+const fn hubs() -> usize {
+    HUBS
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Tests make rooms large that have few members: above how many, and with how many hubs.
+    static LARGE: std::cell::Cell<(usize, usize)> = const { std::cell::Cell::new((FULL_MESH, HUBS)) };
+}
+
+#[cfg(test)]
+fn full_mesh() -> usize {
+    LARGE.get().0
+}
+
+#[cfg(test)]
+fn hubs() -> usize {
+    LARGE.get().1
+}
+
+/// From now on, on this thread, rooms that have more members are large, and have so many hubs.
+#[cfg(test)]
+pub(super) fn rooms_are_large_above(members: usize, hubs: usize) {
+    LARGE.set((members, hubs));
+}
