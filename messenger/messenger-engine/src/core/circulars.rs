@@ -103,7 +103,8 @@ impl Core {
             Ok(receivers) => receivers,
             Err(reason) => {
                 let to = circular.to;
-                return self.send_room(session, &RoomFrame::NotSpread { room: id.0, number, to, reason: reason.into() });
+                return self
+                    .send_room(session, &RoomFrame::NotSpread { room: id.0, number, to, reason: reason.into() });
             }
         };
         let onward: BTreeMap<DeviceKey, SessionId> = receivers

@@ -308,7 +308,12 @@ impl Core {
     }
 
     /// Whoever got a circular answers: that counts, and nobody else's word.
-    pub(super) fn circular_answered(&mut self, id: RoomId, device: DeviceKey, (number, refused): (u64, Option<String>)) {
+    pub(super) fn circular_answered(
+        &mut self,
+        id: RoomId,
+        device: DeviceKey,
+        (number, refused): (u64, Option<String>),
+    ) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         let went = |fanout: &Fanout| fanout.circulars.contains(&number) && fanout.pending.contains_key(&device);
         let Some((text, fanout)) = room.fanouts.iter_mut().find(|(_, fanout)| went(fanout)) else { return };

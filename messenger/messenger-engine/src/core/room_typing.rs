@@ -65,7 +65,8 @@ impl Core {
     }
 
     fn tell_typing_in(&mut self, id: RoomId, typing: bool) {
-        let inside = self.rooms.get(&id).and_then(Room::inside);
+        // In a large room it would come to the hubs alone.
+        let inside = self.rooms.get(&id).and_then(Room::inside).filter(|inside| !inside.is_large());
         let mut others = inside.map(|inside| inside.others()).unwrap_or_default();
         others.retain(|device| inside.is_some_and(|inside| !inside.lapsed.has(*device)));
         for device in others {

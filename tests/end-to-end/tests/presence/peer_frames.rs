@@ -3,15 +3,21 @@
 use identity::MAX_CERTIFICATE_BYTES;
 use identity::endorsement::MAX_ENDORSEMENT_BYTES;
 use messenger_engine::wire::{
-    self, Ack, Author, Channel, Claimed, Contradiction, Enclosed, End, Entry, FileHead, FileWord, Granted, Head,
-    Invited, Letter, MailChain, Mark, Outline, Page, PolicyView, Progress, QuotedAck, Resume, RoomFrame, RoomMark,
-    RoomPlaintext, RoomTarget, SignedGrant, SignedHead, SignedInvitation, TalkFrame, Target, Views, Vouchers, Wanted,
-    Whereabouts,
+    self, Ack, Author, Channel, Circular, Claimed, Contradiction, Enclosed, End, Entry, FileHead, FileWord, Granted,
+    Head, Invited, Letter, MailChain, Mark, Outline, Page, PolicyView, Progress, QuotedAck, Resume, RoomFrame,
+    RoomMark, RoomPlaintext, RoomTarget, SignedGrant, SignedHead, SignedInvitation, TalkFrame, Target, Views, Vouchers,
+    Wanted, Whereabouts,
 };
 
 use super::frames::judge;
 
 const ROOM: [u8; 16] = [7; 16];
+
+fn spread() -> RoomFrame {
+    let (name, from, to, run, message) = ([5; 32], [2; 32], vec![0xff; 32], [8; 8], vec![3; 300]);
+    let circular = Circular { room: ROOM, epoch: 7, name, from, to, number: 1, run, message };
+    RoomFrame::Spread { circular: Box::new(circular), signature: [7; 64] }
+}
 
 fn talk(frame: &TalkFrame) -> (&'static str, Vec<u8>) {
     ("talk-frame", wire::encode(frame, Channel::Talk).unwrap().split_off(4))
@@ -213,6 +219,10 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         RoomFrame::Passed { room: ROOM, number: 1, refused: None },
         RoomFrame::Passed { room: ROOM, number: u64::MAX, refused: Some(reason()) },
         RoomFrame::NotPassed { room: ROOM, to: [2; 32], number: 1, reason: reason() },
+        spread(),
+        RoomFrame::Taken { room: ROOM, number: 1, refused: None },
+        RoomFrame::Taken { room: ROOM, number: u64::MAX, refused: Some(reason()) },
+        RoomFrame::NotSpread { room: ROOM, number: 1, to: vec![0xff; 32], reason: reason() },
     ];
     let others = said_in_rooms().into_iter().chain([endorsement()]).chain(of_files());
     talked.iter().map(talk).chain(arranged.iter().map(room)).chain(others).collect()
@@ -222,7 +232,8 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
 fn what_devices_say_is_made_of_the_frames_in_the_cddl() {
     let Some(python) = super::python() else { return };
     let judged = judge(&python, "peer.cddl", &frames()).unwrap();
-    let of_rooms = (0..=3).chain([6]).chain(8..=15).chain(20..=25).map(|kind| format!("room-frame {kind}"));
+    let of_rooms =
+        (0..=3).chain([6]).chain(8..=15).chain(20..=25).chain(30..=32).map(|kind| format!("room-frame {kind}"));
     let said_kinds = (0..=1).map(|kind| format!("room-plaintext {kind}"));
     let kinds = (0..=9).map(|kind| format!("talk-frame {kind}")).chain(of_rooms);
     for kind in kinds.chain(said_kinds) {

@@ -5,6 +5,7 @@ use identity::trust::Fingerprint;
 
 use super::{AT_ONCE, Ending, FileTask, LookedAt, MAX_OWN, Role, ServeEnd};
 use crate::api::{DeliveryState, Direction, RoomId, TransferId, TransferState};
+use crate::core::hubs::FULL_MESH;
 use crate::core::saying::Said;
 use crate::core::{Action, Core, SessionId};
 use crate::room::DeviceKey;
@@ -56,6 +57,11 @@ impl Core {
         let Some(inside) = self.rooms.get(&room).and_then(crate::core::rooms::Room::inside) else {
             return self.no_such_room("room_file_offer", room);
         };
+        if inside.is_large() {
+            let message =
+                format!("expected a room of at most {FULL_MESH} devices, where each has a connection to each");
+            return self.error("room_file_offer", message, "offer it to some of them outside of the room");
+        }
         let me = self.me.person.device;
         let others: Vec<(Identifier, DeviceKey)> = inside
             .group

@@ -8,8 +8,8 @@ use std::time::Duration;
 use room_order::CommitId;
 
 use super::world::{World, address};
-use crate::core::hubs::rooms_are_large_above;
 use crate::api::{Command, Event, Role, RoomId};
+use crate::core::hubs::rooms_are_large_above;
 
 const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
 

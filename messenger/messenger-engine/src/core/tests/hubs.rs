@@ -253,8 +253,13 @@ fn a_host_who_offers_two_commits_is_seen_by_all() {
     let (mut world, room) = large();
     let epoch = world.core("alice").inside(room).unwrap().order.epoch().clone();
     let head = |commit: u8| {
-        let head =
-            Head { room: room.0, parent: epoch.id.0, term: epoch.host.term, leaf: epoch.host.leaf.0, commit: [commit; 32] };
+        let head = Head {
+            room: room.0,
+            parent: epoch.id.0,
+            term: epoch.host.term,
+            leaf: epoch.host.leaf.0,
+            commit: [commit; 32],
+        };
         SignedHead { signature: sign(&head, &leaf("alice")).unwrap(), head }
     };
     let ack = |commit: u8, by: &str, world: &mut World| {
