@@ -21,6 +21,7 @@ use super::provider::Provider;
 use super::resumption;
 use super::settings::{self, Context, FIRST_HOST};
 use super::signing::first_epoch;
+use super::stacks::{self, Overwritten};
 use super::staging::Staged;
 use super::standing::Standing;
 use super::{code, digest};
@@ -72,6 +73,8 @@ pub struct Group {
     pub(super) epoch_name: CommitId,
     /// Commits for this epoch that are not decided.
     pub(super) staged: BTreeMap<CommitId, Staged>,
+    /// When all of it is gone, and its keys.
+    _stacks: Overwritten,
 }
 
 impl Group {
@@ -102,7 +105,7 @@ impl Group {
     pub(super) fn entered(provider: Provider, group: MlsGroup, entered: Entered) -> Self {
         let Entered { context, epoch_name, members } = entered;
         let (past, staged) = (Past::default(), BTreeMap::new());
-        Self { provider, group, members, past, context, epoch_name, staged }
+        Self { provider, group, members, past, context, epoch_name, staged, _stacks: Overwritten }
     }
 
     /// The room's name.
@@ -266,6 +269,7 @@ impl Group {
     pub fn forget_past_epochs(&mut self, now: Now) {
         if let Some(due) = self.past.due(now.instant) {
             self.group.delete_past_epoch_secrets(&self.provider, due).expect("the store is memory");
+            stacks::overwrite();
         }
     }
 

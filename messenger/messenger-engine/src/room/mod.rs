@@ -24,6 +24,7 @@ mod provider;
 mod resumption;
 mod settings;
 mod signing;
+mod stacks;
 mod staging;
 mod standing;
 #[cfg(test)]
