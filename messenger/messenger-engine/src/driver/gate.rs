@@ -28,8 +28,8 @@ use super::addresses::source_toward;
 use crate::api::CallId;
 use crate::punch::{Datagram, ProbeKey, Punch, Surroundings, Tag, Unreachable, UnverifiedProbe, Way};
 
-/// Introductions at once; a room of 32 devices needs 31.
-const MAX_CALLS: usize = 64;
+/// Introductions at once; a hub of a room of 250 devices may need 249.
+const MAX_CALLS: usize = 256;
 
 /// What QUIC's first byte says (RFC 9000 section 17.2): a packet with a long header may begin a connection.
 const LONG_HEADER: u8 = 0x80;

@@ -21,7 +21,7 @@ pub(super) fn verify_members(
 ) -> Result<Vec<(LeafNodeIndex, Person)>, GroupError> {
     let members: Vec<_> = members.collect();
     if members.len() > MAX_MEMBERS {
-        return Err(GroupError::rule("a room of at most 32 devices", members.len().to_string()));
+        return Err(GroupError::rule("a room of at most 250 devices", members.len().to_string()));
     }
     members
         .into_iter()

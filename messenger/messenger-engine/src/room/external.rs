@@ -95,7 +95,7 @@ impl Group {
         }
         match self.members.len() < MAX_MEMBERS {
             true => Ok(()),
-            false => Err(GroupError::rule("a room of at most 32 devices", "more")),
+            false => Err(GroupError::rule("a room of at most 250 devices", "more")),
         }
     }
 

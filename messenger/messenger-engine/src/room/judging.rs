@@ -77,7 +77,7 @@ impl Group {
             return Err(GroupError::rule("a guest who is not in the room", "a member"));
         }
         if self.members.len() + added.len() > MAX_MEMBERS {
-            return Err(GroupError::rule("a room of at most 32 devices", "more"));
+            return Err(GroupError::rule("a room of at most 250 devices", "more"));
         }
         Ok(Judged { change, added, context, path })
     }

@@ -20,7 +20,7 @@ impl Group {
         let (mut change, mut context) = (Change::default(), self.context.clone());
         match wanted {
             Wanted::Enter(_) if self.members.len() >= MAX_MEMBERS => {
-                return Err(GroupError::rule("a room of at most 32 devices", "a full one"));
+                return Err(GroupError::rule("a room of at most 250 devices", "a full one"));
             }
             Wanted::Enter(_) => change.adds = self.free_leaves(1),
             Wanted::Remove(devices) => change.removes = self.leaves_of(devices),

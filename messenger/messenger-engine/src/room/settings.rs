@@ -23,7 +23,7 @@ const SUITES: [(RoomSuite, Ciphersuite); 2] = [
 ];
 
 /// How many devices a room holds: texts go to every member, directly where a connection stands.
-pub const MAX_MEMBERS: usize = 32;
+pub const MAX_MEMBERS: usize = 250;
 
 /// How long the keys of a past epoch are kept for texts that were under way when it ended.
 pub const PAST_EPOCH_LIFE: Duration = Duration::from_secs(10);

@@ -268,10 +268,10 @@ fn a_full_room_lets_nobody_in_and_the_largest_commit_is_far_below_the_limit() {
     assert!((30_000..MAX_EXTERNAL_COMMIT_BYTES / 2).contains(&length), "{length} bytes");
     circle.follow(entrance.message(), 0);
     let refused = circle.invite(&further).unwrap_err().to_string();
-    assert!(refused.contains("a room of at most 32 devices"), "{refused}");
+    assert!(refused.contains("a room of at most 250 devices"), "{refused}");
     let (info, invitation) = circle.groups[0].invite_regardless(further.device(), &circle.leaves[0]).unwrap();
     let refused = circle.refusal(&Entrance::make_regardless(&info, invitation.to_bytes(), &further).unwrap());
-    assert!(refused.contains("a room of at most 32 devices"), "{refused}");
+    assert!(refused.contains("a room of at most 250 devices"), "{refused}");
 }
 
 /// What is in the clear is a guest's own commit, or is not taken; and what is too long is not read.
