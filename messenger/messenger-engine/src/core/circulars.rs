@@ -20,9 +20,9 @@ use crate::room::{DeviceKey, Person, is_signed, sign};
 use crate::time::Now;
 use crate::wire::{Channel, Circular, RoomFrame, Signature};
 
-/// How many bytes may wait for a device's word that they came, if circulars are to be passed on to it: with hundreds of devices that
+/// How many frames and bytes may wait for a device's word that they came, if circulars are to be passed on to it: with hundreds of devices that
 /// is what a hub keeps at most, so many times.
-const MAX_WAITING_BYTES: usize = 512 * 1024;
+const MAX_WAITING: (usize, usize) = (1024, 512 * 1024);
 
 /// Counts the circulars of one room.
 #[derive(Default)]
@@ -111,7 +111,7 @@ impl Core {
             .iter()
             .filter(|(_, device)| *device != from)
             .filter_map(|(_, device)| Some((*device, self.session_to(*device)?)))
-            .filter(|(_, onward)| self.takes_more(*onward, MAX_WAITING_BYTES))
+            .filter(|(_, onward)| self.takes_more(*onward, MAX_WAITING))
             .collect();
         let frame = RoomFrame::Spread { circular: Box::new(circular), signature };
         for onward in onward.values() {

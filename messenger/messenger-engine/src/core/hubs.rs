@@ -3,6 +3,7 @@
 
 use super::Core;
 use super::inside::Inside;
+use super::rooms::Room;
 use crate::api::RoomId;
 use crate::room::DeviceKey;
 use crate::wire::RoomFrame;
@@ -53,19 +54,24 @@ impl Core {
 
     /// Whether it is this device that dials: whoever is no hub comes to those who are.
     pub(super) fn comes_to_hub(&self, device: DeviceKey) -> bool {
-        let mut insides = self.rooms.values().filter_map(super::rooms::Room::inside);
+        let mut insides = self.rooms.values().filter_map(Room::inside);
         insides.any(|inside| inside.is_large() && inside.group.has(device) && !inside.is_hub())
     }
 
     /// to all in a room; in a large one to those to whom a session stands, which are the hubs, or everybody if this device is
     /// one.
     pub(super) fn say_to_all(&mut self, id: RoomId, frame: &RoomFrame) {
-        let Some(inside) = self.inside(id) else { return };
-        let (is_large, mut others) = (inside.is_large(), inside.others());
-        others.retain(|device| !is_large || self.session_to(*device).is_some());
-        for device in others {
+        for device in self.told_directly(id) {
             self.say(device, frame);
         }
+    }
+
+    /// Who they are.
+    pub(super) fn told_directly(&self, id: RoomId) -> Vec<DeviceKey> {
+        let Some(inside) = self.rooms.get(&id).and_then(Room::inside) else { return Vec::new() };
+        let (is_large, mut others) = (inside.is_large(), inside.others());
+        others.retain(|device| !is_large || self.session_to(*device).is_some());
+        others
     }
 }
 

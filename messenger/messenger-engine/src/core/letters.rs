@@ -24,6 +24,8 @@ const ENVELOPE_BYTES: usize = 1024;
 /// How many room frames may wait for a device's word that they came, if more are to be passed on to it. As many again are left
 /// for what this device has to say to it.
 const MAX_WAITING: usize = 128;
+/// The same in a large room, where hundreds of devices may answer one by way of a hub.
+const MAX_WAITING_IN_LARGE: usize = 1024;
 /// How many bytes of them.
 const MAX_WAITING_BYTES: usize = 4 * 1024 * 1024;
 
@@ -211,7 +213,9 @@ impl Core {
 
     fn way_on(&mut self, letter: &Letter, now: Now) -> Result<SessionId, &'static str> {
         let (from, to) = (DeviceKey(letter.from), DeviceKey(letter.to));
-        let onward = self.session_to(to).filter(|session| self.takes_more(*session, MAX_WAITING_BYTES));
+        let is_large = self.rooms.get(&RoomId(letter.room)).is_some_and(Room::is_large);
+        let frames = if is_large { MAX_WAITING_IN_LARGE } else { MAX_WAITING };
+        let onward = self.session_to(to).filter(|session| self.takes_more(*session, (frames, MAX_WAITING_BYTES)));
         let Some(inside) = self.inside(RoomId(letter.room)) else { return Err("not in that room") };
         if !inside.is_or_was(from) || !inside.is_or_was(to) {
             return Err("both have to be in the room");
@@ -227,11 +231,11 @@ impl Core {
         }
     }
 
-    /// Whether a session has a connection, and keeps up with what was sent on it.
-    pub(super) fn takes_more(&self, session: SessionId, at_most: usize) -> bool {
+    /// Whether a session has a connection, and no more frames and bytes of what was sent on it wait for its word.
+    pub(super) fn takes_more(&self, session: SessionId, at_most: (usize, usize)) -> bool {
         self.links.get(&session).is_some_and(|link| {
             let (frames, bytes) = link.session.room_frames_waiting();
-            link.connection.is_some() && frames < MAX_WAITING && bytes < at_most
+            link.connection.is_some() && frames < at_most.0 && bytes < at_most.1
         })
     }
 

@@ -125,6 +125,9 @@ impl Core {
         let Some(inside) = self.inside(id) else { return };
         let parent = CommitId(head.head.parent);
         let Some(leaves) = inside.leaves_of(parent) else { return self.ask_on(id, device, now) };
+        // Who has acknowledged it is not sent it again.
+        let staged = inside.group.staged_message(CommitId(head.head.commit)).filter(|_| message.is_empty());
+        let message = staged.map_or(message, <[u8]>::to_vec);
         let proven = acks.len() <= MAX_MEMBERS && acks.iter().all(|ack| inside.is_ack(&head, ack, &leaves));
         if !proven || !inside.is_head(&head, &leaves) || commit_name(&message).0 != head.head.commit {
             return;

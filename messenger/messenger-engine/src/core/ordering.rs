@@ -1,6 +1,8 @@
 //! The order of a room's commits: what comes from others is verified, handed to `room_order`, and what that says is done.
 //! The rules have numbers in docs/spec/rooms.md.
 
+use std::collections::BTreeSet;
+
 use room_order::{Ack, Alarm, AllRules, Ballot, Claim, Commit, CommitId, Input, Leaf, Message, Output, Removal};
 
 use super::Core;
@@ -142,7 +144,7 @@ impl Core {
             _ => {}
         }
         let devices = match (to, from) {
-            (None, _) => return self.say_to_all(id, &frame),
+            (None, _) => return self.say_order_to_all(id, &frame),
             // Leaves of a past epoch say nothing of this one: whoever is behind is who has just spoken.
             (Some(_), Some(device)) if matches!(frame, RoomFrame::Go { .. }) => match inside.may_help(device, now) {
                 true => vec![device],
@@ -152,6 +154,18 @@ impl Core {
         };
         for device in devices {
             self.say(device, &frame);
+        }
+    }
+
+    /// To all. Who has acknowledged a commit has it, and is told of the go without it: hundreds of devices are not sent it twice.
+    fn say_order_to_all(&mut self, id: RoomId, frame: &RoomFrame) {
+        let RoomFrame::Go { head, acks, .. } = frame else { return self.say_to_all(id, frame) };
+        let Some(inside) = self.inside(id) else { return };
+        let leaves = inside.leaves();
+        let has_it: BTreeSet<DeviceKey> = acks.iter().filter_map(|ack| leaves.device(Leaf(ack.from))).collect();
+        let short = RoomFrame::Go { head: head.clone(), commit: Vec::new(), acks: acks.clone() };
+        for device in self.told_directly(id) {
+            self.say(device, if has_it.contains(&device) { &short } else { frame });
         }
     }
 

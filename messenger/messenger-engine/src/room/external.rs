@@ -27,7 +27,7 @@ use crate::wire::{Invited, SignedInvitation};
 
 /// How long a commit is at most by which a device enters: 32 post-quantum ciphertexts, a path's keys and a certificate take a
 /// third of it. It is looked at before anything is read.
-pub const MAX_EXTERNAL_COMMIT_BYTES: usize = 131_072;
+pub const MAX_EXTERNAL_COMMIT_BYTES: usize = 524_288;
 
 /// The one message that members take although it is not encrypted: whoever makes it has no keys yet.
 pub(super) fn external_commit(bytes: &[u8]) -> Option<Result<ProtocolMessage, GroupError>> {

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use super::Violation;
 
-/// How many frames may be kept for a side that does not say that they came.
-const MAX_KEPT: usize = 256;
+/// How many frames may be kept for a side that does not say that they came: more than a large room has members, who may all answer
+/// at once by way of one.
+const MAX_KEPT: usize = 2048;
 /// How many bytes of them.
 const MAX_KEPT_BYTES: usize = 8 * 1024 * 1024;
 

@@ -58,7 +58,7 @@ pub(crate) const SMALLEST_FRAME_BYTES: usize = PREFIX_BYTES + SMALLEST_BUCKET_BY
 pub enum Channel {
     /// Texts and acknowledgements: [`TalkFrame`]s of at most 64 KiB.
     Talk,
-    /// The making and changing of rooms: [`RoomFrame`]s of at most 1 MiB, because a post-quantum welcome is large. On a
+    /// The making and changing of rooms: [`RoomFrame`]s of at most 2 MiB, because a post-quantum welcome is large. On a
     /// stream of its own, so that no text waits behind one.
     Rooms,
     /// Files: a [`FileHead`], then the bytes of files, or [`Page`]s of a manifest, which are frames.
@@ -90,7 +90,7 @@ impl Channel {
     pub const fn max_body_bytes(self) -> usize {
         match self {
             Self::Talk | Self::Files => 64 * 1024,
-            Self::Rooms => 1024 * 1024,
+            Self::Rooms => 2 * 1024 * 1024,
         }
     }
 }
@@ -168,7 +168,7 @@ pub fn encode_onto<T: Encode<()>>(frame: &T, channel: Channel, bytes: &mut Vec<u
         return Err(FrameError::TooLong { max, found });
     }
     let padded = bucket(found);
-    bytes[start..body].copy_from_slice(&u32::try_from(padded).expect("at most 1 MiB").to_be_bytes());
+    bytes[start..body].copy_from_slice(&u32::try_from(padded).expect("at most 2 MiB").to_be_bytes());
     bytes.resize(body + padded, 0);
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::rooms::{last_delivery, leaf, say, view};
 use super::world::{World, address};
 use crate::api::{Command, Event, Role, RoomId};
-use crate::room::{Entrance, commit_name, sign};
+use crate::room::{Entrance, MAX_MEMBERS, commit_name, sign};
 use crate::wire::{Channel, Invited, RoomFrame, SignedInvitation, decode};
 
 const ALL: [&str; 4] = ["alice", "bob", "carol", "dave"];
@@ -379,7 +379,7 @@ fn who_waits_for_the_decision_follows_a_proven_one_alone() {
     };
     let name = commit_name(&commit).0;
     until(&mut world, 1, |frame| matches!(frame, RoomFrame::Go { head, .. } if head.head.commit == name));
-    let Some(RoomFrame::Go { head, commit, acks }) = said(&world)
+    let Some(RoomFrame::Go { head, acks, .. }) = said(&world)
         .into_iter()
         .map(|(_, frame)| frame)
         .find(|frame| matches!(frame, RoomFrame::Go { head, .. } if head.head.commit == name))
@@ -396,7 +396,7 @@ fn who_waits_for_the_decision_follows_a_proven_one_alone() {
         acks: acks.to_vec(),
     };
     let one = &acks[..1];
-    let many = acks.iter().cycle().take(33).cloned().collect::<Vec<_>>();
+    let many = acks.iter().cycle().take(MAX_MEMBERS + 1).cloned().collect::<Vec<_>>();
     for frame in [go(&head, &broken), go(&unsigned, &acks), go(&head, one), go(&head, &[]), go(&head, &many)] {
         world.inject("alice", "carol", frame);
         assert!(world.core_of("carol").in_room(room).is_none());

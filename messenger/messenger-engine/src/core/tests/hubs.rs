@@ -102,8 +102,14 @@ fn a_text_goes_once_to_a_hub_and_every_device_answers_itself() {
 #[test]
 fn changes_are_decided_and_followed_at_once() {
     let (mut world, room) = large();
+    world.tapped.clear();
     world.command("alice", Command::RoomTopic { room, topic: "cake".into() });
     all_are_together(&world, room, &NAMES);
+    let gos = frames(&world, "alice").into_iter().filter_map(|frame| match frame {
+        RoomFrame::Go { commit, acks, .. } => Some((commit.len(), acks.len())),
+        _ => None,
+    });
+    assert_eq!(gos.collect::<Vec<_>>(), [(0, NAMES.len()); 6], "nobody is sent the commit twice, or waits for anybody");
     world.command("frank", Command::RoomLeave { room });
     world.pass(Duration::from_secs(1));
     let stay = NAMES.map(|name| name).into_iter().filter(|name| *name != "frank").collect::<Vec<_>>();
