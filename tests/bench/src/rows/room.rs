@@ -1,6 +1,6 @@
 //! Rooms, beside bare openmls that does the same with the same suite, settings and certificates.
 //!
-//! `.10` and `.32` are CPU time per member, without a network: all members are in this process, and what they tell each other
+//! `.10` to `.250` are CPU time per member, without a network: all members are in this process, and what they tell each other
 //! is handed from one to the next. On our side they are the engine's cores, so that the order of commits, sessions, frames and
 //! acknowledgements are in the figure. On the other side openmls makes and reads the same messages, with the store that comes with it, and the certificates which
 //! our step looks at for the first time are verified (`verify.person`, nothing kept). `.live` and `room.failover` are whole
@@ -12,27 +12,22 @@ mod failover;
 mod live;
 mod town;
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use ed25519_dalek::SigningKey;
 use identity::{CertificateDer, Identifier, UnixTime, testing::Authority};
-use messenger_engine::room::MAX_MEMBERS;
 use tokio::runtime::Runtime;
 
 use self::{bare::Bare, cores::Cores};
 use super::message::person;
-use crate::measure::{Pair, Scale, paired};
+use crate::measure::{Pair, Scale, median};
 
 pub(crate) use failover::{closed as failover_end, silent as failover};
 pub(crate) use live::{join as join_live, message as message_live};
 
-const ROUNDS: usize = 9;
 /// So many texts are said in one round.
 const TEXTS: u32 = 5;
-
-// Rows are named after the largest room: when it grows they get another name, and the note below goes.
-const _: () = assert!(MAX_MEMBERS == 32);
-
-/// What is said beside each row of the largest room.
-const LARGEST: &str = "a room holds 32 devices: more are not measured";
 
 /// Which of two ways of entering is measured.
 const BY_WELCOME: &str = "she enters by the host's welcome";
@@ -66,21 +61,37 @@ struct Spent {
     remove: f64,
 }
 
-/// Rounds in a room that has so many members while the guest is in it.
-fn compared(members: usize, scale: Scale, of: impl Fn(&Spent) -> f64) -> Pair {
+/// So often somebody enters a room that has so many members while she is in it: making it takes the longer the larger it is.
+fn rounds(members: usize) -> usize {
+    if members < 100 { 9 } else { 3 }
+}
+
+/// What a round took on our side, and what it took bare.
+type Rounds = Arc<Vec<(Spent, Spent)>>;
+
+/// Of each size that was measured: one room serves all rows of its size.
+static MEASURED: Mutex<BTreeMap<(usize, usize), Rounds>> = Mutex::new(BTreeMap::new());
+
+fn measured(members: usize, scale: Scale) -> Rounds {
+    let rounds = rounds(members) * scale.factor;
+    let mut measured = MEASURED.lock().unwrap_or_else(PoisonError::into_inner);
+    measured.entry((members, rounds)).or_insert_with(|| Arc::new(measure(members, rounds))).clone()
+}
+
+fn measure(members: usize, rounds: usize) -> Vec<(Spent, Spent)> {
     let authority = Authority::new(8, UnixTime::now());
     let devices: Vec<Device> = (1..members).map(|number| Device::new(&authority, number)).collect();
-    let rounds = ROUNDS * scale.factor;
     let guests: Vec<Device> = (members..members + rounds).map(|number| Device::new(&authority, number)).collect();
-    let (mut our_guests, mut their_guests) = (guests.iter().cloned(), guests.iter().cloned());
     let mut cores = Cores::new(&authority, devices.clone());
     let mut bare = Bare::new(&authority, devices);
-    let pair = paired(
-        rounds,
-        || our_guests.next().map_or(f64::NAN, |guest| of(&cores.round(guest))),
-        || their_guests.next().map_or(f64::NAN, |guest| of(&bare.round(guest))),
-    );
-    if members == MAX_MEMBERS { pair.noted(LARGEST.to_owned()) } else { pair }
+    guests.into_iter().map(|guest| (cores.round(guest.clone()), bare.round(guest))).collect()
+}
+
+/// The medians of one kind of work.
+fn compared(members: usize, scale: Scale, of: fn(&Spent) -> f64) -> Pair {
+    let measured = measured(members, scale);
+    let ours = median(measured.iter().map(|(ours, _)| of(ours)).collect());
+    Pair::new(ours, median(measured.iter().map(|(_, bare)| of(bare)).collect()))
 }
 
 /// The machine was too busy for it.
@@ -92,30 +103,62 @@ pub(crate) fn add_10(_: &Runtime, scale: Scale) -> Pair {
     compared(10, scale, |spent| spent.add)
 }
 
-pub(crate) fn add_32(_: &Runtime, scale: Scale) -> Pair {
-    compared(32, scale, |spent| spent.add)
+pub(crate) fn add_50(_: &Runtime, scale: Scale) -> Pair {
+    compared(50, scale, |spent| spent.add)
+}
+
+pub(crate) fn add_100(_: &Runtime, scale: Scale) -> Pair {
+    compared(100, scale, |spent| spent.add)
+}
+
+pub(crate) fn add_250(_: &Runtime, scale: Scale) -> Pair {
+    compared(250, scale, |spent| spent.add)
 }
 
 pub(crate) fn remove_10(_: &Runtime, scale: Scale) -> Pair {
     compared(10, scale, |spent| spent.remove)
 }
 
-pub(crate) fn remove_32(_: &Runtime, scale: Scale) -> Pair {
-    compared(32, scale, |spent| spent.remove)
+pub(crate) fn remove_50(_: &Runtime, scale: Scale) -> Pair {
+    compared(50, scale, |spent| spent.remove)
+}
+
+pub(crate) fn remove_100(_: &Runtime, scale: Scale) -> Pair {
+    compared(100, scale, |spent| spent.remove)
+}
+
+pub(crate) fn remove_250(_: &Runtime, scale: Scale) -> Pair {
+    compared(250, scale, |spent| spent.remove)
 }
 
 pub(crate) fn join_10(_: &Runtime, scale: Scale) -> Pair {
     compared(10, scale, |spent| spent.join).noted(BY_WELCOME.to_owned())
 }
 
-pub(crate) fn join_32(_: &Runtime, scale: Scale) -> Pair {
-    compared(32, scale, |spent| spent.join).noted(format!("{BY_WELCOME}; {LARGEST}"))
+pub(crate) fn join_50(_: &Runtime, scale: Scale) -> Pair {
+    compared(50, scale, |spent| spent.join).noted(BY_WELCOME.to_owned())
+}
+
+pub(crate) fn join_100(_: &Runtime, scale: Scale) -> Pair {
+    compared(100, scale, |spent| spent.join).noted(BY_WELCOME.to_owned())
+}
+
+pub(crate) fn join_250(_: &Runtime, scale: Scale) -> Pair {
+    compared(250, scale, |spent| spent.join).noted(BY_WELCOME.to_owned())
 }
 
 pub(crate) fn message_10(_: &Runtime, scale: Scale) -> Pair {
     compared(10, scale, |spent| spent.message)
 }
 
-pub(crate) fn message_32(_: &Runtime, scale: Scale) -> Pair {
-    compared(32, scale, |spent| spent.message)
+pub(crate) fn message_50(_: &Runtime, scale: Scale) -> Pair {
+    compared(50, scale, |spent| spent.message)
+}
+
+pub(crate) fn message_100(_: &Runtime, scale: Scale) -> Pair {
+    compared(100, scale, |spent| spent.message)
+}
+
+pub(crate) fn message_250(_: &Runtime, scale: Scale) -> Pair {
+    compared(250, scale, |spent| spent.message)
 }

@@ -66,10 +66,25 @@ impl Bare {
         let group =
             MlsGroup::new(&provider, &device, &create(), device.credential()).expect("the settings are in order");
         let mut bare = Self { trust: authority.trust(), members: vec![Member { device, provider, group }] };
-        for device in devices {
-            bare.enter(device);
-        }
+        bare.enter_together(devices.collect());
         bare
+    }
+
+    /// All of them by one commit, which nobody measures.
+    fn enter_together(&mut self, devices: Vec<Device>) {
+        if devices.is_empty() {
+            return;
+        }
+        let guests: Vec<_> = devices.into_iter().map(|device| (key_package(&device), device)).collect();
+        let key_packages = guests.iter().map(|((_, key_package), _)| self.members[0].read_guest(key_package)).collect();
+        let (_, welcome) = self.members[0].commit(key_packages, None);
+        let welcome = welcome.expect("somebody is let in");
+        for ((provider, _), device) in guests {
+            let MlsMessageBodyIn::Welcome(welcome) = read(&welcome) else { panic!("a welcome was written") };
+            let staged = StagedWelcome::new_from_welcome(&provider, &join(), welcome, None).expect("it is for her");
+            let group = staged.into_group(&provider).expect("it is in order");
+            self.members.push(Member { device, provider, group });
+        }
     }
 
     /// See [`Spent`].
@@ -91,15 +106,7 @@ impl Bare {
     pub(super) fn enter(&mut self, device: Device) -> (Duration, Duration) {
         let (trust, certificate) = (self.trust.clone(), device.chain[0].clone());
         let mut guest = Duration::ZERO;
-        let (provider, key_package) = spent(&mut guest, || {
-            let provider = OpenMlsRustCrypto::default();
-            let bundle = KeyPackage::builder()
-                .leaf_node_capabilities(capabilities())
-                .build(SUITE, &provider, &device, device.credential())
-                .expect("the suite is there");
-            let key_package = MlsMessageOut::from(bundle.key_package().clone());
-            (provider, bytes(&key_package))
-        });
+        let (provider, key_package) = spent(&mut guest, || key_package(&device));
         let mut members = Duration::ZERO;
         let (commit, welcome) = spent(&mut members, || self.members[0].let_in(&key_package));
         for member in &mut self.members[1..] {
@@ -153,10 +160,14 @@ impl Bare {
 impl Member {
     /// The commit and the welcome.
     fn let_in(&mut self, key_package: &[u8]) -> (Vec<u8>, Vec<u8>) {
-        let MlsMessageBodyIn::KeyPackage(guest) = read(key_package) else { panic!("a key package was written") };
-        let guest = guest.validate(self.provider.crypto(), ProtocolVersion::Mls10).expect("it is in order");
+        let guest = self.read_guest(key_package);
         let (commit, welcome) = self.commit(vec![guest], None);
         (commit, welcome.expect("somebody is let in"))
+    }
+
+    fn read_guest(&self, key_package: &[u8]) -> KeyPackage {
+        let MlsMessageBodyIn::KeyPackage(guest) = read(key_package) else { panic!("a key package was written") };
+        guest.validate(self.provider.crypto(), ProtocolVersion::Mls10).expect("it is in order")
     }
 
     fn remove(&mut self, leaf: LeafNodeIndex) -> Vec<u8> {
@@ -182,6 +193,17 @@ impl Member {
         look();
         self.group.merge_staged_commit(&self.provider, *staged).expect("it is in order");
     }
+}
+
+/// With where its keys are.
+fn key_package(device: &Device) -> (OpenMlsRustCrypto, Vec<u8>) {
+    let provider = OpenMlsRustCrypto::default();
+    let bundle = KeyPackage::builder()
+        .leaf_node_capabilities(capabilities())
+        .build(SUITE, &provider, device, device.credential())
+        .expect("the suite is there");
+    let key_package = MlsMessageOut::from(bundle.key_package().clone());
+    (provider, bytes(&key_package))
 }
 
 /// What one member does.

@@ -3,17 +3,19 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use messenger_engine::{Command, Event, room::MAX_MEMBERS};
+use messenger_engine::{Command, Event};
 use tokio::runtime::{Handle, Runtime};
 
 use super::super::message::TEXT;
 use super::bare::Bare;
 use super::town::{Entry, Told, Town, Waited};
-use super::{Device, LARGEST, not_measured};
+use super::{Device, not_measured};
 use crate::measure::{Pair, Part, Scale, median, paired};
 
 /// In rooms of these sizes, she among them, somebody enters.
-const SIZES: [usize; 3] = [10, 20, MAX_MEMBERS];
+const SIZES: [usize; 3] = [10, 32, LARGEST];
+/// The largest of them.
+const LARGEST: usize = 51;
 /// So often in each.
 const ENTRIES: usize = 5;
 /// So many people talk.
@@ -30,7 +32,7 @@ pub(crate) fn join(runtime: &Runtime, scale: Scale) -> Pair {
         Ok(measured) => measured,
         Err(why) => return not_measured(&why),
     };
-    let note = format!("the baseline is openmls for all members, one after another, without a network; {LARGEST}");
+    let note = "the baseline is openmls for all members, one after another, without a network".to_owned();
     Pair { parts, ..pair }.noted(note)
 }
 
@@ -65,9 +67,9 @@ async fn entries(runtime: &Handle, times: usize) -> Waited<(Pair, Vec<Part>)> {
 /// Milliseconds for an entry by openmls, at all members one after another.
 fn bare(town: &Town, entries: usize) -> f64 {
     let device = |number| Device::new(&town.authority, 1000 + number);
-    let mut bare = Bare::new(&town.authority, (1..MAX_MEMBERS).map(device).collect());
+    let mut bare = Bare::new(&town.authority, (1..LARGEST).map(device).collect());
     let times = (0..entries).map(|number| {
-        let guest = device(MAX_MEMBERS + number);
+        let guest = device(LARGEST + number);
         let began = Instant::now();
         bare.enter(guest);
         let took = began.elapsed();
