@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ed25519_dalek::SigningKey;
 use identity::{CertificateDer, Identifier, UnixTime, testing::Authority};
+use messenger_engine::RoomSuite;
 use tokio::runtime::Runtime;
 
 use self::{bare::Bare, cores::Cores};
@@ -24,7 +25,7 @@ use super::message::person;
 use crate::measure::{Pair, Scale, median};
 
 pub(crate) use failover::{closed as failover_end, silent as failover};
-pub(crate) use live::{join as join_live, message as message_live};
+pub(crate) use live::{join as join_live, join_classical as join_live_classical, message as message_live};
 
 /// So many texts are said in one round.
 const TEXTS: u32 = 5;
@@ -83,7 +84,7 @@ fn measure(members: usize, rounds: usize) -> Vec<(Spent, Spent)> {
     let devices: Vec<Device> = (1..members).map(|number| Device::new(&authority, number)).collect();
     let guests: Vec<Device> = (members..members + rounds).map(|number| Device::new(&authority, number)).collect();
     let mut cores = Cores::new(&authority, devices.clone());
-    let mut bare = Bare::new(&authority, devices);
+    let mut bare = Bare::new(&authority, RoomSuite::default(), devices);
     guests.into_iter().map(|guest| (cores.round(guest.clone()), bare.round(guest))).collect()
 }
 

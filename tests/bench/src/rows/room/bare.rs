@@ -17,12 +17,19 @@ use openmls_rust_crypto::OpenMlsRustCrypto;
 use openmls_traits::signatures::{Signer, SignerError};
 use std::sync::Arc;
 
+use messenger_engine::RoomSuite;
+
 use super::super::message::TEXT;
 use super::{Device, Spent, TEXTS};
 use crate::measure::thread_cpu;
 
-/// As rooms are made unless somebody wants another.
-const SUITE: Ciphersuite = Ciphersuite::MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519;
+/// That of rooms that are made so.
+fn ciphersuite(suite: RoomSuite) -> Ciphersuite {
+    match suite {
+        RoomSuite::Hybrid => Ciphersuite::MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519,
+        RoomSuite::Classical => Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519,
+    }
+}
 
 impl Signer for Device {
     fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, SignerError> {
@@ -48,6 +55,7 @@ impl Device {
 /// A room as openmls keeps it at each member.
 pub(super) struct Bare {
     trust: Arc<Trust>,
+    suite: Ciphersuite,
     members: Vec<Member>,
 }
 
@@ -59,13 +67,14 @@ struct Member {
 
 impl Bare {
     /// Everybody is in; the first has made the room.
-    pub(super) fn new(authority: &Authority, devices: Vec<Device>) -> Self {
+    pub(super) fn new(authority: &Authority, suite: RoomSuite, devices: Vec<Device>) -> Self {
+        let suite = ciphersuite(suite);
         let mut devices = devices.into_iter();
         let device = devices.next().expect("a room has a member");
         let provider = OpenMlsRustCrypto::default();
         let group =
-            MlsGroup::new(&provider, &device, &create(), device.credential()).expect("the settings are in order");
-        let mut bare = Self { trust: authority.trust(), members: vec![Member { device, provider, group }] };
+            MlsGroup::new(&provider, &device, &create(suite), device.credential()).expect("the settings are in order");
+        let mut bare = Self { trust: authority.trust(), suite, members: vec![Member { device, provider, group }] };
         bare.enter_together(devices.collect());
         bare
     }
@@ -75,7 +84,8 @@ impl Bare {
         if devices.is_empty() {
             return;
         }
-        let guests: Vec<_> = devices.into_iter().map(|device| (key_package(&device), device)).collect();
+        let suite = self.suite;
+        let guests: Vec<_> = devices.into_iter().map(|device| (key_package(&device, suite), device)).collect();
         let key_packages = guests.iter().map(|((_, key_package), _)| self.members[0].read_guest(key_package)).collect();
         let (_, welcome) = self.members[0].commit(key_packages, None);
         let welcome = welcome.expect("somebody is let in");
@@ -104,9 +114,9 @@ impl Bare {
 
     /// Somebody enters: what that takes of all members together, and of her.
     pub(super) fn enter(&mut self, device: Device) -> (Duration, Duration) {
-        let (trust, certificate) = (self.trust.clone(), device.chain[0].clone());
+        let (trust, suite, certificate) = (self.trust.clone(), self.suite, device.chain[0].clone());
         let mut guest = Duration::ZERO;
-        let (provider, key_package) = spent(&mut guest, || key_package(&device));
+        let (provider, key_package) = spent(&mut guest, || key_package(&device, suite));
         let mut members = Duration::ZERO;
         let (commit, welcome) = spent(&mut members, || self.members[0].let_in(&key_package));
         for member in &mut self.members[1..] {
@@ -196,11 +206,11 @@ impl Member {
 }
 
 /// With where its keys are.
-fn key_package(device: &Device) -> (OpenMlsRustCrypto, Vec<u8>) {
+fn key_package(device: &Device, suite: Ciphersuite) -> (OpenMlsRustCrypto, Vec<u8>) {
     let provider = OpenMlsRustCrypto::default();
     let bundle = KeyPackage::builder()
-        .leaf_node_capabilities(capabilities())
-        .build(SUITE, &provider, device, device.credential())
+        .leaf_node_capabilities(capabilities(suite))
+        .build(suite, &provider, device, device.credential())
         .expect("the suite is there");
     let key_package = MlsMessageOut::from(bundle.key_package().clone());
     (provider, bytes(&key_package))
@@ -233,18 +243,18 @@ fn private(bytes: &[u8]) -> ProtocolMessage {
     message.into()
 }
 
-fn capabilities() -> Capabilities {
-    Capabilities::new(None, Some(&[SUITE]), None, None, Some(&[CredentialType::X509]))
+fn capabilities(suite: Ciphersuite) -> Capabilities {
+    Capabilities::new(None, Some(&[suite]), None, None, Some(&[CredentialType::X509]))
 }
 
 /// As our rooms are made (`messenger_engine::room`), but for our extensions.
-fn create() -> MlsGroupCreateConfig {
+fn create(suite: Ciphersuite) -> MlsGroupCreateConfig {
     let required = RequiredCapabilitiesExtension::new(&[], &[], &[CredentialType::X509]);
     let extensions = Extensions::from_vec(vec![Extension::RequiredCapabilities(required)]).expect("there is one");
     MlsGroupCreateConfig::builder()
-        .ciphersuite(SUITE)
+        .ciphersuite(suite)
         .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
-        .capabilities(capabilities())
+        .capabilities(capabilities(suite))
         .with_group_context_extensions(extensions)
         .use_ratchet_tree_extension(true)
         .padding_size(64)

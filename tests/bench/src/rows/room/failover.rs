@@ -7,7 +7,7 @@ use std::sync::mpsc as blocking;
 use std::time::{Duration, Instant};
 
 use identity::{UnixTime, testing::Authority};
-use messenger_engine::Command;
+use messenger_engine::{Command, RoomSuite};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::bare::Bare;
@@ -64,7 +64,7 @@ fn thread() -> Runtime {
 }
 
 async fn one_room(threads: &[Handle], how: Lost, times: &mut Vec<f64>) -> Waited<()> {
-    let mut town = Town::new(&threads[0]).await?;
+    let mut town = Town::new(RoomSuite::default(), &threads[0]).await?;
     for (number, thread) in threads.iter().enumerate().skip(1) {
         town.grow(number + 1, thread).await?;
     }
@@ -106,7 +106,7 @@ fn stand_still(thread: &Handle) -> blocking::Sender<()> {
 fn bare(times: usize) -> f64 {
     let authority = Authority::new(9, UnixTime::now());
     let device = |number| Device::new(&authority, number);
-    let mut bare = Bare::new(&authority, (1..MEMBERS).map(device).collect());
+    let mut bare = Bare::new(&authority, RoomSuite::default(), (1..MEMBERS).map(device).collect());
     let took = (0..times).map(|number| {
         bare.enter(device(MEMBERS + number));
         let began = Instant::now();

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use messenger_engine::{Command, Event};
+use messenger_engine::{Command, Event, RoomSuite};
 use tokio::runtime::{Handle, Runtime};
 
 use super::super::message::TEXT;
@@ -27,7 +27,16 @@ const TEXTS: usize = 40;
 /// Milliseconds from somebody's word that she enters until she is in, in the largest room; for smaller ones beside it. It is
 /// somebody else each time, whom nobody has met but the host.
 pub(crate) fn join(runtime: &Runtime, scale: Scale) -> Pair {
-    let measured = runtime.block_on(entries(runtime.handle(), ENTRIES * scale.factor));
+    joined(RoomSuite::Hybrid, runtime, scale)
+}
+
+/// The same where the room was made without post-quantum keys.
+pub(crate) fn join_classical(runtime: &Runtime, scale: Scale) -> Pair {
+    joined(RoomSuite::Classical, runtime, scale)
+}
+
+fn joined(suite: RoomSuite, runtime: &Runtime, scale: Scale) -> Pair {
+    let measured = runtime.block_on(entries(suite, runtime.handle(), ENTRIES * scale.factor));
     let (pair, parts) = match measured {
         Ok(measured) => measured,
         Err(why) => return not_measured(&why),
@@ -36,8 +45,8 @@ pub(crate) fn join(runtime: &Runtime, scale: Scale) -> Pair {
     Pair { parts, ..pair }.noted(note)
 }
 
-async fn entries(runtime: &Handle, times: usize) -> Waited<(Pair, Vec<Part>)> {
-    let (mut town, mut parts, mut figure) = (Town::new(runtime).await?, Vec::new(), f64::NAN);
+async fn entries(suite: RoomSuite, runtime: &Handle, times: usize) -> Waited<(Pair, Vec<Part>)> {
+    let (mut town, mut parts, mut figure) = (Town::new(suite, runtime).await?, Vec::new(), f64::NAN);
     for size in SIZES {
         town.grow(size - 1, runtime).await?;
         let mut entries = Vec::new();
@@ -61,13 +70,13 @@ async fn entries(runtime: &Handle, times: usize) -> Waited<(Pair, Vec<Part>)> {
             part("until all have her first text", p50(|entry| entry.heard)),
         ]);
     }
-    Ok((Pair::new(figure, bare(&town, times)), parts))
+    Ok((Pair::new(figure, bare(&town, suite, times)), parts))
 }
 
 /// Milliseconds for an entry by openmls, at all members one after another.
-fn bare(town: &Town, entries: usize) -> f64 {
+fn bare(town: &Town, suite: RoomSuite, entries: usize) -> f64 {
     let device = |number| Device::new(&town.authority, 1000 + number);
-    let mut bare = Bare::new(&town.authority, (1..LARGEST).map(device).collect());
+    let mut bare = Bare::new(&town.authority, suite, (1..LARGEST).map(device).collect());
     let times = (0..entries).map(|number| {
         let guest = device(LARGEST + number);
         let began = Instant::now();
@@ -111,7 +120,7 @@ fn told(run: Waited<f64>) -> f64 {
 /// A room whose last member, who speaks, is a contact of the host, who would be asked whether to talk to her otherwise; they
 /// have talked.
 async fn talkers(runtime: &Handle) -> Waited<Town> {
-    let mut town = Town::new(runtime).await?;
+    let mut town = Town::new(RoomSuite::default(), runtime).await?;
     town.grow(TALKING, runtime).await?;
     let everybody = town.everybody();
     let [host, .., speaker] = everybody[..] else { return Err("expected two people, found fewer".to_owned()) };

@@ -46,7 +46,7 @@ pub(super) struct Entry {
 
 impl Town {
     /// Somebody opens a room; her engine runs there.
-    pub(super) async fn new(runtime: &Handle) -> Waited<Self> {
+    pub(super) async fn new(suite: RoomSuite, runtime: &Handle) -> Waited<Self> {
         let now = UnixTime::now();
         let authority = Authority::new(9, now);
         let stop = CancellationToken::new();
@@ -55,7 +55,7 @@ impl Town {
         let (people, room, _stop) = (BTreeMap::new(), RoomId([0; 16]), stop.drop_guard());
         let mut town = Self { authority, directory, people, next: 0, room, tell, told, _stop };
         let host = town.come(runtime).await?;
-        town.command(host, Command::RoomCreate { name: "tea".to_owned(), suite: RoomSuite::default() }).await;
+        town.command(host, Command::RoomCreate { name: "tea".to_owned(), suite }).await;
         town.room = town
             .until("a room", |told| match told.event {
                 Event::Room { room, .. } => Some(room),
