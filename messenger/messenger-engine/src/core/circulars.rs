@@ -154,11 +154,9 @@ impl Core {
         let epoch = inside.group.epoch();
         let is_member = inside.group.has(from) && from != me;
         // She may have come in by what this device has not followed yet: then her text is early, as it would be from a session.
-        let is_early = !is_member && circular.epoch > epoch && from != me;
-        if !is_early && !(is_member && inside.circulars.is_new(&circular, epoch)) {
-            return;
-        }
-        if !is_signed(&circular, &signature, from) {
+        let is_early = || from != me && circular.epoch > epoch;
+        let counts = if is_member { inside.circulars.is_new(&circular, epoch) } else { is_early() };
+        if !counts || !is_signed(&circular, &signature, from) {
             return;
         }
         if is_member {
