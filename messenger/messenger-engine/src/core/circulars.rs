@@ -180,13 +180,10 @@ impl Core {
 
     /// A hub did not pass a circular of this device's on to some.
     pub(super) fn not_spread(&mut self, id: RoomId, by: DeviceKey, (number, to): (u64, &[u8]), now: Now) {
-        let Some(inside) = self.inside(id).filter(|inside| inside.group.has(by)) else { return };
-        let missed: BTreeSet<DeviceKey> = ways::named_by(to, &inside.leaves());
-        for device in &missed {
-            inside.ways.is_none(by, *device);
+        if self.inside(id).is_some_and(|inside| inside.group.has(by)) {
+            self.text_not_spread(id, by, (number, to), now);
+            self.tend_room(id, now);
         }
-        self.text_not_spread(id, by, (number, &missed), now);
-        self.tend_room(id, now);
     }
 }
 

@@ -9,9 +9,9 @@ use super::lapse::NOT_ACCEPTED;
 use super::links::Token;
 use super::room_talk::SaidInRoom;
 use super::rooms::{Part, Room};
-use super::{Core, SessionId};
+use super::{Core, SessionId, ways};
 use crate::api::{Event, Missing, RoomId, RoomOrder};
-use crate::room::DeviceKey;
+use crate::room::{DeviceKey, Group};
 use crate::session::Content;
 use crate::time::Now;
 use crate::wire::Enclosed;
@@ -36,8 +36,8 @@ pub(super) struct Fanout {
     deadline: Instant,
     order: RoomOrder,
     is_text: bool,
-    /// The numbers of the circulars in which it went.
-    circulars: Vec<u64>,
+    /// The numbers of the circulars in which it went, and by the leaves of which epoch those name their receivers.
+    circulars: Vec<(u64, u64)>,
     /// When the client is told what has become known since it was told last, if it is not told of each word at once.
     tell: Option<Instant>,
     untold: bool,
@@ -107,6 +107,16 @@ impl Fanout {
     /// Whether it went to this device in the letter with this number.
     fn is_in_letter(&self, device: DeviceKey, letter: u64) -> bool {
         self.pending.get(&device).is_some_and(|pending| pending.letters.contains(&letter))
+    }
+
+    fn is_in_circular(&self, number: u64) -> bool {
+        self.circulars.iter().any(|(of, _)| *of == number)
+    }
+
+    /// To whom it is under way by way of this hub.
+    fn went_by(&self, hub: DeviceKey) -> impl Iterator<Item = DeviceKey> {
+        let is_hers = move |pending: &Pending| matches!(pending.sent, Sent::Spread { by, .. } if by == hub);
+        self.pending.iter().filter(move |(_, pending)| is_hers(pending)).map(|(device, _)| *device)
     }
 
     /// A connection to this device stands: what went to it in letters and has no answer goes over that as well.
@@ -259,11 +269,12 @@ impl Core {
                 by_hub.entry(*hub).or_default().insert(device);
             }
         }
+        let epoch = self.rooms.get(&id).and_then(Room::group).map_or(0, Group::epoch);
         for (hub, devices) in by_hub {
             let Some(number) = self.write_circular(id, hub, &devices, message) else { continue };
             let fanout = self.rooms.get_mut(&id).and_then(|room| room.fanouts.get_mut(&text));
             let Some(fanout) = fanout else { return };
-            fanout.circulars.push(number);
+            fanout.circulars.push((number, epoch));
             for device in devices {
                 if let Some(pending) = fanout.pending.get_mut(&device) {
                     let until = *pending.until.get_or_insert(now.instant + ANSWER);
@@ -315,7 +326,7 @@ impl Core {
         (number, refused): (u64, Option<String>),
     ) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
-        let went = |fanout: &Fanout| fanout.circulars.contains(&number) && fanout.pending.contains_key(&device);
+        let went = |fanout: &Fanout| fanout.is_in_circular(number) && fanout.pending.contains_key(&device);
         let Some((text, fanout)) = room.fanouts.iter_mut().find(|(_, fanout)| went(fanout)) else { return };
         let text = *text;
         match refused {
@@ -327,20 +338,18 @@ impl Core {
         }
     }
 
-    /// A hub did not pass a circular on to these.
-    pub(super) fn text_not_spread(
-        &mut self,
-        id: RoomId,
-        by: DeviceKey,
-        (number, missed): (u64, &BTreeSet<DeviceKey>),
-        now: Now,
-    ) {
-        let Some(room) = self.rooms.get_mut(&id) else { return };
-        let Some((text, fanout)) = room.fanouts.iter_mut().find(|(_, fanout)| fanout.circulars.contains(&number))
-        else {
-            return;
-        };
-        let text = *text;
+    /// A hub did not pass a circular on to those at these leaves.
+    pub(super) fn text_not_spread(&mut self, id: RoomId, by: DeviceKey, (number, to): (u64, &[u8]), now: Now) {
+        let Some(Room { part: Part::Inside(inside), fanouts, .. }) = self.rooms.get_mut(&id) else { return };
+        let Some((text, fanout)) = fanouts.iter_mut().find(|(_, fanout)| fanout.is_in_circular(number)) else { return };
+        let (text, this_epoch) = (*text, (number, inside.group.epoch()));
+        let named = ways::named_by(to, &inside.leaves());
+        // Leaves of an epoch that is over may be other devices now: then it goes once more to all of them.
+        let is_missed = |device: DeviceKey| !fanout.circulars.contains(&this_epoch) || named.contains(&device);
+        let missed: Vec<DeviceKey> = fanout.went_by(by).filter(|device| is_missed(*device)).collect();
+        for device in &missed {
+            inside.ways.is_none(by, *device);
+        }
         if fanout.leave_hubs(now.instant, |device, hub, _| hub == by && missed.contains(&device)) {
             self.push_fanout(id, text, now);
         }

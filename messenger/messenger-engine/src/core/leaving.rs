@@ -47,8 +47,11 @@ impl Core {
     /// Tells everybody in a room that this device leaves, and guests that it lets nobody in.
     pub(super) fn say_farewell(&mut self, id: RoomId) {
         let Some(inside) = self.inside(id) else { return };
-        let guests = std::mem::take(&mut inside.hosting.invited);
-        self.say_to_all(id, &RoomFrame::Leave { room: id.0 });
+        let (others, guests) = (inside.others(), std::mem::take(&mut inside.hosting.invited));
+        // Also in a large room each is told: who takes the host's place later does not ask her in again.
+        for device in others {
+            self.say(device, &RoomFrame::Leave { room: id.0 });
+        }
         for device in guests.into_keys() {
             self.say(device, &RoomFrame::Decline { room: id.0, reason: "the host left".into() });
         }

@@ -114,6 +114,8 @@ fn changes_are_decided_and_followed_at_once() {
     world.pass(Duration::from_secs(1));
     let stay = NAMES.map(|name| name).into_iter().filter(|name| *name != "frank").collect::<Vec<_>>();
     all_are_together(&world, room, &stay);
+    // Also who is no hub knows that he left by his own will, and does not ask him in if she takes the host's place.
+    assert!(!world.core("grace").inside(room).unwrap().lost.contains_key(&device("frank")));
     // A hub leaves: another one by turn takes her place.
     world.command("bob", Command::RoomLeave { room });
     world.pass(Duration::from_secs(12));
@@ -204,6 +206,25 @@ fn what_is_not_passed_on_goes_by_way_of_another_hub() {
     world.forget_events();
     say(&mut world, "erin", room, "tea?");
     assert_eq!(room_texts(&world.events("frank")), ["tea?"], "before any time has passed");
+    world.pass(Duration::from_secs(1));
+    assert_eq!(last_delivery(&world.events("erin")), (6, vec![]));
+}
+
+/// what a hub says of leaves of an epoch that is over is not taken for others who have them now.
+#[test]
+fn what_is_not_passed_on_in_an_epoch_that_is_over_goes_to_all_once_more() {
+    let (mut world, room) = large();
+    world.carries_nothing.insert("alice".into());
+    world.tapped.clear();
+    say(&mut world, "erin", room, "tea?");
+    world.command("alice", Command::RoomTopic { room, topic: "cake".into() });
+    world.forget_events();
+    let (circular, _) = circulars(&world, "erin").pop().unwrap();
+    let (number, reason) = (circular.number, "no".to_owned());
+    world.inject("alice", "erin", RoomFrame::NotSpread { room: room.0, number, to: vec![0x80], reason });
+    for name in ["carol", "dave", "frank", "grace"] {
+        assert_eq!(room_texts(&world.events(name)), ["tea?"], "{name}, before any time has passed");
+    }
     world.pass(Duration::from_secs(1));
     assert_eq!(last_delivery(&world.events("erin")), (6, vec![]));
 }
