@@ -129,11 +129,14 @@ async fn a_dialler_dials_who_answered_and_lets_nobody_begin() {
 #[tokio::test]
 async fn only_so_many_introductions_at_once() {
     let gate = gate("127.0.0.1:0");
-    for n in 0..=u8::try_from(MAX_CALLS).unwrap() {
-        let introduced = gate.introduce(CallId([n; 16]), Role::Listener, &ProbeKey([n; 32]), &[], Duration::ZERO);
-        assert_eq!(introduced.is_some(), usize::from(n) < MAX_CALLS);
+    let call = |number: usize| CallId(u128::try_from(number).unwrap().to_be_bytes());
+    for number in 0..=MAX_CALLS {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&number.to_be_bytes());
+        let introduced = gate.introduce(call(number), Role::Listener, &ProbeKey(key), &[], Duration::ZERO);
+        assert_eq!(introduced.is_some(), number < MAX_CALLS);
     }
-    gate.settle(CallId([0; 16]));
+    gate.settle(call(0));
     assert!(gate.introduce(CALL, Role::Listener, &KEY, &[], Duration::ZERO).is_some());
 }
 
