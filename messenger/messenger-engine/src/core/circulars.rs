@@ -72,7 +72,7 @@ impl Core {
         let session = self.session_to(by)?;
         let (from, run) = (self.me.person.device.0, self.run);
         let inside = self.inside(id)?;
-        let to = ways::bits_of(inside.group.leaves().into_iter().filter(|(_, device)| to.contains(device)));
+        let to = ways::bits_of(inside.group.leaves().iter().filter(|(_, device)| to.contains(device)));
         inside.circulars.written += 1;
         let (number, epoch) = (inside.circulars.written, inside.order.epoch());
         let message = message.to_vec();

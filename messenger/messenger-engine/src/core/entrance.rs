@@ -13,7 +13,7 @@ use room_order::{Go, Leaf, Member};
 
 use super::inside::Inside;
 use super::order_frames::is_decided;
-use super::proofs::{Leaves, ballot};
+use super::proofs::ballot;
 use super::rooms::{ENTERING, Part, Room};
 use super::{Core, SessionId};
 use crate::api::{RoomId, RoomSuite};
@@ -205,7 +205,7 @@ impl Core {
 
 /// Whether a go is about this device's own commit, and proves it.
 fn is_proven(made: &Entrance, head: &SignedHead, message: &[u8], acks: &[QuotedAck]) -> bool {
-    let leaves = Leaves::new(made.leaves().to_vec());
+    let leaves = made.leaves().clone();
     let (commit, before) = (made.commit(), made.before());
     let is_hers = head.head.parent == before.id.0 && head.head.commit == commit.id.0;
     is_hers && commit_name(message) == commit.id && is_decided(head, acks, &leaves, before)
@@ -215,7 +215,7 @@ impl Inside {
     /// In by a commit of one's own that is decided, with the decision, which others may lack.
     fn by_commit(made: Entrance, frame: RoomFrame, now: Now) -> Self {
         let (commit, before) = (made.commit().clone(), made.before().clone());
-        let leaves = Leaves::new(made.leaves().to_vec());
+        let leaves = made.leaves().clone();
         let mut inside = Self::new(made.into_group(), now);
         if let RoomFrame::Go { head, acks, .. } = &frame {
             let acks = acks.iter().map(|ack| Leaf(ack.from)).collect();

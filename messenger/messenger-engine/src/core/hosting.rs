@@ -53,7 +53,7 @@ impl Core {
         if inside.group.members().any(|person| person.identifier == who) {
             return self.error("room_invite", format!("{who} is in the room already"), "nothing to do");
         }
-        if inside.group.members().count() >= MAX_MEMBERS {
+        if inside.group.size() >= MAX_MEMBERS {
             return self.error("room_invite", format!("expected at most {MAX_MEMBERS} members"), "open another room");
         }
         if inside.group.standing().is_locked() && !inside.lost.values().any(|(lost, _)| lost.identifier == who) {

@@ -16,14 +16,14 @@ const HUBS: usize = 4;
 impl Inside {
     /// Whether the room is too large for connections between all.
     pub(super) fn is_large(&self) -> bool {
-        self.group.members().count() > full_mesh()
+        self.group.size() > full_mesh()
     }
 
     /// The host, and then everybody else in the order in which they take her place; nobody who leaves, or whose certificate
     /// holds no longer.
     pub(super) fn by_turn(&self) -> impl Iterator<Item = DeviceKey> {
         let host = self.group.host().device;
-        let others = self.group.leaves().into_iter().map(|(_, device)| device).filter(move |device| *device != host);
+        let others = self.group.leaves().iter().map(|(_, device)| device).filter(move |device| *device != host);
         let stays = |device: &DeviceKey| !self.gone.contains(device) && !self.lapsed.has(*device);
         std::iter::once(host).chain(others).filter(stays)
     }

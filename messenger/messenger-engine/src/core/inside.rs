@@ -9,12 +9,13 @@ use super::circulars::Circulars;
 use super::hosting::Hosting;
 use super::lapse::Lapsed;
 use super::letters::Letters;
-use super::proofs::{Leaves, Proofs};
+use super::proofs::Proofs;
+use super::sessions::Sessions;
 use super::warnings::Warnings;
 use super::ways::Ways;
 use super::wishes::Wish;
 use crate::api::Via;
-use crate::room::{DeviceKey, Group, Person};
+use crate::room::{DeviceKey, Group, Leaves, Person};
 use crate::time::Now;
 use crate::wire::RoomFrame;
 
@@ -170,19 +171,19 @@ impl Inside {
     }
 
     pub(super) fn leaves(&self) -> Leaves {
-        Leaves::new(self.group.leaves())
+        self.group.leaves().clone()
     }
 
     /// This device.
     pub(super) fn me(&self) -> DeviceKey {
         let leaf = self.group.leaf();
-        self.leaves().device(leaf).expect("one is a member of the group one is in")
+        self.group.leaves().device(leaf).expect("one is a member of the group one is in")
     }
 
     /// Everybody else.
     pub(super) fn others(&self) -> Vec<DeviceKey> {
         let me = self.group.leaf();
-        self.group.leaves().into_iter().filter(|(leaf, _)| *leaf != me).map(|(_, device)| device).collect()
+        self.group.leaves().iter().filter(|(leaf, _)| *leaf != me).map(|(_, device)| device).collect()
     }
 
     /// Whether a device is in the room, or was in the epoch before: whoever is a step behind is one of them yet.
@@ -192,9 +193,9 @@ impl Inside {
 
     /// Whether no session with a device is left with which one has stood, and nobody says that she hears it. Whoever has said that
     /// she leaves is looked for no longer.
-    pub(super) fn has_ended(&self, device: DeviceKey, sessions: &BTreeSet<DeviceKey>) -> bool {
+    pub(super) fn has_ended(&self, device: DeviceKey, sessions: &Sessions) -> bool {
         let reached = self.ways.is_reached(device) && !self.gone.contains(&device);
-        self.linked.contains(&device) && !sessions.contains(&device) && !reached
+        self.linked.contains(&device) && !sessions.has(device) && !reached
     }
 
     /// Whether this device would be the first to claim if the others, too, had lost the host, whose session with it has just ended
@@ -207,7 +208,7 @@ impl Inside {
     /// How many members claim before this device: those of lower leaves who stay and whose certificates hold.
     pub(super) fn turn(&self) -> u32 {
         let (me, host) = (self.group.leaf(), self.order.epoch().host.leaf);
-        let before = self.group.leaves().into_iter().take_while(|(leaf, _)| *leaf < me);
+        let before = self.group.leaves().iter().take_while(|(leaf, _)| *leaf < me);
         let stays = |device: &DeviceKey| !self.gone.contains(device) && !self.lapsed.has(*device);
         let staying = before.filter(|(leaf, device)| *leaf != host && stays(device));
         u32::try_from(staying.count()).unwrap_or(u32::MAX)
@@ -230,13 +231,13 @@ impl Inside {
             let late = |at: &Instant| now.instant.saturating_duration_since(*at) >= SILENT;
             !self.gone.contains(device) && !self.lapsed.has(*device) && !self.heard.get(device).is_none_or(late)
         };
-        let leaves = self.group.leaves().into_iter();
+        let leaves = self.group.leaves().iter();
         leaves.filter(|(leaf, device)| *leaf == me || heard(device)).map(|(leaf, _)| leaf).collect()
     }
 
     /// Who is lost to this device, and not waited for (rule R-07): whose session has ended and whom nobody hears, from whom
     /// nothing came for long, a host against whom there is evidence, and whose certificate holds no longer.
-    pub(super) fn lost_members(&self, sessions: &BTreeSet<DeviceKey>, now: Now) -> BTreeSet<Leaf> {
+    pub(super) fn lost_members(&self, sessions: &Sessions, now: Now) -> BTreeSet<Leaf> {
         let lost = |device: &DeviceKey| {
             let late = |at: &Instant| now.instant.saturating_duration_since(*at) >= SILENT;
             self.has_ended(*device, sessions)
@@ -244,7 +245,7 @@ impl Inside {
                 || self.accused == Some(*device)
                 || self.lapsed.has(*device)
         };
-        let (me, leaves) = (self.group.leaf(), self.group.leaves().into_iter());
+        let (me, leaves) = (self.group.leaf(), self.group.leaves().iter());
         leaves.filter(|(leaf, device)| *leaf != me && lost(device)).map(|(leaf, _)| leaf).collect()
     }
 
@@ -255,7 +256,7 @@ impl Inside {
         let heard = |(_, device)| self.heard.get(&device).map(|at| *at + SILENT);
         // Nobody is waited for while no commit is under way.
         let waits = self.order.ballots().next().is_some();
-        waits.then(|| self.group.leaves().into_iter().filter(waited_for).filter_map(heard).min()).flatten()
+        waits.then(|| self.group.leaves().iter().filter(waited_for).filter_map(heard).min()).flatten()
     }
 
     /// When the host is silent for too long.

@@ -161,6 +161,7 @@ impl Core {
             last_content: now.instant,
             answers_due_since: now.instant,
         };
+        self.sessions.begin(link.person.device, connection);
         self.links.insert(connection, link);
         self.carried.insert(connection, connection);
         hello
@@ -185,7 +186,7 @@ impl Core {
 
     /// The newest link to a device.
     pub(super) fn session_to(&self, device: DeviceKey) -> Option<SessionId> {
-        self.links.iter().rev().find(|(_, link)| link.person.device == device).map(|(id, _)| *id)
+        self.sessions.newest(device)
     }
 
     /// A connection is lost, and why, for people.
@@ -210,6 +211,7 @@ impl Core {
     pub(super) fn end_link(&mut self, id: SessionId, reason: &str, now: Now) {
         self.stops_typing(id);
         let Some(link) = self.links.remove(&id) else { return };
+        self.sessions.end(link.person.device, id);
         let Link { person, session, connection, seeking, after_hello, endorsed_by, mail, .. } = link;
         self.stops_typing_in_rooms(person.device);
         let lost: Vec<(Token, Verdict)> = session.lost().into_iter().collect();

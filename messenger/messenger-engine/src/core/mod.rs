@@ -62,6 +62,7 @@ mod rooms;
 mod saying;
 mod seeking;
 mod seen;
+mod sessions;
 mod sleep;
 mod succession;
 mod texts;
@@ -141,6 +142,8 @@ pub struct Core {
     contacts: BTreeMap<Identifier, Option<directory_protocol::Presence>>,
     calls: BTreeMap<CallId, calls::Call>,
     links: BTreeMap<SessionId, links::Link>,
+    /// Of these, by device.
+    sessions: sessions::Sessions,
     /// The session that each connection carries.
     carried: BTreeMap<ConnectionId, SessionId>,
     /// Connections on which a session may go on, or a new one begin.
@@ -201,6 +204,7 @@ impl Core {
             contacts,
             calls: BTreeMap::new(),
             links: BTreeMap::new(),
+            sessions: sessions::Sessions::default(),
             carried: BTreeMap::new(),
             candidates: BTreeMap::new(),
             clock: sleep::Clock::default(),

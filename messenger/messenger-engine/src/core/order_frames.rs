@@ -10,10 +10,10 @@ use room_order::{
 use super::Core;
 use super::inside::Inside;
 use super::ordering::ack_of;
-use super::proofs::{Leaves, ballot};
+use super::proofs::ballot;
 use super::ways;
 use crate::api::RoomId;
-use crate::room::{Credentials, DeviceKey, GroupError, MAX_MEMBERS, Person, commit_name, is_signed};
+use crate::room::{Credentials, DeviceKey, GroupError, Leaves, MAX_MEMBERS, Person, commit_name, is_signed};
 use crate::time::Now;
 use crate::wire::{Acknowledged, Claimed, QuotedAck, RoomFrame, SignedGrant, SignedHead, Whereabouts};
 

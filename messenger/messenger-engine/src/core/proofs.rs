@@ -5,35 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use room_order::{Ballot, CommitId, Leaf};
 
-use crate::room::DeviceKey;
+use crate::room::{DeviceKey, Leaves};
 use crate::wire::{Head, QuotedAck, RoomFrame, Signature, SignedGrant, SignedHead};
 
 /// How many heads of one epoch are kept that one leaf has signed: nobody uses up what is there for the others'.
 const HEADS_OF_ONE: usize = 16;
 /// How many decisions of past epochs are kept. Each holds a commit.
 const MAX_PAST: usize = 16;
-
-/// Which leaf is which device, in one epoch.
-#[derive(Clone, Default)]
-pub(super) struct Leaves(Vec<(Leaf, DeviceKey)>);
-
-impl Leaves {
-    pub(super) fn new(leaves: Vec<(Leaf, DeviceKey)>) -> Self {
-        Self(leaves)
-    }
-
-    pub(super) fn device(&self, leaf: Leaf) -> Option<DeviceKey> {
-        self.0.iter().find(|(at, _)| *at == leaf).map(|(_, device)| *device)
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Leaf, DeviceKey)> + '_ {
-        self.0.iter().copied()
-    }
-
-    pub(super) fn leaf(&self, device: DeviceKey) -> Option<Leaf> {
-        self.0.iter().find(|(_, at)| *at == device).map(|(leaf, _)| *leaf)
-    }
-}
 
 /// The decision that ended an epoch.
 pub(super) struct Decision {

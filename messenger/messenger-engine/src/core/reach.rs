@@ -19,7 +19,7 @@ impl Core {
 
     /// Whom this device hears in a room without anybody between, for its beats.
     pub(super) fn hears_in(&self, inside: &Inside, now: Now) -> Vec<u8> {
-        inside.ways.heard_by_me(&inside.group.leaves(), &self.to_whom_connected(), now)
+        inside.ways.heard_by_me(inside.group.leaves(), &self.to_whom_connected(), now)
     }
 
     /// looks by way of whom members are reached to whom no connection stands. To who is reached so now and was not, goes

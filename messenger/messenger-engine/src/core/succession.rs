@@ -1,13 +1,12 @@
 //! A room goes on without its host: beats, silence, claims, and what becomes of a room in which no quorum is heard.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use room_order::{AllRules, Ballot, Claim, Input, Leaf, Message, Outlook, is_quorum};
 
 use super::Core;
 use super::inside::{BEAT, CLAIM, PROMISED_AGAIN, SILENT, TURN, W};
-use super::rooms::Room;
+use super::rooms::{Part, Room};
 use crate::api::RoomId;
 use crate::room::DeviceKey;
 use crate::time::Now;
@@ -26,18 +25,20 @@ impl Core {
 
     /// who is lost is not waited for; and the host removes who has no connection to anybody she hears.
     fn look_for_lost(&mut self, id: RoomId, now: Now) {
-        let sessions: BTreeSet<DeviceKey> = self.links.values().map(|link| link.person.device).collect();
         self.look_for_ways(id, now);
-        let Some(inside) = self.inside(id) else { return };
+        let Some(Room { part: Part::Inside(inside), .. }) = self.rooms.get_mut(&id) else { return };
         let others = inside.others().into_iter();
-        inside.linked.extend(others.filter(|device| sessions.contains(device)));
-        let lost = inside.lost_members(&sessions, now);
+        inside.linked.extend(others.filter(|device| self.sessions.has(*device)));
+        let lost = inside.lost_members(&self.sessions, now);
         if lost != *inside.order.lost() {
             self.order(id, Input::Lost(lost), None, now);
         }
-        let Some(inside) = self.inside(id).filter(|inside| inside.group.is_host()) else { return };
+        let Some(Room { part: Part::Inside(inside), .. }) = self.rooms.get_mut(&id) else { return };
+        if !inside.group.is_host() {
+            return;
+        }
         let mut ended = inside.others();
-        ended.retain(|device| inside.has_ended(*device, &sessions));
+        ended.retain(|device| inside.has_ended(*device, &self.sessions));
         let before = inside.hosting.remove.len();
         inside.hosting.remove.extend(ended);
         if inside.hosting.remove.len() > before {
@@ -79,9 +80,8 @@ impl Core {
             return;
         }
         let (host, silent_at) = (inside.group.host().device, inside.host_silent_at());
-        let sessions: BTreeSet<DeviceKey> = self.session_to(host).map(|_| host).into_iter().collect();
-        let Some(inside) = self.inside(id) else { return };
-        let left = inside.has_ended(host, &sessions);
+        let Some(Room { part: Part::Inside(inside), .. }) = self.rooms.get_mut(&id) else { return };
+        let left = inside.has_ended(host, &self.sessions);
         let distrusted = inside.accused == Some(host) || inside.lapsed.has(host);
         let lost = left || silent_at <= now.instant || distrusted;
         match (lost, inside.host_lost) {

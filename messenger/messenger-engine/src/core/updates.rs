@@ -71,7 +71,7 @@ impl Inside {
 
     /// Whether it is time for this device's leaf, and its turn among those for whose leaves it is time.
     fn is_renewal_due(&self, newer: bool, now: Now) -> bool {
-        let (me, host, members) = (self.me(), self.group.host().device, self.group.members().count());
+        let (me, host, members) = (self.me(), self.group.host().device, self.group.size());
         let due = |device| self.keys_since.get(&device).map(|since| *since + lasts(members, device == host));
         let is_due = |device: DeviceKey| due(device).is_some_and(|due| due <= now.instant);
         if newer && self.keys_since.get(&me).is_none_or(|since| *since + NEWER <= now.instant) {
@@ -81,7 +81,7 @@ impl Inside {
         if me == host {
             return true;
         }
-        let before = self.group.leaves().into_iter().take_while(|(_, device)| *device != me);
+        let before = self.group.leaves().iter().take_while(|(_, device)| *device != me);
         let before = before.filter(|(_, device)| *device != host && is_due(*device)).count();
         let turn = APART.saturating_mul(u32::try_from(before).unwrap_or(u32::MAX));
         mine.max(self.renewed_at + APART) + turn <= now.instant
@@ -101,8 +101,8 @@ impl Inside {
         for device in devices {
             self.keys_since.insert(device, now.instant);
         }
-        let members: Vec<DeviceKey> = self.group.members().map(|person| person.device).collect();
-        self.keys_since.retain(|device, _| members.contains(device));
+        let group = &self.group;
+        self.keys_since.retain(|device, _| group.has(*device));
     }
 }
 

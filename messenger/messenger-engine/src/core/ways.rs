@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use room_order::Leaf;
 
 use super::inside::SILENT;
-use super::proofs::Leaves;
-use crate::room::DeviceKey;
+use crate::room::{DeviceKey, Leaves};
 use crate::time::Now;
 
 /// After so long without a word over the connection to her a member is not said to be heard, and is written to by way of others
@@ -123,13 +122,8 @@ impl Ways {
     }
 
     /// Whom this device hears, as a beat says it.
-    pub(super) fn heard_by_me(
-        &self,
-        leaves: &[(Leaf, DeviceKey)],
-        connected: &BTreeSet<DeviceKey>,
-        now: Now,
-    ) -> Vec<u8> {
-        bits_of(leaves.iter().copied().filter(|(_, device)| self.hears(*device, connected, now)))
+    pub(super) fn heard_by_me(&self, leaves: &Leaves, connected: &BTreeSet<DeviceKey>, now: Now) -> Vec<u8> {
+        bits_of(leaves.iter().filter(|(_, device)| self.hears(*device, connected, now)))
     }
 
     /// Looks anew by way of whom each of `others` is reached to whom no connection stands, or over it nothing comes; of those who
@@ -141,11 +135,14 @@ impl Ways {
         now: Now,
     ) -> Vec<DeviceKey> {
         let needs = |to: &DeviceKey| !connected.contains(to) || self.is_late(*to, now);
-        let carries = |by: &DeviceKey, to: DeviceKey| {
-            let said = self.said.get(by).filter(|said| now.instant < said.at + SILENT);
-            *by != to && !needs(by) && said.is_some_and(|said| said.hears.contains(&to))
+        // What does not hang on whom it is for is looked at once: members times carriers are many in a large room.
+        let fresh = |by: &DeviceKey| self.said.get(by).filter(|said| now.instant < said.at + SILENT);
+        let carriers: Vec<(DeviceKey, &Said)> =
+            carriers.iter().filter(|by| !needs(by)).filter_map(|by| Some((*by, fresh(by)?))).collect();
+        let able = |to: DeviceKey| {
+            let able = carriers.iter().filter(|(by, said)| *by != to && said.hears.contains(&to));
+            able.map(|(by, _)| *by).collect::<Vec<_>>()
         };
-        let able = |to: DeviceKey| carriers.iter().copied().filter(|by| carries(by, to)).collect::<Vec<_>>();
         let able: BTreeMap<DeviceKey, Vec<DeviceKey>> =
             others.iter().filter(|to| needs(to)).map(|to| (*to, able(*to))).filter(|(_, by)| !by.is_empty()).collect();
         let until = able.values().flatten().filter_map(|by| self.said.get(by)).map(|said| said.at + SILENT).min();
@@ -223,9 +220,9 @@ mod tests {
             ways.came_from(device(number), now);
         }
         let connected = [0, 8, 19].map(device).into_iter().collect();
+        let leaves = Leaves::new(leaves);
         let bits = ways.heard_by_me(&leaves, &connected, now);
         assert_eq!(bits, [0x80, 0x80, 0x10], "without a connection nobody is heard");
-        let leaves = Leaves::new(leaves);
         assert_eq!(named_by(&bits, &leaves), connected);
         assert_eq!(named_by(&[0xff; 1 << 16], &leaves).len(), 20);
         assert!(named_by(&[], &leaves).is_empty());
@@ -275,7 +272,7 @@ mod tests {
         ways.look((&others, &others), &connected, at(begin, 2));
         assert_eq!(ways.vias(device(3)), [device(2)], "one hop");
         assert_eq!(ways.firsts().count(), 2);
-        assert!(ways.heard_by_me(&[(Leaf(0), device(2))], &connected, at(begin, 3)).is_empty());
+        assert!(ways.heard_by_me(&Leaves::new(vec![(Leaf(0), device(2))]), &connected, at(begin, 3)).is_empty());
         ways.look((&others, &others), &connected, at(begin, 3));
         assert!(ways.vias(device(3)).is_empty());
     }

@@ -17,6 +17,7 @@ use super::error::GroupError;
 use super::group::{Entered, Group};
 use super::judging::{Judged, Path};
 use super::leaf::MyLeaf;
+use super::leaves::Leaves;
 use super::provider::Provider;
 use super::resumption;
 use super::settings::{self, Context, MAX_MEMBERS};
@@ -160,7 +161,7 @@ pub struct Entrance {
     message: Vec<u8>,
     commit: Commit,
     before: Epoch,
-    leaves: Vec<(Leaf, DeviceKey)>,
+    leaves: Leaves,
 }
 
 impl Entrance {
@@ -190,12 +191,12 @@ impl Entrance {
         let (me, host_leaf) = (mls.own_leaf_index(), LeafNodeIndex::new(context.host.leaf.0));
         expect_host(&members, host_leaf, host)?;
         let others: Vec<_> = members.iter().filter(|(index, _)| *index != me).collect();
-        let leaves: Vec<_> = others.iter().map(|(index, person)| (Leaf(index.u32()), person.device)).collect();
+        let leaves = Leaves::new(others.iter().map(|(index, person)| (Leaf(index.u32()), person.device)).collect());
         let (invited, parent) = (&invitation.invited, CommitId(invitation.invited.parent));
         let before = Epoch {
             number: invited.number,
             id: parent,
-            members: leaves.iter().map(|(leaf, _)| *leaf).collect(),
+            members: leaves.iter().map(|(leaf, _)| leaf).collect(),
             host: context.host,
         };
         let me = Leaf(me.u32());
@@ -234,7 +235,7 @@ impl Entrance {
 
     /// Who is who in that.
     #[must_use]
-    pub fn leaves(&self) -> &[(Leaf, DeviceKey)] {
+    pub fn leaves(&self) -> &Leaves {
         &self.leaves
     }
 

@@ -16,6 +16,7 @@ use super::checks::{bytes, lapsed, parse, protocol_message, verify_leaf, verify_
 use super::credential::{Credentials, DeviceKey, Person};
 use super::error::GroupError;
 use super::leaf::MyLeaf;
+use super::leaves::Leaves;
 use super::past::Past;
 use super::provider::Provider;
 use super::resumption;
@@ -65,7 +66,10 @@ pub struct Opened {
 pub struct Group {
     pub(super) provider: Provider,
     pub(super) group: MlsGroup,
+    /// In the order of their leaves.
     pub(super) members: Vec<(LeafNodeIndex, Person)>,
+    /// Of the same.
+    pub(super) leaves: Leaves,
     pub(super) past: Past,
     /// What our extensions of the group's context say in this epoch.
     pub(super) context: Context,
@@ -104,8 +108,8 @@ impl Group {
     /// The group one has made or a welcome led into, its members verified.
     pub(super) fn entered(provider: Provider, group: MlsGroup, entered: Entered) -> Self {
         let Entered { context, epoch_name, members } = entered;
-        let (past, staged) = (Past::default(), BTreeMap::new());
-        Self { provider, group, members, past, context, epoch_name, staged, _stacks: Overwritten }
+        let (leaves, past, staged) = (leaves_of(&members), Past::default(), BTreeMap::new());
+        Self { provider, group, members, leaves, past, context, epoch_name, staged, _stacks: Overwritten }
     }
 
     /// The room's name.
@@ -133,6 +137,11 @@ impl Group {
         self.members.iter().map(|(_, person)| person)
     }
 
+    /// How many they are.
+    pub fn size(&self) -> usize {
+        self.members.len()
+    }
+
     /// The host of record.
     pub fn host(&self) -> &Person {
         self.member_at(LeafNodeIndex::new(self.context.host.leaf.0)).expect("checked on entering, and of every commit")
@@ -149,19 +158,19 @@ impl Group {
     }
 
     /// Which leaf is which device.
-    pub fn leaves(&self) -> Vec<(Leaf, DeviceKey)> {
-        self.members.iter().map(|(index, person)| (Leaf(index.u32()), person.device)).collect()
+    pub fn leaves(&self) -> &Leaves {
+        &self.leaves
     }
 
     /// The epoch as its order is decided.
     pub fn order(&self) -> Epoch {
-        let members = self.leaves().into_iter().map(|(leaf, _)| leaf).collect();
+        let members = self.leaves.iter().map(|(leaf, _)| leaf).collect();
         Epoch { number: self.epoch(), id: self.epoch_name, members, host: self.context.host }
     }
 
     /// Whether a device is a member.
     pub fn has(&self, device: DeviceKey) -> bool {
-        self.members().any(|person| person.device == device)
+        self.leaves.leaf(device).is_some()
     }
 
     /// The digest of the epoch's authenticator.
@@ -252,11 +261,7 @@ impl Group {
         let Sender::Member(index) = *processed.sender() else {
             return Err(GroupError::rule("a member's text", format!("one by {:?}", processed.sender())));
         };
-        let sender = self
-            .members
-            .iter()
-            .find(|(leaf, person)| *leaf == index && person.device == from)
-            .map(|(_, person)| person.clone());
+        let sender = self.member_at(index).filter(|person| person.device == from).cloned();
         let ProcessedMessageContent::ApplicationMessage(application) = processed.into_content() else {
             return Err(GroupError::rule("a text", "another MLS message"));
         };
@@ -296,7 +301,8 @@ impl Group {
     }
 
     pub(super) fn member_at(&self, index: LeafNodeIndex) -> Option<&Person> {
-        self.members.iter().find(|(leaf, _)| *leaf == index).map(|(_, person)| person)
+        let found = self.members.binary_search_by_key(&index.u32(), |(leaf, _)| leaf.u32());
+        found.ok().map(|at| &self.members[at].1)
     }
 
     pub(super) fn take_out(&mut self, leaves: &[LeafNodeIndex]) -> Vec<Person> {
@@ -306,6 +312,11 @@ impl Group {
         let removed: Vec<(LeafNodeIndex, Person)> = removed;
         removed.into_iter().map(|(_, person)| person).collect()
     }
+}
+
+/// Who is who of these.
+pub(super) fn leaves_of(members: &[(LeafNodeIndex, Person)]) -> Leaves {
+    Leaves::new(members.iter().map(|(index, person)| (Leaf(index.u32()), person.device)).collect())
 }
 
 /// What a member has sealed, within the limits.

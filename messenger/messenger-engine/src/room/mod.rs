@@ -18,6 +18,7 @@ mod group;
 mod joining;
 mod judging;
 mod leaf;
+mod leaves;
 mod past;
 mod powers;
 mod provider;
@@ -40,6 +41,7 @@ pub use external::{Entrance, MAX_EXTERNAL_COMMIT_BYTES, is_external_commit};
 pub use group::{Changed, Group, Guest, Opened};
 pub use joining::Joining;
 pub use leaf::MyLeaf;
+pub use leaves::Leaves;
 #[cfg(test)]
 pub(crate) use provider::watch;
 pub use settings::{MAX_MEMBERS, PAST_EPOCH_LIFE, ROOM_VERSION, suite_name};

@@ -22,7 +22,8 @@ const SUITES: [(RoomSuite, Ciphersuite); 2] = [
     (RoomSuite::Classical, Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519),
 ];
 
-/// How many devices a room holds: texts go to every member, directly where a connection stands.
+/// How many devices a room holds: each looks at every commit and opens every text, and a welcome with so many post-quantum
+/// leaves is one frame.
 pub const MAX_MEMBERS: usize = 250;
 
 /// How long the keys of a past epoch are kept for texts that were under way when it ended.

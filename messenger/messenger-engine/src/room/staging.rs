@@ -10,7 +10,7 @@ use super::checks::{bytes, protocol_message};
 use super::credential::{Credentials, DeviceKey, Person};
 use super::error::GroupError;
 use super::external::external_commit;
-use super::group::{Changed, Group, Guest};
+use super::group::{Changed, Group, Guest, leaves_of};
 use super::judging::{Judged, Path};
 use super::leaf::MyLeaf;
 use super::settings::{self, Context};
@@ -231,6 +231,7 @@ impl Group {
             self.members.push((LeafNodeIndex::new(leaf.0), person.clone()));
         }
         self.members.sort_by_key(|(index, _)| index.u32());
+        self.leaves = leaves_of(&self.members);
         let new_keys = path != Path::None;
         if let Path::Leaf(person) = path {
             let theirs = self.members.iter_mut().find(|(index, _)| index.u32() == commit.committer.0);

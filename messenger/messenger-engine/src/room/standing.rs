@@ -12,11 +12,12 @@ use minicbor::{Decode, Encode};
 
 use super::credential::DeviceKey;
 use super::error::GroupError;
+use super::settings::MAX_MEMBERS;
 use crate::MAX_ROOM_TOPIC_BYTES;
 use crate::api::Role;
 
-/// How many devices are named at most in each list: more than a room has members, as those are kept who may come back.
-pub const MAX_NAMED_DEVICES: usize = 64;
+/// How many devices are named at most in each list: twice as many as a room has members, as those are kept who may come back.
+pub const MAX_NAMED_DEVICES: usize = 2 * MAX_MEMBERS;
 
 /// See the module. Its encoding is deterministic, and read in no other.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -92,7 +93,7 @@ impl Standing {
         }
         let most = self.roles.len().max(self.removed.len()).max(self.locked_to.as_ref().map_or(0, BTreeSet::len));
         if most > MAX_NAMED_DEVICES {
-            return Err(GroupError::rule("at most 64 devices with a role, removed, or let in", most.to_string()));
+            return Err(GroupError::rule("at most 500 devices with a role, removed, or let in", most.to_string()));
         }
         if self.roles.values().any(|role| *role == Role::Member) {
             return Err(GroupError::rule("owners and moderators alone among those with a role", "a member"));
@@ -314,7 +315,9 @@ mod tests {
     fn other_encodings_and_what_cannot_be_are_refused() {
         let sound = Standing::of_creator(KEY);
         let roles = |role| Standing { roles: [(KEY, role)].into(), ..sound.clone() };
-        let many: BTreeSet<DeviceKey> = (0..65).map(|key| DeviceKey([key; 32])).collect();
+        let many: BTreeSet<DeviceKey> = (0..=MAX_NAMED_DEVICES as u16)
+            .map(|number| DeviceKey(std::array::from_fn(|at| number.to_be_bytes()[at % 2])))
+            .collect();
         let cases = [
             ("no owner", roles(Role::Moderator).to_bytes()),
             ("a member with a role", roles(Role::Member).to_bytes()),

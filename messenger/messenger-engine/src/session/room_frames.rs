@@ -74,3 +74,18 @@ impl RoomFrames {
         self.kept.iter().cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_frames_and_bytes_are_kept_and_no_more() {
+        let sent = |bytes: usize| {
+            let (mut frames, frame) = (RoomFrames::default(), vec![0; bytes]);
+            (0..10_000).take_while(|_| frames.send(&frame)).count()
+        };
+        assert_eq!(sent(260), 2048, "of the smallest");
+        assert_eq!(sent(2 * 1024 * 1024), 4, "of the largest");
+    }
+}

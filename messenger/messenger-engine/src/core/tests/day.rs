@@ -40,6 +40,7 @@ impl Held {
             contacts,
             calls,
             links,
+            sessions,
             carried,
             candidates,
             clock: _,
@@ -63,7 +64,7 @@ impl Held {
             arrivals,
             histories,
         } = core;
-        let sessions = calls.len() + links.len() + carried.len() + candidates.len();
+        let sessions = calls.len() + links.len() + sessions.len() + carried.len() + candidates.len();
         let others = at.len() + untaken.len() + rooms.len() + mesh.len() + files.len() + actions.len();
         let going_out = unsent.len() + told.len() + arrivals.len();
         let named = settings.blocked.len() + settings.ask_first.len() + refusals.len();

@@ -218,7 +218,7 @@ fn nobody_promises_anything_to_whose_certificate_has_ended() {
         }
         // She has lost the host, and would grant it to anybody.
         let _ = carols.order.step(room_order::Input::HostLost);
-        let (leaf, parent) = (carols.group.leaves()[1].0, carols.order.epoch().id);
+        let (leaf, parent) = (carols.group.leaves().iter().nth(1).unwrap().0, carols.order.epoch().id);
         let before = carols.order.promised();
         let claim = crate::wire::Claimed { room: room.0, parent: parent.0, term: before.term + 1, leaf: leaf.0 };
         let signature = crate::room::sign(&claim, &super::rooms::leaf("bob")).unwrap();
