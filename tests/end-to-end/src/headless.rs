@@ -7,6 +7,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::process::{self, Running};
@@ -57,6 +58,22 @@ impl Messenger {
         self.running.id()
     }
 
+    /// Has it stand still, as on a machine that is much too busy, until it [goes on](Messenger::go_on).
+    ///
+    /// # Errors
+    /// As [`Running::signal`].
+    pub fn pause(&self) -> Result<(), Failure> {
+        self.running.signal(Signal::STOP)
+    }
+
+    /// It goes on where it stood still.
+    ///
+    /// # Errors
+    /// As [`Running::signal`].
+    pub fn go_on(&self) -> Result<(), Failure> {
+        self.running.signal(Signal::CONT)
+    }
+
     /// Sends a command, for instance `{"do": "send", "to": …, "text": …}`.
     ///
     /// # Errors
@@ -88,7 +105,20 @@ impl Messenger {
     /// # Errors
     /// As [`Messenger::expect`].
     pub fn expect_that(&mut self, awaited: &str, fits: impl Fn(&Value) -> bool) -> Result<Value, Failure> {
-        let until = Instant::now() + EVENT;
+        self.expect_within(EVENT, awaited, fits)
+    }
+
+    /// As [`Messenger::expect_that`], of what may take longer than events do otherwise.
+    ///
+    /// # Errors
+    /// As [`Messenger::expect`].
+    pub fn expect_within(
+        &mut self,
+        patience: Duration,
+        awaited: &str,
+        fits: impl Fn(&Value) -> bool,
+    ) -> Result<Value, Failure> {
+        let until = Instant::now() + patience;
         loop {
             let found = (0..self.heard.len()).find(|&at| !self.taken[at] && fits(&self.heard[at]));
             if let Some(at) = found {

@@ -11,7 +11,7 @@
 //! * [`doctor`] compares what the messenger's doctor says of routers with what they are;
 //! * [`people`] are enrolled once, and call each other in every [`scenario`]; [`run`] plays them; [`abroad`] is for those of two
 //!   directories;
-//! * [`rooms`] has four people in a room, between whom the network fails;
+//! * [`rooms`] has four people in a room, between whom the network fails, or whose programs stand still, or whose certificates end;
 //! * [`page`] writes the outcome into docs/connectivity.md, and compares it with what stands there.
 //!
 //! What it never does: it touches no network of the machine it runs on, it replaces no part of the programs by one of its

@@ -46,8 +46,11 @@ enum Command {
     Doctor,
     /// Have routers open ports by PCP and by UPnP, renew them, and close them again (needs miniupnpd)
     Pinholes,
-    /// Have four people in a room, and see what becomes of it when the network between them fails
-    Rooms,
+    /// Have four people in a room, and see what becomes of it when the network between them fails, or one of their programs
+    Rooms {
+        /// What is played, by any part of its name; everything if nothing is named
+        names: Vec<String>,
+    },
     /// Play scenarios
     Run {
         /// The scenarios; all of them if none is named
@@ -117,10 +120,10 @@ fn carry_out(command: Command) -> Result<(), NoWorld> {
             pinholes::opened(&people, |opened| println!("{opened}")).map_err(NoWorld::Failed)?;
             pinholes::kept(&people, |kept| println!("{kept}")).map_err(NoWorld::Failed)
         }
-        Command::Rooms => {
+        Command::Rooms { names } => {
             let world = World::enter()?;
             let told = |name: &str, took: std::time::Duration| println!("{name}: as it must be, after {took:.1?}");
-            rooms::survive(&world, told).map_err(NoWorld::Failed)
+            rooms::survive(&world, &names, told).map_err(NoWorld::Failed)
         }
         Command::Run { names, short, calls, json, page, update } => {
             let chosen = choose(&names, short).map_err(NoWorld::Failed)?;

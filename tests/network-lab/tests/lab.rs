@@ -19,6 +19,8 @@ fn lab(arguments: &[&str], patience: Duration) {
         return;
     }
     println!("{}", done.stdout);
+    // What it could not play although it could play the rest.
+    done.stderr.lines().filter_map(|line| line.strip_prefix("SKIPPED: ")).for_each(story::skipped);
     assert_eq!(done.code, 0, "{}", done.text());
 }
 
@@ -54,7 +56,7 @@ fn routers_open_ports_keep_them_open_and_close_them_again() {
 }
 
 #[test]
-#[ignore = "some three minutes, one of them without a quorum; run by ./test --all"]
+#[ignore = "some eight minutes, two of them without a quorum; run by ./test --all"]
 fn rooms_survive_what_happens_to_their_networks() {
-    lab(&["rooms"], Duration::from_secs(900));
+    lab(&["rooms"], Duration::from_secs(1500));
 }
