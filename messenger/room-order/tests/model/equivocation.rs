@@ -19,25 +19,36 @@ without!(NoWait, WAIT_FOR_WHO_IS_REACHED);
 without!(AnyWord, WAIT_SINCE_AN_ACKNOWLEDGEMENT);
 without!(Silent, WARN);
 
-const HONEST: [Leaf; 2] = [Leaf(1), Leaf(2)];
+pub(crate) const HONEST: [Leaf; 2] = [Leaf(1), Leaf(2)];
 const NAMED: &str = "two offers are noticed by all and name the host alone (B-2)";
 const SEEN: &str = "a fork is noticed by both sides as soon as they talk (B-3)";
 const FORKS: &str = "two who cannot talk can be forked";
 
 #[derive(Clone, Debug)]
-struct Equivocation<R> {
+pub(crate) struct Equivocation<R> {
     /// Whether the honest two reach each other.
     linked: bool,
     /// How many claims, by the honest.
     claims: u32,
     /// The term that the host claims, if she does.
     claimed: Option<u32>,
+    /// How many things the host says at most.
+    lies: usize,
+    /// Whether steps are left out that give nothing more.
+    reduced: bool,
     rules: PhantomData<R>,
 }
 
 impl<R: Rules + Send + Sync + 'static> Equivocation<R> {
-    fn new(linked: bool, claims: u32, claimed: Option<u32>) -> Self {
-        Self { linked, claims, claimed, rules: PhantomData }
+    pub(crate) fn new(linked: bool, claims: u32, claimed: Option<u32>) -> Self {
+        Self { linked, claims, claimed, lies: usize::MAX, reduced: linked, rules: PhantomData }
+    }
+
+    /// What arrived once changes something again where it was refused for a reason that may be over: a claim, while the
+    /// host was not lost; a decision, while another was waiting.
+    fn may_matter(&self, timing: &Timing, to: Leaf, post: &Arc<Post>) -> bool {
+        let again = matches!(&**post, Post::Message(_, Message::Claim(_) | Message::Go(_)));
+        again || timing.is_under_way(to, post)
     }
 
     /// Whether a member may take the other for lost, if both are to talk: then not each of them loses the other. That the
@@ -108,7 +119,13 @@ impl<R: Rules + Send + Sync + 'static> Model for Equivocation<R> {
     fn init_states(&self) -> Vec<Self::State> {
         let mut world = World::new(3, 0);
         world.members[0] = None;
-        vec![(world, Timing::default())]
+        let mut worlds = vec![world.clone()];
+        for (leaf, other) in HONEST.into_iter().zip(HONEST.into_iter().rev()).filter(|_| self.reduced) {
+            let mut world = world.clone();
+            world.step(leaf, Input::Lost([other].into()));
+            worlds.push(world);
+        }
+        worlds.into_iter().map(|world| (world, Timing::default())).collect()
     }
 
     fn actions(&self, (world, timing): &Self::State, actions: &mut Vec<Action>) {
@@ -117,10 +134,17 @@ impl<R: Rules + Send + Sync + 'static> Model for Equivocation<R> {
         if !HONEST.iter().any(lied_to) {
             return;
         }
-        let lies = lies(world, self.claimed.map(|term| Ballot { term, leaf: FAULTY }));
+        let lies = if timing.lies() >= self.lies {
+            Vec::new()
+        } else {
+            lies(world, self.claimed.map(|term| Ballot { term, leaf: FAULTY }))
+        };
         for (leaf, other) in HONEST.into_iter().zip(HONEST.into_iter().rev()) {
             let Some(member) = world.member(leaf) else { continue };
             for post in world.sent.iter().filter(|_| self.linked) {
+                if self.reduced && !self.may_matter(timing, leaf, post) {
+                    continue;
+                }
                 actions.push(Action::Deliver(leaf, Arc::clone(post)));
                 // A claim that comes before its reason does changes nothing.
                 if matches!(**post, Post::Message(_, Message::Claim(_))) {
@@ -137,7 +161,7 @@ impl<R: Rules + Send + Sync + 'static> Model for Equivocation<R> {
             if world.claims < self.claims && leaf == HONEST[0] {
                 actions.push(Action::Claim(leaf));
             }
-            if self.may_lose(world, member, other) {
+            if !self.reduced && self.may_lose(world, member, other) {
                 actions.push(Action::Lose(leaf, other));
             }
         }
@@ -156,7 +180,11 @@ impl<R: Rules + Send + Sync + 'static> Model for Equivocation<R> {
                 // Waits end by steps of their own here, when they may.
                 after.deliver(*to, post) || awaited
             }
+            Action::Faulty(to, message) if world.is_idle(*to, &Input::Receive((**message).clone())) => return None,
             _ => {
+                if matches!(action, Action::Faulty(..)) && self.lies < usize::MAX {
+                    timing.count_lie();
+                }
                 after = next(world, &[], action)?;
                 true
             }
