@@ -1,18 +1,19 @@
 //! Three members, whose host breaks the rules: she offers one commit here and another there, sends decisions to whom
 //! she likes, and lies about what she staged. She cannot sign for others.
 
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use room_order::{Alarm, AllRules, Ballot, Input, Leaf, Member, Message, Rules};
-use stateright::{Checker, HasDiscoveries, Model, Property};
+use stateright::{Checker, HasDiscoveries, Model, Property, StateRecorder};
 
 use crate::lies::{FAULTY, OWN, lies};
 use crate::mutants::without;
 use crate::progress::{Waits, settle};
 use crate::rooms::{ONE_COMMIT, next, one_commit};
 use crate::timing::Timing;
-use crate::world::{Action, Post, World};
+use crate::world::{Action, BEGINNING, Post, World};
 
 without!(Unheeding, HEED_CONTRADICTIONS);
 without!(NoWait, WAIT_FOR_WHO_IS_REACHED);
@@ -87,7 +88,7 @@ fn accusations_are_right<R: Rules>(world: &World<R>) -> bool {
 }
 
 fn two_offers_are_noticed<R: Rules>(world: &World<R>) -> bool {
-    let acked: std::collections::BTreeSet<_> = world
+    let acked: BTreeSet<_> = world
         .sent
         .iter()
         .filter_map(|post| match &**post {
@@ -226,6 +227,54 @@ fn must_break<R: Rules + Send + Sync + Clone + std::fmt::Debug + 'static>(
     let found = model.checker().finish_when(HasDiscoveries::AnyOf([property].into())).spawn_bfs().join();
     let path = found.discovery(property).unwrap_or_else(|| panic!("{property} cannot fail"));
     println!("{}: {property} fails in {} steps", std::any::type_name::<R>(), path.into_actions().len());
+}
+
+/// A claim, while the host says so many things at most.
+fn explore_few(name: &str, claimed: Option<u32>, lies: usize) {
+    let model = Equivocation { lies, ..Equivocation::<AllRules>::new(true, 1, claimed) };
+    let done = model.checker().spawn_bfs().join();
+    println!("{name}, {lies} lies: {} states, at most {} steps deep", done.unique_state_count(), done.max_depth());
+    assert!(done.is_done(), "the exploration is not complete");
+    done.assert_properties();
+}
+
+/// What the two can have staged and followed, in all reachable states, with who is accused where.
+fn outcomes(model: Equivocation<AllRules>) -> BTreeSet<String> {
+    let (recorder, states) = StateRecorder::new_with_accessor();
+    model.checker().visitor(recorder).spawn_bfs().join();
+    let of = |(world, _): &(World<AllRules>, Timing)| {
+        let each = HONEST.map(|leaf| {
+            let member = world.members[leaf.0 as usize].as_ref().expect("both are there");
+            (member.promised(), member.staged().cloned(), member.end_of(BEGINNING))
+        });
+        format!("{each:?} {:?}", world.alarms)
+    };
+    states().iter().map(of).collect()
+}
+
+/// Fewer steps, and the same ends.
+#[test]
+fn what_is_left_out_gives_nothing_more() {
+    for (claims, claimed, lies) in [(0, None, usize::MAX), (1, None, 1), (1, Some(3), 1)] {
+        let [all, fewer] = [false, true]
+            .map(|reduced| outcomes(Equivocation { lies, reduced, ..Equivocation::new(true, claims, claimed) }));
+        assert_eq!(all, fewer);
+        println!("{claims} claims of the honest, {claimed:?} of the host's: {} outcomes", fewer.len());
+    }
+}
+
+#[test]
+fn a_host_who_lies_twice_while_somebody_claims() {
+    explore_few("an equivocating host, a claim", None, 2);
+    explore_few("an equivocating host who claims, and a claim", Some(3), 1);
+}
+
+#[test]
+#[ignore = "minutes; run by ./test --all"]
+fn a_host_who_lies_more_often_while_somebody_claims() {
+    explore_few("an equivocating host, a claim", None, 3);
+    explore_few("an equivocating host who claims less, and a claim", Some(2), 2);
+    explore_few("an equivocating host who claims more, and a claim", Some(3), 2);
 }
 
 #[test]
