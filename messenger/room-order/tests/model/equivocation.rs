@@ -120,6 +120,9 @@ impl<R: Rules + Send + Sync + 'static> Model for Equivocation<R> {
     fn init_states(&self) -> Vec<Self::State> {
         let mut world = World::new(3, 0);
         world.members[0] = None;
+        // Who ever takes the other for lost does so from the beginning. Of what a loss decides, whether a decision may be
+        // followed or made at once, nothing comes too early by that: what would wait for the loss comes of what the host
+        // says, who may say it later, or holds the word of whoever is lost.
         let mut worlds = vec![world.clone()];
         for (leaf, other) in HONEST.into_iter().zip(HONEST.into_iter().rev()).filter(|_| self.reduced) {
             let mut world = world.clone();
