@@ -9,6 +9,8 @@ use crate::{Ballot, CommitId, Leaf};
 pub enum Alarm {
     /// The ballot's owner signed two commits in one ballot of one epoch. Both heads are at hand.
     TwoOffers {
+        /// The epoch that both were to end.
+        parent: CommitId,
         /// Whose ballot it is: she is named.
         ballot: Ballot,
         /// The commit seen first.

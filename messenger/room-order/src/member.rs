@@ -84,8 +84,17 @@ pub struct Member<R = AllRules> {
     pub(crate) go: Option<Go>,
     pub(crate) lead: Lead,
     /// The decisions that ended the latest epochs, oldest first.
-    pub(crate) past: Vec<Go>,
+    pub(crate) past: Vec<Past>,
     rules: PhantomData<R>,
+}
+
+/// What is kept of an epoch that is over.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Past {
+    /// The decision that ended it.
+    pub(crate) go: Go,
+    /// The first commit seen in each ballot of it: who offered another one there is found out later, too.
+    pub(crate) seen: BTreeMap<Ballot, CommitId>,
 }
 
 impl<R: Rules> Member<R> {
@@ -113,7 +122,8 @@ impl<R: Rules> Member<R> {
     #[must_use]
     pub fn entered(go: Go, before: &Epoch) -> Self {
         let epoch = before.after(&go.commit);
-        Self { past: vec![go.clone()], ..Self::new(go.commit.committer, epoch) }
+        let past = vec![Past { go: go.clone(), seen: BTreeMap::new() }];
+        Self { past, ..Self::new(go.commit.committer, epoch) }
     }
 
     /// Where it stands.
@@ -159,6 +169,13 @@ impl<R: Rules> Member<R> {
     #[must_use]
     pub fn first_seen(&self, ballot: Ballot) -> Option<CommitId> {
         self.seen.get(&ballot).map(|seen| seen.id)
+    }
+
+    /// Whether this commit is known to have been offered in a ballot of this epoch by who had the right to.
+    #[must_use]
+    pub fn was_offered(&self, ballot: Ballot, commit: CommitId) -> bool {
+        let is_hers = |seen: &Seen| seen.offered.contains(&commit) || ballot == self.epoch.host && seen.id == commit;
+        self.seen.get(&ballot).is_some_and(is_hers)
     }
 
     /// Whose acknowledgements in a ballot of this epoch are known, its owner's apart.
@@ -235,7 +252,12 @@ impl<R: Rules> Member<R> {
 
     /// The decision that ended an epoch, for somebody who is still in it.
     pub(crate) fn decision_after(&self, parent: CommitId) -> Option<&Go> {
-        self.past.iter().find(|go| go.commit.parent == parent)
+        self.ended(parent).map(|past| &past.go)
+    }
+
+    /// What is kept of an epoch that is over here.
+    pub(crate) fn ended(&self, parent: CommitId) -> Option<&Past> {
+        self.past.iter().find(|past| past.go.commit.parent == parent)
     }
 
     /// Leaves the epoch by the decided commit.
@@ -250,13 +272,13 @@ impl<R: Rules> Member<R> {
         if self.past.len() == MAX_PAST {
             self.past.remove(0);
         }
-        self.past.push(go);
+        let seen = std::mem::take(&mut self.seen).into_iter().map(|(ballot, seen)| (ballot, seen.id)).collect();
+        self.past.push(Past { go, seen });
         self.promised = next.host;
         // A leaf that is left by one device may be taken by another.
         self.lost.retain(|leaf| next.members.contains(leaf) && !entered.contains(leaf));
         self.epoch = next;
         self.staged = None;
-        self.seen.clear();
         self.go = None;
         self.lead = mandate;
         if !self.epoch.members.contains(&self.me) {
@@ -303,7 +325,7 @@ impl<R> Hash for Member<R> {
 
 type Parts<'a> = (
     (Leaf, &'a Epoch, bool, bool, &'a BTreeSet<Leaf>, Ballot),
-    (&'a Option<Staged>, &'a BTreeMap<Ballot, Seen>, &'a Option<Go>, &'a Lead, &'a Vec<Go>),
+    (&'a Option<Staged>, &'a BTreeMap<Ballot, Seen>, &'a Option<Go>, &'a Lead, &'a Vec<Past>),
 );
 
 impl<R> Member<R> {

@@ -17,6 +17,8 @@ pub trait Rules {
     const PASS_OVER_THE_LOST: bool = true;
     /// a decision contradicts every other commit for its epoch, in whatever ballot that is.
     const DECISIONS_CONTRADICT: bool = true;
+    /// what a quorum's grants give the right to offer contradicts lower ballots, also where a higher one is promised.
+    const RIGHTFUL_OFFERS_CONTRADICT: bool = true;
     /// what somebody grants who offered two commits in one ballot does not count.
     const COUNT_OUT_WHO_LIED: bool = true;
     /// who enters is told the keys after the decision.

@@ -1,6 +1,7 @@
 //! Staging a commit, acknowledging it, and merging it when it is decided (rules ).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Unbounded};
 
 use crate::member::MAX_BALLOTS;
 use crate::{
@@ -19,6 +20,8 @@ pub(crate) struct Seen {
     pub(crate) waited: bool,
     /// Which commits were shown to be decided in it; more than two tell no more than two do.
     pub(crate) decided: BTreeSet<CommitId>,
+    /// Which commits its owner showed that a quorum granted her to offer in it; of these, too, two tell all.
+    pub(crate) offered: BTreeSet<CommitId>,
     /// Whether its owner offered another commit in it too.
     pub(crate) two: bool,
 }
@@ -31,11 +34,17 @@ impl<R: Rules> Member<R> {
         }
         self.check_commit(&commit)?;
         self.check_right(ballot, &commit, &grants)?;
-        if R::KEEP_PROMISES && ballot < self.promised {
+        let barred = R::KEEP_PROMISES && ballot < self.promised;
+        if barred && !R::RIGHTFUL_OFFERS_CONTRADICT {
             return Err(Refused::Promised { expected: self.promised, found: ballot });
         }
+        // Also where it is not acknowledged: it shows that nothing else was decided in a lower ballot.
         let mut outputs = self.see(ballot, commit.id)?;
-        if self.first_seen(ballot) != Some(commit.id) {
+        let is_claimed = ballot > self.epoch.host;
+        if let Some(seen) = self.seen.get_mut(&ballot).filter(|seen| is_claimed && seen.offered.len() < 2) {
+            seen.offered.insert(commit.id);
+        }
+        if barred || self.first_seen(ballot) != Some(commit.id) {
             return Ok(outputs);
         }
         let ack = Ack { from: self.me, parent: commit.parent, ballot, id: commit.id };
@@ -50,10 +59,10 @@ impl<R: Rules> Member<R> {
     }
 
     pub(crate) fn take_ack(&mut self, ack: &Ack) -> Result<Vec<Output>, Refused> {
-        if let Some(go) = self.decision_after(ack.parent) {
-            let mut outputs = vec![send(Some(ack.from), Message::Go(go.clone()))];
-            if R::WARN && go.ballot == ack.ballot && go.commit.id != ack.id {
-                outputs.push(two_offers(ack.ballot, go.commit.id, ack.id));
+        if let Some(past) = self.ended(ack.parent) {
+            let mut outputs = vec![send(Some(ack.from), Message::Go(past.go.clone()))];
+            if let Some(first) = past.seen.get(&ack.ballot).filter(|first| R::WARN && **first != ack.id) {
+                outputs.push(two_offers(ack.parent, ack.ballot, (*first, ack.id)));
             }
             return Ok(outputs);
         }
@@ -124,19 +133,27 @@ impl<R: Rules> Member<R> {
         !(R::HEED_CONTRADICTIONS && self.is_contradicted(ballot, seen.id)) && (seen.waited || !waits)
     }
 
-    /// What was decided in a ballot is the only commit that anybody acknowledges in it or in a higher one. So another
-    /// one, acknowledged by somebody else than its ballot's owner or by oneself, shows that somebody lied; and so does
-    /// another decision.
+    /// What was decided in a ballot is the only commit that anybody acknowledges in it or in a higher one, and that a
+    /// quorum's grants give the right to offer in a higher one. So another one, acknowledged by somebody else than its
+    /// ballot's owner or by oneself, or offered so, shows that somebody lied; and so does another decision.
     fn is_contradicted(&self, ballot: Ballot, id: CommitId) -> bool {
         let another = |found: &CommitId| *found != id;
         let decided = R::DECISIONS_CONTRADICT && self.seen.values().any(|seen| seen.decided.iter().any(another));
         let staged = self.staged.iter().any(|staged| staged.ballot > ballot && another(&staged.commit.id));
-        decided || staged || self.seen.range(ballot..).any(|(_, seen)| seen.acks.values().any(another))
+        let above = (Excluded(ballot), Unbounded);
+        let offered =
+            R::RIGHTFUL_OFFERS_CONTRADICT && self.seen.range(above).any(|(_, seen)| seen.offered.iter().any(another));
+        decided || staged || offered || self.seen.range(ballot..).any(|(_, seen)| seen.acks.values().any(another))
     }
 
     /// Whether another commit for this epoch was offered or acknowledged, in whatever ballot.
     fn knows_another(&self, id: CommitId) -> bool {
         self.seen.values().any(|seen| seen.two || seen.id != id || seen.acks.values().any(|found| *found != id))
+    }
+
+    /// The commits for this epoch that are known of, in whatever ballot.
+    pub fn known(&self) -> impl Iterator<Item = CommitId> + '_ {
+        self.seen.values().flat_map(|seen| seen.acks.values().chain([&seen.id])).copied()
     }
 
     fn merge_if_ready(&mut self) -> Vec<Output> {
@@ -171,7 +188,8 @@ impl<R: Rules> Member<R> {
             None if self.seen.len() >= MAX_BALLOTS && ballot != self.epoch.host => return Err(Refused::TooManyBallots),
             None => {
                 let (acks, decided) = (BTreeMap::new(), BTreeSet::new());
-                self.seen.insert(ballot, Seen { id, acks, waited: false, decided, two: false });
+                self.seen
+                    .insert(ballot, Seen { id, acks, waited: false, decided, offered: BTreeSet::new(), two: false });
                 id
             }
         };
@@ -184,7 +202,7 @@ impl<R: Rules> Member<R> {
         if ballot.leaf == self.epoch.host.leaf {
             self.host_lost = true;
         }
-        Ok(if R::WARN { vec![two_offers(ballot, first, id)] } else { Vec::new() })
+        Ok(if R::WARN { vec![two_offers(self.epoch.id, ballot, (first, id))] } else { Vec::new() })
     }
 
     /// Whether it is known that this member offered two commits in one ballot of this epoch.
@@ -215,7 +233,7 @@ impl<R: Rules> Member<R> {
 
     /// The number of the epoch that a decision of the past began.
     fn number_after(&self, go: &Go) -> u64 {
-        let later = self.past.iter().rev().take_while(|past| past.commit.id != go.commit.id).count();
+        let later = self.past.iter().rev().take_while(|past| past.go.commit.id != go.commit.id).count();
         self.epoch.number.saturating_sub(later as u64)
     }
 
@@ -227,7 +245,7 @@ impl<R: Rules> Member<R> {
     pub(crate) fn take_beat(&self, from: Leaf, number: u64, id: CommitId) -> Vec<Output> {
         let began = |go: &&Go| self.number_after(go) == number;
         let mut outputs = Vec::new();
-        if let Some(mine) = self.past.iter().find(began)
+        if let Some(mine) = self.past.iter().map(|past| &past.go).find(began)
             && mine.commit.id != id
         {
             let alarm = Alarm::Forked { number, mine: mine.commit.id, theirs: id, both: BTreeSet::new() };
@@ -244,8 +262,8 @@ pub(crate) fn send(to: Option<Leaf>, message: Message) -> Output {
     Output::Send { to, message }
 }
 
-fn two_offers(ballot: Ballot, one: CommitId, other: CommitId) -> Output {
-    Output::Alarm(Alarm::TwoOffers { ballot, one, other })
+fn two_offers(parent: CommitId, ballot: Ballot, (one, other): (CommitId, CommitId)) -> Output {
+    Output::Alarm(Alarm::TwoOffers { parent, ballot, one, other })
 }
 
 /// Who enters by a commit is told when it is decided.

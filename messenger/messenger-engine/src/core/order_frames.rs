@@ -71,8 +71,10 @@ impl Core {
         let leaves = inside.leaves();
         let grants = if grants.len() <= MAX_MEMBERS { grants } else { &[] };
         let rightful = inside.may_offer(head, grants, &leaves);
-        // What was promised to a higher ballot is not taken back: no reason to keep the commit.
-        if ballot(&head.head) < inside.order.promised() {
+        // What was promised to a higher ballot is not taken back. Who has a quorum's grants contradicts lower ballots all the
+        // same, once; nobody else's commit is kept for that.
+        let barred = ballot(&head.head) < inside.order.promised();
+        if barred && inside.order.was_offered(ballot(&head.head), CommitId(head.head.commit)) {
             return;
         }
         if commit_name(&message).0 != head.head.commit || !rightful || !inside.proofs.keep_head(head) {
@@ -88,6 +90,7 @@ impl Core {
                 self.order(id, Input::Receive(Message::Offer(offer)), Some(device), now);
             }
             Err(error @ GroupError::Full { .. }) => tracing::warn!(%id, %error, "an offer"),
+            Err(error) if barred => tracing::debug!(%id, %error, "an offer that would not be acknowledged"),
             Err(error) => {
                 let reason = format!("this device refused a change of the room: {error}");
                 self.error("room", reason.clone(), "ask the host whom or what she changed");

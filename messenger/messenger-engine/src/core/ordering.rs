@@ -79,8 +79,11 @@ impl Core {
     fn alarm(&mut self, id: RoomId, alarm: &Alarm, from: Option<DeviceKey>) {
         let Some(inside) = self.inside(id) else { return };
         // A leaf is a device in its own epoch alone: whoever entered later may have it now.
-        let (Alarm::TwoOffers { one: known, .. } | Alarm::Forked { mine: known, .. }) = alarm;
-        let leaves = inside.proofs.leaves_before(*known).cloned().unwrap_or_else(|| inside.leaves());
+        let leaves = match alarm {
+            Alarm::TwoOffers { parent, .. } => inside.leaves_of(*parent),
+            Alarm::Forked { mine, .. } => inside.proofs.leaves_before(*mine).cloned(),
+        };
+        let leaves = leaves.unwrap_or_else(|| inside.leaves());
         let author = match alarm {
             Alarm::TwoOffers { ballot, .. } => leaves.device(ballot.leaf),
             Alarm::Forked { .. } => None,

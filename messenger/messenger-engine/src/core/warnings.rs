@@ -58,7 +58,7 @@ mod tests {
         };
         let offers = |term: u32| {
             let ballot = Ballot { term, leaf: Leaf(0) };
-            Alarm::TwoOffers { ballot, one: CommitId([0; 32]), other: CommitId([1; 32]) }
+            Alarm::TwoOffers { parent: CommitId([9; 32]), ballot, one: CommitId([0; 32]), other: CommitId([1; 32]) }
         };
         let told = (1..100).filter(|number| warnings.is_new(&said(*number), None, Some(liar))).count();
         assert_eq!(told, 1);

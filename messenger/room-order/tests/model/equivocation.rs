@@ -1,43 +1,55 @@
 //! Three members, whose host breaks the rules: she offers one commit here and another there, sends decisions to whom
 //! she likes, and lies about what she staged. She cannot sign for others.
 
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use room_order::{Alarm, AllRules, Ballot, Input, Leaf, Member, Message, Rules};
-use stateright::{Checker, HasDiscoveries, Model, Property};
+use stateright::{Checker, HasDiscoveries, Model, Property, StateRecorder};
 
 use crate::lies::{FAULTY, OWN, lies};
 use crate::mutants::without;
 use crate::progress::{Waits, settle};
 use crate::rooms::{ONE_COMMIT, next, one_commit};
 use crate::timing::Timing;
-use crate::world::{Action, Post, World};
+use crate::world::{Action, BEGINNING, Post, World};
 
 without!(Unheeding, HEED_CONTRADICTIONS);
 without!(NoWait, WAIT_FOR_WHO_IS_REACHED);
 without!(AnyWord, WAIT_SINCE_AN_ACKNOWLEDGEMENT);
 without!(Silent, WARN);
 
-const HONEST: [Leaf; 2] = [Leaf(1), Leaf(2)];
+pub(crate) const HONEST: [Leaf; 2] = [Leaf(1), Leaf(2)];
 const NAMED: &str = "two offers are noticed by all and name the host alone (B-2)";
 const SEEN: &str = "a fork is noticed by both sides as soon as they talk (B-3)";
 const FORKS: &str = "two who cannot talk can be forked";
 
 #[derive(Clone, Debug)]
-struct Equivocation<R> {
+pub(crate) struct Equivocation<R> {
     /// Whether the honest two reach each other.
     linked: bool,
     /// How many claims, by the honest.
     claims: u32,
     /// The term that the host claims, if she does.
     claimed: Option<u32>,
+    /// How many things the host says at most.
+    lies: usize,
+    /// Whether steps are left out that give nothing more.
+    reduced: bool,
     rules: PhantomData<R>,
 }
 
 impl<R: Rules + Send + Sync + 'static> Equivocation<R> {
-    fn new(linked: bool, claims: u32, claimed: Option<u32>) -> Self {
-        Self { linked, claims, claimed, rules: PhantomData }
+    pub(crate) fn new(linked: bool, claims: u32, claimed: Option<u32>) -> Self {
+        Self { linked, claims, claimed, lies: usize::MAX, reduced: linked, rules: PhantomData }
+    }
+
+    /// What arrived once changes something again where it was refused for a reason that may be over: a claim, while the
+    /// host was not lost; a decision, while another was waiting.
+    fn may_matter(&self, timing: &Timing, to: Leaf, post: &Arc<Post>) -> bool {
+        let again = matches!(&**post, Post::Message(_, Message::Claim(_) | Message::Go(_)));
+        again || timing.is_under_way(to, post)
     }
 
     /// Whether a member may take the other for lost, if both are to talk: then not each of them loses the other. That the
@@ -76,7 +88,7 @@ fn accusations_are_right<R: Rules>(world: &World<R>) -> bool {
 }
 
 fn two_offers_are_noticed<R: Rules>(world: &World<R>) -> bool {
-    let acked: std::collections::BTreeSet<_> = world
+    let acked: BTreeSet<_> = world
         .sent
         .iter()
         .filter_map(|post| match &**post {
@@ -108,7 +120,16 @@ impl<R: Rules + Send + Sync + 'static> Model for Equivocation<R> {
     fn init_states(&self) -> Vec<Self::State> {
         let mut world = World::new(3, 0);
         world.members[0] = None;
-        vec![(world, Timing::default())]
+        // Who ever takes the other for lost does so from the beginning. Of what a loss decides, whether a decision may be
+        // followed or made at once, nothing comes too early by that: what would wait for the loss comes of what the host
+        // says, who may say it later, or holds the word of whoever is lost.
+        let mut worlds = vec![world.clone()];
+        for (leaf, other) in HONEST.into_iter().zip(HONEST.into_iter().rev()).filter(|_| self.reduced) {
+            let mut world = world.clone();
+            world.step(leaf, Input::Lost([other].into()));
+            worlds.push(world);
+        }
+        worlds.into_iter().map(|world| (world, Timing::default())).collect()
     }
 
     fn actions(&self, (world, timing): &Self::State, actions: &mut Vec<Action>) {
@@ -117,10 +138,17 @@ impl<R: Rules + Send + Sync + 'static> Model for Equivocation<R> {
         if !HONEST.iter().any(lied_to) {
             return;
         }
-        let lies = lies(world, self.claimed.map(|term| Ballot { term, leaf: FAULTY }));
+        let lies = if timing.lies() >= self.lies {
+            Vec::new()
+        } else {
+            lies(world, self.claimed.map(|term| Ballot { term, leaf: FAULTY }))
+        };
         for (leaf, other) in HONEST.into_iter().zip(HONEST.into_iter().rev()) {
             let Some(member) = world.member(leaf) else { continue };
             for post in world.sent.iter().filter(|_| self.linked) {
+                if self.reduced && !self.may_matter(timing, leaf, post) {
+                    continue;
+                }
                 actions.push(Action::Deliver(leaf, Arc::clone(post)));
                 // A claim that comes before its reason does changes nothing.
                 if matches!(**post, Post::Message(_, Message::Claim(_))) {
@@ -137,7 +165,7 @@ impl<R: Rules + Send + Sync + 'static> Model for Equivocation<R> {
             if world.claims < self.claims && leaf == HONEST[0] {
                 actions.push(Action::Claim(leaf));
             }
-            if self.may_lose(world, member, other) {
+            if !self.reduced && self.may_lose(world, member, other) {
                 actions.push(Action::Lose(leaf, other));
             }
         }
@@ -156,7 +184,11 @@ impl<R: Rules + Send + Sync + 'static> Model for Equivocation<R> {
                 // Waits end by steps of their own here, when they may.
                 after.deliver(*to, post) || awaited
             }
+            Action::Faulty(to, message) if world.is_idle(*to, &Input::Receive((**message).clone())) => return None,
             _ => {
+                if matches!(action, Action::Faulty(..)) && self.lies < usize::MAX {
+                    timing.count_lie();
+                }
                 after = next(world, &[], action)?;
                 true
             }
@@ -198,6 +230,54 @@ fn must_break<R: Rules + Send + Sync + Clone + std::fmt::Debug + 'static>(
     let found = model.checker().finish_when(HasDiscoveries::AnyOf([property].into())).spawn_bfs().join();
     let path = found.discovery(property).unwrap_or_else(|| panic!("{property} cannot fail"));
     println!("{}: {property} fails in {} steps", std::any::type_name::<R>(), path.into_actions().len());
+}
+
+/// A claim, while the host says so many things at most.
+fn explore_few(name: &str, claimed: Option<u32>, lies: usize) {
+    let model = Equivocation { lies, ..Equivocation::<AllRules>::new(true, 1, claimed) };
+    let done = model.checker().spawn_bfs().join();
+    println!("{name}, {lies} lies: {} states, at most {} steps deep", done.unique_state_count(), done.max_depth());
+    assert!(done.is_done(), "the exploration is not complete");
+    done.assert_properties();
+}
+
+/// What the two can have staged and followed, in all reachable states, with who is accused where.
+fn outcomes(model: Equivocation<AllRules>) -> BTreeSet<String> {
+    let (recorder, states) = StateRecorder::new_with_accessor();
+    model.checker().visitor(recorder).spawn_bfs().join();
+    let of = |(world, _): &(World<AllRules>, Timing)| {
+        let each = HONEST.map(|leaf| {
+            let member = world.members[leaf.0 as usize].as_ref().expect("both are there");
+            (member.promised(), member.staged().cloned(), member.end_of(BEGINNING))
+        });
+        format!("{each:?} {:?}", world.alarms)
+    };
+    states().iter().map(of).collect()
+}
+
+/// Fewer steps, and the same ends.
+#[test]
+fn what_is_left_out_gives_nothing_more() {
+    for (claims, claimed, lies) in [(0, None, usize::MAX), (1, None, 1), (1, Some(3), 1)] {
+        let [all, fewer] = [false, true]
+            .map(|reduced| outcomes(Equivocation { lies, reduced, ..Equivocation::new(true, claims, claimed) }));
+        assert_eq!(all, fewer);
+        println!("{claims} claims of the honest, {claimed:?} of the host's: {} outcomes", fewer.len());
+    }
+}
+
+#[test]
+fn a_host_who_lies_twice_while_somebody_claims() {
+    explore_few("an equivocating host, a claim", None, 2);
+    explore_few("an equivocating host who claims, and a claim", Some(3), 1);
+}
+
+#[test]
+#[ignore = "minutes; run by ./test --all"]
+fn a_host_who_lies_more_often_while_somebody_claims() {
+    explore_few("an equivocating host, a claim", None, 3);
+    explore_few("an equivocating host who claims less, and a claim", Some(2), 2);
+    explore_few("an equivocating host who claims more, and a claim", Some(3), 2);
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Whatever a host who breaks the rules can sign, or pass on, in the room's first epoch. She cannot sign for others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use room_order::{Ack, Ballot, Change, Claim, Commit, Epoch, Go, Grant, Leaf, Member, Message, Offer, Rules, Staged};
+use room_order::{
+    Ack, Ballot, Change, Claim, Commit, CommitId, Epoch, Go, Grant, Input, Leaf, Member, Message, Offer, Output, Rules,
+    Staged,
+};
 
 use crate::world::{Post, Want, World, commit, named};
 
@@ -59,7 +62,9 @@ impl<R: Rules> Lies<'_, R> {
         own.chain(in_claimed).map(Message::Offer)
     }
 
-    /// With every grant of hers, and what others granted: all of it or one.
+    /// With every grant of hers, and what others granted: all of it or one. What a member makes of an offer depends on its
+    /// commit, and on whether the grants give the right to it, which all members judge alike: so each commit is offered
+    /// once, by grants that do.
     fn offers_in(&self, ballot: Ballot, epoch: &Epoch) -> Vec<Offer> {
         let granted: Vec<Grant> = messages(self.world)
             .filter_map(|message| match message {
@@ -79,7 +84,14 @@ impl<R: Rules> Lies<'_, R> {
             let commits = last.map_or_else(|| takeovers(epoch, ballot).to_vec(), |staged| vec![staged.commit]);
             commits.into_iter().map(move |commit| Offer { ballot, commit, grants: grants.clone() })
         });
-        offers.collect()
+        let judge = Member::<R>::new(FAULTY, epoch.clone());
+        let rightful = |offer: &Offer| {
+            let outputs = judge.clone().step(Input::Receive(Message::Offer(offer.clone())));
+            !outputs.iter().any(|output| matches!(output, Output::Refused(_)))
+        };
+        let by_commit: BTreeMap<CommitId, Offer> =
+            offers.filter(rightful).map(|offer| (offer.commit.id, offer)).collect();
+        by_commit.into_values().collect()
     }
 
     fn acks(&self) -> impl Iterator<Item = Message> {
@@ -108,7 +120,7 @@ impl<R: Rules> Lies<'_, R> {
     }
 
     /// She says that she staged whatever was offered in a lower ballot, or nothing.
-    fn grants_of(&self, ballot: Ballot, parent: room_order::CommitId) -> impl Iterator<Item = Grant> {
+    fn grants_of(&self, ballot: Ballot, parent: CommitId) -> impl Iterator<Item = Grant> {
         let lower = self.offered.iter().filter(move |(by, _)| *by < ballot);
         let staged = lower.map(|(by, commit)| Some(Staged { ballot: *by, commit: commit.clone() }));
         staged.chain([None]).map(move |staged| Grant { from: FAULTY, parent, ballot, staged })

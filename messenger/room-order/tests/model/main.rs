@@ -1,5 +1,6 @@
 //! The rules of docs/spec/rooms.md, explored.
 
+mod claims;
 mod equivocation;
 mod healing;
 mod lies;

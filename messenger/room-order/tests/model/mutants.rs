@@ -31,7 +31,15 @@ without!(BrokenPromises, KEEP_PROMISES);
 without!(OneGrant, GRANT_HIGHER_BALLOTS);
 without!(OwnChoice, OFFER_WHAT_WAS_STAGED);
 without!(EndlessMandate, CLAIMS_END_WITH_THE_EPOCH);
-without!(LowestBallot, HIGHEST_BALLOT_FIRST);
+
+/// Without the rule by which a rightful offer contradicts lower ballots, which would still stop who learns of it in time.
+#[derive(Clone, Debug)]
+struct LowestBallot;
+
+impl Rules for LowestBallot {
+    const HIGHEST_BALLOT_FIRST: bool = false;
+    const RIGHTFUL_OFFERS_CONTRADICT: bool = false;
+}
 
 /// Explores until `property` fails, and says after how many steps.
 fn must_break<R: Rules + Send + Sync + Clone + std::fmt::Debug + 'static>(

@@ -55,3 +55,10 @@ fn two_changes_and_a_claim() {
 fn two_claims() {
     explore("two claims", Rooms::new(3, &[], 2));
 }
+
+#[test]
+fn a_claim_and_progress() {
+    let mut model = Rooms::new(3, &[], 1);
+    model.progress = true;
+    explore("a claim, with L-1 and L-2", model);
+}

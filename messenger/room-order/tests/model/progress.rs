@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use room_order::{AllRules, Go, Input, Leaf, Message, Rules, is_quorum};
+use room_order::{AllRules, Go, Input, Leaf, Member, Message, Rules, is_quorum};
 
 use crate::world::{Post, Want, World};
 
@@ -15,7 +15,8 @@ pub(crate) fn every_majority_goes_on<R: Rules>(world: &World<R>) -> bool {
     every_majority(world, Waits::End)
 }
 
-/// L-2: the same, where all of the quorum are in that epoch and have lost whoever is not of it, and no wait ends.
+/// L-2: the same, where all of the quorum are in that epoch, know of no commit for its end but the one that they staged,
+/// have promised nothing to anybody else but the host, and have lost whoever is not of it, and no wait ends.
 pub(crate) fn every_majority_goes_on_at_once<R: Rules>(world: &World<R>) -> bool {
     every_majority(world, Waits::Last)
 }
@@ -36,8 +37,13 @@ fn every_majority<R: Rules>(world: &World<R>, waits: Waits) -> bool {
         let part: BTreeSet<Leaf> =
             leaves.iter().enumerate().filter(|(at, _)| mask & 1 << at != 0).map(|(_, leaf)| *leaf).collect();
         let here = part.iter().all(|leaf| world.member(*leaf).is_some());
+        let members = || part.iter().filter_map(|leaf| world.member(*leaf));
+        let staged = || members().filter_map(Member::staged).max().map(|staged| staged.commit.id);
+        let theirs = |member: &Member<R>| part.contains(&member.promised().leaf) || member.promised() == newest.host;
         let together = waits == Waits::End
-            || part.iter().filter_map(|leaf| world.member(*leaf)).all(|member| member.epoch().id == newest.id);
+            || members().all(theirs)
+                && members().all(|member| member.epoch().id == newest.id)
+                && members().flat_map(Member::known).all(|id| staged() == Some(id));
         let knows = part.iter().filter_map(|leaf| world.member(*leaf)).any(|member| member.epoch().id == newest.id);
         !here
             || !knows

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use room_order::{Ballot, Leaf, Message, Rules};
+use room_order::{Ballot, Input, Leaf, Message, Rules};
 
 use crate::world::{Post, World};
 
@@ -26,12 +26,22 @@ enum Wait {
 pub(crate) struct Timing {
     under_way: UnderWay,
     waits: BTreeMap<(Leaf, Ballot), Wait>,
+    /// How many lies were told, where they are counted.
+    lies: usize,
 }
 
 impl Timing {
     /// Whether it is still to arrive, whatever becomes of it there.
     pub(crate) fn is_under_way(&self, to: Leaf, post: &Arc<Post>) -> bool {
         self.under_way.contains(&(to, Arc::clone(post)))
+    }
+
+    pub(crate) fn lies(&self) -> usize {
+        self.lies
+    }
+
+    pub(crate) fn count_lie(&mut self) {
+        self.lies += 1;
     }
 
     pub(crate) fn may_be_over(&self, at: Leaf, ballot: Ballot) -> bool {
@@ -76,7 +86,13 @@ impl Timing {
     /// keep waits from ending, and it arrives at once.
     fn take_what_changes_nothing<R: Rules>(&mut self, world: &World<R>) {
         let is_claim = |post: &Post| matches!(post, Post::Message(_, Message::Claim(_)));
-        let idle = |(to, post): &&(Leaf, Arc<Post>)| !is_claim(post) && !world.clone().deliver(*to, post);
+        let idle = |(to, post): &&(Leaf, Arc<Post>)| {
+            let refused = match &**post {
+                Post::Message(_, message) => world.is_idle(*to, &Input::Receive(message.clone())),
+                Post::Welcome(..) => false,
+            };
+            !is_claim(post) && (refused || !world.clone().deliver(*to, post))
+        };
         for (to, post) in self.under_way.iter().filter(idle).cloned().collect::<Vec<_>>() {
             self.arrives(to, &post);
         }

@@ -124,6 +124,15 @@ impl<R: Rules> World<R> {
         self.members.iter().filter_map(|member| member.as_deref()).filter(|member| member.is_inside())
     }
 
+    /// Whether an input changes nothing and says nothing. Told before the world is copied for it.
+    pub(crate) fn is_idle(&self, leaf: Leaf, input: &Input) -> bool {
+        self.member(leaf).is_none_or(|member| {
+            let mut after = member.clone();
+            let outputs = after.step(input.clone());
+            outputs.iter().all(|output| matches!(output, Output::Refused(_))) && after == *member
+        })
+    }
+
     /// One input to one member; whether anything changed.
     pub(crate) fn step(&mut self, leaf: Leaf, input: Input) -> bool {
         let Some(member) = self.members[leaf.0 as usize].as_mut() else { return false };
