@@ -126,7 +126,7 @@ impl Core {
     /// in a large room not everybody has an acknowledgement of everybody's own: whoever sees two offers of one ballot shows them.
     fn show_to_all(&mut self, id: RoomId, alarm: &Alarm) {
         let Some(inside) = self.inside(id).filter(|inside| inside.is_large()) else { return };
-        let Alarm::TwoOffers { ballot, one, other } = alarm else { return };
+        let Alarm::TwoOffers { ballot, one, other, .. } = alarm else { return };
         let quoted = |commit: &CommitId| inside.proofs.any_ack(*ballot, *commit);
         let shown: Vec<_> = [one, other].into_iter().filter_map(quoted).collect();
         for (head, ack) in shown {

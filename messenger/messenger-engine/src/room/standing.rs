@@ -312,6 +312,15 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_room_is_locked_to_all_its_members() {
+        let members: BTreeSet<DeviceKey> =
+            (0..MAX_MEMBERS as u16).map(|n| DeviceKey(std::array::from_fn(|at| n.to_be_bytes()[at % 2]))).collect();
+        let locked = Standing::of_creator(DeviceKey([0; 32])).done(&Deed::Lock(Some(BTreeSet::new())), &members);
+        assert_eq!(locked.locked_to, Some(members));
+        assert_eq!(Standing::from_bytes(&locked.to_bytes()), Ok(locked));
+    }
+
+    #[test]
     fn other_encodings_and_what_cannot_be_are_refused() {
         let sound = Standing::of_creator(KEY);
         let roles = |role| Standing { roles: [(KEY, role)].into(), ..sound.clone() };
