@@ -7,8 +7,8 @@ use room_order::Ballot;
 use super::rooms::{leaf, tapped, view};
 use super::world::{World, address};
 use crate::api::{Command, Event, RoomId};
-use crate::room::{Wanted, sign};
-use crate::wire::{Acknowledged, Claimed, Granted, Head, QuotedAck, RoomFrame, SignedGrant, SignedHead};
+use crate::room::{Deed, Wanted, sign};
+use crate::wire::{Acknowledged, Claimed, Granted, Head, QuotedAck, RoomFrame, SignedGrant, SignedHead, decode};
 
 /// An acknowledgement, in somebody's own name, of an offer that is hers too.
 fn own_ack(name: &str, head: Head) -> RoomFrame {
@@ -105,6 +105,64 @@ fn a_member_who_claims_all_the_time_does_not_stop_the_others() {
     let (_, epoch, host) = world.core_of("bob").in_room(room).unwrap();
     assert_ne!(epoch.0, parent, "nobody took over");
     assert_eq!(host.identifier.as_str(), address("bob"));
+}
+
+/// carol has acknowledged what the host offered, and promised the host a higher ballot. Whether bob offers another commit, with a
+/// quorum's grants, in a ballot between the two: carol does not acknowledge that one, and follows the first only if he does not.
+fn carol_follows_the_first(bob_offers: bool) -> bool {
+    let mut world = World::of(&["alice", "bob", "carol"]);
+    let room = world.room(&["alice", "bob", "carol"]);
+    world.pass(Duration::from_secs(8));
+    let epoch = world.core("carol").inside(room).unwrap().order.epoch().clone();
+    let parent = epoch.id.0;
+    let made = |world: &mut World, by: &str, wanted: Wanted| {
+        let group = &mut world.core(by).inside(room).unwrap().group;
+        let commit = group.make(wanted, &leaf(by)).unwrap().id;
+        (commit.0, group.staged_message(commit).unwrap().to_vec())
+    };
+    let signed = |by: &str, head: Head| SignedHead { signature: sign(&head, &leaf(by)).unwrap(), head };
+    let (first, message) = made(&mut world, "alice", Wanted::Settle(Deed::Topic("cake".into())));
+    let head = Head { room: room.0, parent, term: epoch.host.term, leaf: 0, commit: first };
+    let head = signed("alice", head);
+    world.inject(
+        "alice",
+        "carol",
+        RoomFrame::Offer { head: head.clone(), commit: message.clone(), grants: Vec::new() },
+    );
+
+    let claim = Claimed { room: room.0, parent, term: epoch.host.term + 2, leaf: 0 };
+    let signature = sign(&claim, &leaf("alice")).unwrap();
+    world.inject("alice", "carol", RoomFrame::Claim { claim, signature });
+    if bob_offers {
+        let term = epoch.host.term + 1;
+        let (other, message) = made(&mut world, "bob", Wanted::Host(Ballot { term, leaf: room_order::Leaf(1) }));
+        let claim = Claimed { room: room.0, parent, term, leaf: 1 };
+        let grants = [("alice", 0), ("bob", 1)].map(|(name, from)| {
+            let granted = Granted { claim: claim.clone(), from, staged: None };
+            SignedGrant { signature: sign(&granted, &leaf(name)).unwrap(), granted }
+        });
+        let head = signed("bob", Head { room: room.0, parent, term, leaf: 1, commit: other });
+        world.tapped.clear();
+        world.inject("bob", "carol", RoomFrame::Offer { head, commit: message, grants: grants.to_vec() });
+        let said = world.tapped.iter().filter(|(from, ..)| from == "carol");
+        let said: Vec<RoomFrame> = said.filter_map(|(_, _, bytes)| decode(&bytes[4..]).unwrap()).collect();
+        assert!(!said.iter().any(|frame| matches!(frame, RoomFrame::Ack { .. } | RoomFrame::Leave { .. })), "{said:?}");
+    }
+    let acks = [("alice", 0), ("carol", 2)].map(|(name, from)| {
+        let acknowledged = Acknowledged { head: head.head.clone(), from };
+        QuotedAck { from, signature: sign(&acknowledged, &leaf(name)).unwrap() }
+    });
+    world.inject("alice", "carol", RoomFrame::Go { head, commit: message, acks: acks.to_vec() });
+    world.pass(Duration::from_secs(6));
+    let now = world.core_of("carol").in_room(room).unwrap().1;
+    assert!(now == epoch.id || now.0 == first);
+    now.0 == first
+}
+
+#[test]
+fn an_offer_that_a_quorum_granted_contradicts_though_a_higher_ballot_is_promised() {
+    assert!(carol_follows_the_first(false));
+    assert!(!carol_follows_the_first(true));
 }
 
 /// a leaf is somebody in its own epoch alone.
