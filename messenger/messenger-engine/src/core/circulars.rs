@@ -9,6 +9,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use room_order::{CommitId, Leaf};
+
 use super::carrying::{CIRCULARS, Share};
 use super::inside::Inside;
 use super::lapse::NOT_ACCEPTED;
@@ -20,6 +22,11 @@ use crate::room::{DeviceKey, Person, is_signed, sign};
 use crate::time::Now;
 use crate::wire::{Channel, Circular, RoomFrame, Signature};
 
+/// Members, at their leaves.
+type Named = Vec<(Leaf, DeviceKey)>;
+
+/// What a circular adds to what is in it, at most.
+const ENVELOPE_BYTES: usize = 512;
 /// How many frames and bytes may wait for a device's word that they came, if circulars are to be passed on to it: with hundreds of devices that
 /// is what a hub keeps at most, so many times.
 const MAX_WAITING: (usize, usize) = (1024, 512 * 1024);
@@ -86,7 +93,7 @@ impl Core {
     /// A circular came from a device: its author, for whom this device is the hub, or a hub.
     pub(super) fn circular_came(&mut self, session: SessionId, person: &Person, pass: (Circular, Signature), now: Now) {
         let (id, by) = (RoomId(pass.0.room), person.device);
-        if pass.0.message.len() > Channel::Talk.max_body_bytes() {
+        if pass.0.message.len() > Channel::Talk.max_body_bytes() || pass.0.to.len() > ways::MAX_HEARS_BYTES {
             return;
         }
         if DeviceKey(pass.0.from) == by {
@@ -99,8 +106,8 @@ impl Core {
     /// passes it on as it is, at once, and says to whom not.
     fn spread(&mut self, session: SessionId, (circular, signature): (Circular, Signature), now: Now) {
         let (id, from, number) = (RoomId(circular.room), DeviceKey(circular.from), circular.number);
-        let receivers = match self.receivers(&circular, now) {
-            Ok(receivers) => receivers,
+        let (named, receivers) = match self.receivers(&circular, now) {
+            Ok(found) => found,
             Err(reason) => {
                 let to = circular.to;
                 return self
@@ -109,23 +116,23 @@ impl Core {
         };
         let onward: BTreeMap<DeviceKey, SessionId> = receivers
             .iter()
-            .filter(|(_, device)| *device != from)
-            .filter_map(|(_, device)| Some((*device, self.session_to(*device)?)))
+            .filter(|device| **device != from)
+            .filter_map(|device| Some((*device, self.session_to(*device)?)))
             .filter(|(_, onward)| self.takes_more(*onward, MAX_WAITING))
             .collect();
         let frame = RoomFrame::Spread { circular: Box::new(circular), signature };
         for onward in onward.values() {
             self.send_room(*onward, &frame);
         }
-        let missed = ways::bits_of(receivers.into_iter().filter(|(_, device)| !onward.contains_key(device)));
+        let missed = ways::bits_of(named.into_iter().filter(|(_, device)| !onward.contains_key(device)));
         if !missed.is_empty() {
             let reason = "no connection to these devices that takes more".into();
             self.send_room(session, &RoomFrame::NotSpread { room: id.0, number, to: missed, reason });
         }
     }
 
-    /// For whom it is, by the leaves of its epoch, if this device carries it.
-    fn receivers(&mut self, circular: &Circular, now: Now) -> Result<Vec<(room_order::Leaf, DeviceKey)>, &'static str> {
+    /// For whom it is, by the leaves of its epoch, and who of them is to have it, if this device carries it.
+    fn receivers(&mut self, circular: &Circular, now: Now) -> Result<(Named, Vec<DeviceKey>), &'static str> {
         let from = DeviceKey(circular.from);
         let Some(inside) = self.inside(RoomId(circular.room)) else { return Err("not in that room") };
         if !inside.is_or_was(from) {
@@ -134,14 +141,15 @@ impl Core {
         if inside.lapsed.has(from) {
             return Err(NOT_ACCEPTED);
         }
-        let leaves = inside.leaves_of(room_order::CommitId(circular.name)).ok_or("an epoch that is not known here")?;
+        let leaves = inside.leaves_of(CommitId(circular.name)).ok_or("an epoch that is not known here")?;
         let named = ways::named_by(&circular.to, &leaves);
         let may_have = |device: DeviceKey| inside.is_or_was(device) && !inside.lapsed.has(device);
-        let receivers: Vec<_> =
-            leaves.iter().filter(|(_, device)| named.contains(device) && may_have(*device)).collect();
+        let receivers: Vec<DeviceKey> = named.iter().copied().filter(|device| may_have(*device)).collect();
+        let named: Named = leaves.iter().filter(|(_, device)| named.contains(device)).collect();
         let share = inside.circulars.shares.entry(from).or_insert_with(|| Share::new(&CIRCULARS, now.instant));
-        match share.take(circular.message.len().saturating_mul(receivers.len().max(1)), now.instant) {
-            true => Ok(receivers),
+        let bytes = circular.message.len() + ENVELOPE_BYTES;
+        match share.take(bytes.saturating_mul(receivers.len().max(1)), now.instant) {
+            true => Ok((named, receivers)),
             false => Err("too much for one member"),
         }
     }
@@ -174,7 +182,11 @@ impl Core {
         let session = self.session_to(from).filter(|session| self.links.get(session).is_some_and(is_there));
         match session {
             Some(session) => self.send_room(session, frame),
-            None => self.enclose_by(id, from, by, frame),
+            // Nothing is kept about who was never here, whatever is signed by her.
+            None if self.inside(id).is_some_and(|inside| inside.is_or_was(from)) => {
+                self.enclose_by(id, from, by, frame);
+            }
+            None => {}
         }
     }
 

@@ -19,7 +19,7 @@ const EARLY_LIFE: Duration = Duration::from_secs(2);
 /// How many such texts per room.
 const MAX_EARLY: usize = 64;
 /// How many texts are known again that come once more: in letters, and then over a connection.
-const KNOWN_AGAIN: usize = 512;
+const KNOWN_AGAIN: usize = 4096;
 
 /// How something came, from which device in which run of its program, and for which room.
 pub(super) struct Arrived {
@@ -101,11 +101,11 @@ impl Core {
         let Some(Room { part: Part::Inside(inside), opened: texts, .. }) = self.rooms.get_mut(&at.room) else {
             return self.refuse(at.came, "not in that room");
         };
-        if inside.lapsed.has(at.from.0) {
-            return self.refuse(at.came, NOT_ACCEPTED);
-        }
         if let Some(said) = texts.id_of(message, at.from.0) {
             return self.comes_again(at, said);
+        }
+        if inside.lapsed.has(at.from.0) {
+            return self.refuse(at.came, NOT_ACCEPTED);
         }
         match inside.group.open(message, at.from.0) {
             Ok(opened) => {

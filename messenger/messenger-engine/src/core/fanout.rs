@@ -22,6 +22,8 @@ const LINK_WAIT: Duration = Duration::from_secs(6);
 const ANSWER: Duration = Duration::from_secs(20);
 /// After so long without the word of somebody to whom a circular went by way of one hub it goes by way of another.
 const ANOTHER_HUB: Duration = Duration::from_secs(4);
+/// How often it goes so to one device: hubs who say again and again that they pass on nothing do not keep their author busy.
+const ROUNDS: usize = 8;
 /// How often the client is told what became of a text in a large room, where hundreds of devices answer.
 const TELL: Duration = Duration::from_millis(250);
 /// Why it is not known whether who was written to has it.
@@ -64,6 +66,17 @@ impl Pending {
         !matches!(self.sent, Sent::No) || !self.letters.is_empty() || !self.hubs.is_empty()
     }
 
+    /// Whether it was handed to somebody who may have passed it on.
+    fn was_carried(&self) -> bool {
+        !self.letters.is_empty() || !self.hubs.is_empty()
+    }
+
+    /// It may be there.
+    fn unknown(self, reason: &str) -> Missing {
+        let reason = if reason.starts_with("unknown") { reason.to_owned() } else { format!("unknown: {reason}") };
+        Missing { who: self.who, reason }
+    }
+
     /// Why it is missing there.
     fn missing(self, reason: &str) -> Missing {
         let reason = if self.may_have_come() { format!("unknown: {reason}") } else { reason.to_owned() };
@@ -86,12 +99,12 @@ enum Sent {
 impl Fanout {
     /// When those are given up to whom no link came about, or whose word did not come.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let link = self.pending.keys().any(|device| self.awaits(*device)).then_some(self.deadline);
         let answers = self.pending.values().filter_map(|pending| match pending.sent {
             Sent::Enclosed { until, .. } | Sent::Spread { until, .. } => Some(until),
-            Sent::No | Sent::Directly => None,
+            Sent::No => Some(pending.until.unwrap_or(self.deadline)),
+            Sent::Directly => None,
         });
-        answers.chain(link).chain(self.tell.filter(|_| self.untold)).min()
+        answers.chain(self.tell.filter(|_| self.untold)).min()
     }
 
     /// Whether it waits for a link to this device.
@@ -130,7 +143,9 @@ impl Fanout {
     /// Those to whom it may not have come, and why; their time is up.
     fn late(&self, now: Instant) -> Vec<(DeviceKey, &'static str)> {
         let late = self.pending.iter().filter_map(|(device, pending)| match pending.sent {
-            Sent::No if self.deadline <= now => Some((*device, "no connection, neither direct nor by way of a member")),
+            Sent::No if pending.until.unwrap_or(self.deadline) <= now => {
+                Some((*device, "no connection, neither direct nor by way of a member"))
+            }
             Sent::Enclosed { until, .. } if until <= now => Some((*device, NO_ANSWER)),
             Sent::Spread { .. } if pending.until.is_some_and(|until| until <= now) => Some((*device, NO_ANSWER)),
             _ => None,
@@ -158,7 +173,8 @@ impl Fanout {
         let Some(pending) = self.pending.remove(&device) else { return false };
         let missing = match pending.sent {
             // What is said of a session says how much is known.
-            Sent::Directly => Missing { who: pending.who, reason: reason.to_owned() },
+            Sent::Directly if !pending.was_carried() => Missing { who: pending.who, reason: reason.to_owned() },
+            Sent::Directly => pending.unknown(reason),
             Sent::No | Sent::Enclosed { .. } | Sent::Spread { .. } => pending.missing(reason),
         };
         self.missing.push(missing);
@@ -167,8 +183,13 @@ impl Fanout {
 
     /// The device has refused it.
     fn refused(&mut self, device: DeviceKey, reason: &str) {
-        let pending = self.pending.remove(&device);
-        self.missing.extend(pending.map(|pending| Missing { who: pending.who, reason: reason.to_owned() }));
+        let Some(pending) = self.pending.remove(&device) else { return };
+        // Of several that went, another one may have been taken.
+        let missing = match pending.letters.len() + pending.hubs.len() > 1 {
+            true => pending.unknown(reason),
+            false => Missing { who: pending.who, reason: reason.to_owned() },
+        };
+        self.missing.push(missing);
     }
 
     pub(super) fn give_up_all(&mut self, reason: &str) {
@@ -263,9 +284,10 @@ impl Core {
         for device in far {
             let fanout = self.rooms.get(&id).and_then(|room| room.fanouts.get(&text));
             let Some(pending) = fanout.and_then(|fanout| fanout.pending.get(&device)) else { continue };
-            let vias = self.vias(id, device);
-            let hub = vias.iter().find(|hub| !pending.hubs.contains(hub)).or_else(|| vias.first());
-            if let Some(hub) = hub {
+            // Of those to whom it was handed, the one for whom that is longest ago.
+            let last = |hub: &&DeviceKey| pending.hubs.iter().rposition(|before| before == *hub).map_or(0, |at| at + 1);
+            let hub = self.vias(id, device).iter().min_by_key(last);
+            if let Some(hub) = hub.filter(|_| pending.hubs.len() < ROUNDS) {
                 by_hub.entry(*hub).or_default().insert(device);
             }
         }

@@ -6,6 +6,7 @@ use super::inside::Inside;
 use super::rooms::Room;
 use crate::api::RoomId;
 use crate::room::DeviceKey;
+use crate::time::Now;
 use crate::wire::RoomFrame;
 
 /// Up to so many devices each has a connection to each other one.
@@ -28,10 +29,17 @@ impl Inside {
         std::iter::once(host).chain(others).filter(stays)
     }
 
-    /// Whether this device is a hub.
-    pub(super) fn is_hub(&self) -> bool {
-        let me = self.me();
-        self.by_turn().take(hubs()).any(|device| device == me)
+    /// Whether a device is a hub.
+    pub(super) fn is_hub(&self, device: DeviceKey) -> bool {
+        self.by_turn().take(hubs()).any(|hub| hub == device)
+    }
+
+    /// Whether what a device says of whom it hears counts for others: a hub's word does, and where none is heard the word of
+    /// who stands in for them.
+    pub(super) fn counts_as_hub(&self, device: DeviceKey, now: Now) -> bool {
+        // A hub hears everybody itself.
+        let is_there = |hub: DeviceKey| hub == self.me() || self.ways.heard_lately(hub, now);
+        !self.lapsed.has(device) && (self.is_hub(device) || !self.by_turn().take(hubs()).any(is_there))
     }
 }
 
@@ -52,14 +60,14 @@ impl Core {
         }
     }
 
-    /// Whether it is this device that dials: whoever is no hub comes to those who are.
+    /// Whether this device dials, whoever else does: the two may not agree about who is a hub.
     pub(super) fn comes_to_hub(&self, device: DeviceKey) -> bool {
         let mut insides = self.rooms.values().filter_map(Room::inside);
-        insides.any(|inside| inside.is_large() && inside.group.has(device) && !inside.is_hub())
+        insides.any(|inside| inside.is_large() && inside.group.has(device))
     }
 
-    /// to all in a room; in a large one to those to whom a session stands, which are the hubs, or everybody if this device is
-    /// one.
+    /// to all in a room; in a large one to the hubs and to whomever else a session stands, or, if this device is a hub, to
+    /// everybody. To whom no session stands it goes in letters.
     pub(super) fn say_to_all(&mut self, id: RoomId, frame: &RoomFrame) {
         for device in self.told_directly(id) {
             self.say(device, frame);
@@ -69,8 +77,12 @@ impl Core {
     /// Who they are.
     pub(super) fn told_directly(&self, id: RoomId) -> Vec<DeviceKey> {
         let Some(inside) = self.rooms.get(&id).and_then(Room::inside) else { return Vec::new() };
-        let (is_large, mut others) = (inside.is_large(), inside.others());
-        others.retain(|device| !is_large || self.session_to(*device).is_some());
+        let mut others = inside.others();
+        if inside.is_large() {
+            let hubs: Vec<DeviceKey> = inside.by_turn().take(hubs()).collect();
+            let is_hub = hubs.contains(&self.me.person.device);
+            others.retain(|device| is_hub || hubs.contains(device) || self.session_to(*device).is_some());
+        }
         others
     }
 }

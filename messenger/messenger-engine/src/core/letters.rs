@@ -13,6 +13,7 @@ use super::carrying::{LETTERS, Share};
 use super::inside::Inside;
 use super::lapse::NOT_ACCEPTED;
 use super::rooms::{Part, Room};
+use super::ways::AT_ONCE;
 use super::{Core, SessionId};
 use crate::api::RoomId;
 use crate::room::{DeviceKey, Person, is_signed, sign};
@@ -155,7 +156,7 @@ impl Core {
         enclosed: Enclosed,
     ) -> Option<(u64, BTreeSet<DeviceKey>)> {
         let sessions: BTreeMap<DeviceKey, SessionId> =
-            vias.iter().filter_map(|via| Some((*via, self.session_to(*via)?))).collect();
+            vias.iter().take(AT_ONCE).filter_map(|via| Some((*via, self.session_to(*via)?))).collect();
         if sessions.is_empty() || enclosed.size() > Channel::Rooms.max_body_bytes() - ENVELOPE_BYTES {
             return None;
         }

@@ -114,7 +114,9 @@ impl Core {
             inside.proofs.keep_ack(&head.head, ack);
         }
         let ack = ack_of(&head.head, ack.from);
+        let ballot = ack.ballot;
         self.order(id, Input::Receive(Message::Ack(ack)), Some(device), now);
+        self.show_contradiction(id, ballot);
     }
 
     fn told_to_go(
@@ -273,7 +275,7 @@ impl Inside {
     fn note_hears(&mut self, by: DeviceKey, epoch: CommitId, hears: &[u8], now: Now) {
         let Some(leaves) = self.leaves_of(epoch).filter(|_| self.group.has(by)) else { return };
         let hears = ways::named_by(hears, &leaves);
-        if self.is_large() {
+        if self.is_large() && self.counts_as_hub(by, now) {
             // of most there is no other word.
             let fellows: Vec<DeviceKey> = hears.iter().copied().filter(|device| self.group.has(*device)).collect();
             self.heard.extend(fellows.iter().map(|device| (*device, now.instant)));

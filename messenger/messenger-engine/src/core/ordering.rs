@@ -94,7 +94,6 @@ impl Core {
         if !inside.warnings.is_new(alarm, author, from) {
             return;
         }
-        self.show_to_all(id, alarm);
         let Some(room) = self.rooms.get(&id).filter(|room| room.is_open()) else { return };
         let Part::Inside(inside) = &room.part else { return };
         let name = |leaf: &Leaf| {
@@ -123,13 +122,11 @@ impl Core {
         self.error("room", message, "talk to the others in another way, and open another room without whoever did it");
     }
 
-    /// in a large room not everybody has an acknowledgement of everybody's own: whoever sees two offers of one ballot shows them.
-    fn show_to_all(&mut self, id: RoomId, alarm: &Alarm) {
+    /// in a large room not everybody has an acknowledgement of everybody's own: whoever has such of two offers in one ballot
+    /// shows them to all.
+    pub(super) fn show_contradiction(&mut self, id: RoomId, ballot: Ballot) {
         let Some(inside) = self.inside(id).filter(|inside| inside.is_large()) else { return };
-        let Alarm::TwoOffers { ballot, one, other, .. } = alarm else { return };
-        let quoted = |commit: &CommitId| inside.proofs.any_ack(*ballot, *commit);
-        let shown: Vec<_> = [one, other].into_iter().filter_map(quoted).collect();
-        for (head, ack) in shown {
+        for (head, ack) in inside.proofs.not_shown_yet(ballot) {
             self.say_to_all(id, &RoomFrame::Ack { head, ack });
         }
     }

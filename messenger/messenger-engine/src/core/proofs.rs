@@ -1,7 +1,7 @@
 //! What others have signed about the order of commits: kept for its epoch, quoted to who has to see it, and after the epoch
 //! kept as the decision that ended it, for who is behind (rule R-06) and against forks (rule R-14).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use room_order::{Ballot, CommitId, Leaf};
 
@@ -33,6 +33,8 @@ pub(super) struct Proofs {
     /// Of one's own claim.
     grants: BTreeMap<Leaf, SignedGrant>,
     gos: BTreeMap<CommitId, RoomFrame>,
+    /// Of which offers an acknowledgement was shown to all, because there is another one in their ballot.
+    shown: BTreeSet<(Ballot, CommitId)>,
     past: VecDeque<Decision>,
 }
 
@@ -85,11 +87,20 @@ impl Proofs {
         leaves.filter_map(quote).collect()
     }
 
-    /// Somebody's acknowledgement of an offer in this epoch, with its head.
-    pub(super) fn any_ack(&self, ballot: Ballot, commit: CommitId) -> Option<(SignedHead, QuotedAck)> {
-        let head = self.heads.get(&(ballot, commit))?;
-        let (from, signature) = self.acks.get(&(ballot, commit))?.first_key_value()?;
-        Some((head.clone(), QuotedAck { from: from.0, signature: *signature }))
+    /// Of two offers in one ballot of this epoch that were acknowledged by others than who made them, an acknowledgement of each, with
+    /// its head: each once.
+    pub(super) fn not_shown_yet(&mut self, ballot: Ballot) -> Vec<(SignedHead, QuotedAck)> {
+        let least = (ballot, CommitId([0; 32]));
+        let of_ballot = self.acks.range(least..).take_while(|((by, _), _)| *by == ballot);
+        let by_others = of_ballot.filter_map(|(key, acks)| {
+            let (from, signature) = acks.iter().find(|(from, _)| **from != ballot.leaf)?;
+            Some((*key, self.heads.get(key)?.clone(), QuotedAck { from: from.0, signature: *signature }))
+        });
+        let known: Vec<_> = by_others.collect();
+        if known.len() < 2 {
+            return Vec::new();
+        }
+        known.into_iter().filter(|(key, ..)| self.shown.insert(*key)).map(|(_, head, ack)| (head, ack)).collect()
     }
 
     /// Another claim of one's own begins.

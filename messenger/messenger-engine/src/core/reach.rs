@@ -36,12 +36,13 @@ impl Core {
         let is_large = inside.is_large();
         let new = inside.ways.look((&others, &carriers), &connected, now);
         self.tell_ways(id);
-        if is_large {
-            // Hubs tell everybody what is decided.
-            return self.push_waiting(id, now);
-        }
-        for device in new {
+        // In a large room whoever is no hub has nothing to say to who is none.
+        let told = if is_large && !new.is_empty() { self.told_directly(id) } else { Vec::new() };
+        for device in new.into_iter().filter(|device| !is_large || told.contains(device)) {
             self.greet_in_room(id, device, now);
+        }
+        if is_large {
+            return self.push_waiting(id, now);
         }
         // Also to who was reached so before: a text may have waited for a connection that did not come.
         let reached: Vec<DeviceKey> =

@@ -14,9 +14,11 @@ use crate::time::Now;
 /// beside: one beat is missing then.
 pub(super) const LATE: Duration = Duration::from_secs(3);
 /// By way of how many members a letter goes at once, as long as there are so many: one that carries nothing does no harm.
-const AT_ONCE: usize = 2;
+pub(super) const AT_ONCE: usize = 2;
+/// How many ways to one member are known: what goes by way of one at a time has others if that one carries nothing.
+const MAX_WAYS: usize = 4;
 /// The longest list of leaves in a beat that is looked at.
-const MAX_HEARS_BYTES: usize = 128;
+pub(super) const MAX_HEARS_BYTES: usize = 128;
 
 /// What members have said of whom they hear, and by whom this device reaches whom.
 #[derive(Default)]
@@ -149,7 +151,7 @@ impl Ways {
         let reached = able.keys().copied().collect();
         let willing = |(to, by): (DeviceKey, Vec<DeviceKey>)| {
             let by = by.into_iter().filter(|by| !self.refused.contains(&(*by, to)));
-            (to, by.take(AT_ONCE).collect())
+            (to, by.take(MAX_WAYS).collect())
         };
         let vias: BTreeMap<DeviceKey, Vec<DeviceKey>> = able.into_iter().map(willing).collect();
         let late = self.awaited().filter(|device| self.is_late(*device, now)).collect();

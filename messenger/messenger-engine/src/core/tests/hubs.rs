@@ -8,7 +8,9 @@ use super::world::{World, address, room_texts};
 use crate::api::{Command, Event, RoomId};
 use crate::core::hubs::rooms_are_large_above;
 use crate::room::{DeviceKey, sign};
-use crate::wire::{Acknowledged, Channel, Circular, Head, QuotedAck, RoomFrame, Signature, SignedHead, decode};
+use crate::wire::{
+    Acknowledged, Channel, Circular, Head, QuotedAck, RoomFrame, Signature, SignedHead, Whereabouts, decode,
+};
 
 const NAMES: [&str; 7] = ["alice", "bob", "carol", "dave", "erin", "frank", "grace"];
 const HUBS: [&str; 2] = ["alice", "bob"];
@@ -20,7 +22,11 @@ fn device(name: &str) -> DeviceKey {
 
 /// A room of all, in which two are hubs. Nobody knows anybody but alice.
 fn large() -> (World, RoomId) {
-    rooms_are_large_above(3, 2);
+    large_with(2)
+}
+
+fn large_with(hubs: usize) -> (World, RoomId) {
+    rooms_are_large_above(3, hubs);
     let mut world = World::of(&["alice"]);
     for name in &NAMES[1..] {
         world.add(name, vec![address("alice").parse().unwrap()]);
@@ -195,6 +201,73 @@ fn a_hub_who_carries_nothing_does_no_harm_where_another_does() {
     let (delivered, missing) = last_delivery(&world.events("erin"));
     assert_eq!((delivered, missing.len()), (2, 4), "{missing:?}");
     assert!(missing.iter().all(|reason| reason.starts_with("unknown: no acknowledgement")), "{missing:?}");
+}
+
+/// one after the other is tried.
+#[test]
+fn two_hubs_of_three_who_are_silent_do_no_harm() {
+    let (mut world, room) = large_with(3);
+    world.carries_nothing.extend(["alice", "bob"].map(String::from));
+    world.forget_events();
+    say(&mut world, "erin", room, "tea?");
+    world.pass(Duration::from_secs(12));
+    for name in ["dave", "frank", "grace"] {
+        assert_eq!(room_texts(&world.events(name)), ["tea?"], "{name}");
+    }
+    assert_eq!(last_delivery(&world.events("erin")), (6, vec![]));
+}
+
+/// to whom the host has no session what she decides goes in letters, so that nobody waits.
+#[test]
+fn who_reaches_the_host_by_another_hub_alone_keeps_nobody_waiting() {
+    let (mut world, room) = large();
+    world.part("alice", "grace");
+    world.pass(Duration::from_secs(60));
+    all_are_together(&world, room, &NAMES);
+    let before = world.core_of("grace").in_room(room).unwrap().0;
+    world.command("alice", Command::RoomTopic { room, topic: "cake".into() });
+    all_are_together(&world, room, &NAMES);
+    assert_eq!(world.core_of("grace").in_room(room).unwrap().0, before + 1, "before any time has passed");
+}
+
+/// who is no hub cannot have a host who is lost be taken for heard.
+#[test]
+fn a_members_word_does_not_keep_a_host_alive() {
+    let (mut world, room) = large();
+    let epoch = world.core("grace").inside(room).unwrap().order.epoch().clone();
+    world.leave("alice");
+    let lie = |world: &mut World| {
+        let digest = world.core("grace").inside(room).unwrap().group.digest();
+        let whereabouts = Whereabouts { room: room.0, number: epoch.number, epoch: epoch.id.0, digest };
+        let signature = sign(&whereabouts, &leaf("grace")).unwrap();
+        world.inject("grace", "bob", RoomFrame::Beat { whereabouts, signature, hears: Some(vec![0xff]) });
+    };
+    for _ in 0..9 {
+        lie(&mut world);
+        world.pass(Duration::from_secs(1));
+    }
+    assert_eq!(world.core_of("bob").in_room(room).unwrap().2.identifier.as_str(), address("bob"));
+}
+
+/// Whatever is signed by who was never here leaves nothing behind, and long lists of receivers are not carried.
+#[test]
+fn circulars_of_strangers_and_long_lists_of_receivers_come_to_nothing() {
+    let (mut world, room) = large();
+    let (epoch, name, _) = world.core_of("erin").in_room(room).unwrap();
+    let of = |by: &str, number, to: Vec<u8>| {
+        let (from, name) = (device(by).0, name.0);
+        let epoch = epoch + 1;
+        let circular = Circular { room: room.0, epoch, name, from, to, number, run: [0; 8], message: vec![7; 60] };
+        let signature = sign(&circular, &leaf(by)).unwrap();
+        (circular, signature)
+    };
+    world.tapped.clear();
+    for number in 0..50 {
+        world.inject("alice", "grace", spread(of(&format!("stranger{number}"), 1, vec![0xff])));
+    }
+    assert!(frames(&world, "grace").is_empty());
+    world.inject("frank", "alice", spread(of("frank", 1, vec![0xff; 129])));
+    assert!(circulars(&world, "alice").is_empty() && frames(&world, "alice").is_empty());
 }
 
 /// what a hub says that it did not pass on goes by way of another one at once.
