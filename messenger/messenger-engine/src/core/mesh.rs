@@ -65,11 +65,9 @@ impl Core {
         let fellows = self.fellows();
         self.mesh.retain(|device, _| fellows.contains_key(device));
         for (device, person) in fellows {
-            let to_hub = self.comes_to_hub(device);
-            let alone = to_hub || self.looks_for(device);
-            // Not all of a large room come to a new hub at once.
-            let next = now.instant + if to_hub { APART * u32::from(me.0[0]) } else { GRACE };
-            let attempt = self.mesh.entry(device).or_insert(Attempt { tries: 0, next, newcomer: alone });
+            let begun = self.attempt_at(device, now);
+            let alone = begun.newcomer;
+            let attempt = self.mesh.entry(device).or_insert(begun);
             attempt.newcomer |= alone;
             if attempt.next(me, device).is_none_or(|next| next > now.instant) {
                 continue;
@@ -81,6 +79,18 @@ impl Core {
                 self.call_device(person.identifier, Some(key), Purpose::Room, Errand::Mesh, now);
             }
         }
+        // A try that came due may have widened whom to link.
+        for device in self.fellows().into_keys() {
+            let begun = self.attempt_at(device, now);
+            self.mesh.entry(device).or_insert(begun);
+        }
+    }
+
+    /// The first try to link up with somebody. Not all of a large room come to a new hub at once.
+    fn attempt_at(&self, device: DeviceKey, now: Now) -> Attempt {
+        let to_hub = self.comes_to_hub(device);
+        let wait = if to_hub { APART * u32::from(self.me.person.device.0[0]) } else { GRACE };
+        Attempt { tries: 0, next: now.instant + wait, newcomer: to_hub || self.looks_for(device) }
     }
 
     /// Whether a link to a fellow member is missing since a moment ago, and is mostly there in another one.
