@@ -100,66 +100,22 @@ fn not_measured(why: &str) -> Pair {
     Pair::new(f64::NAN, f64::NAN).noted(format!("not measured: {why}"))
 }
 
-pub(crate) fn add_10(_: &Runtime, scale: Scale) -> Pair {
-    compared(10, scale, |spent| spent.add)
+/// Somebody enters a room that has so many members then.
+pub(crate) fn add<const MEMBERS: usize>(_: &Runtime, scale: Scale) -> Pair {
+    compared(MEMBERS, scale, |spent| spent.add)
 }
 
-pub(crate) fn add_50(_: &Runtime, scale: Scale) -> Pair {
-    compared(50, scale, |spent| spent.add)
+/// She leaves it.
+pub(crate) fn remove<const MEMBERS: usize>(_: &Runtime, scale: Scale) -> Pair {
+    compared(MEMBERS, scale, |spent| spent.remove)
 }
 
-pub(crate) fn add_100(_: &Runtime, scale: Scale) -> Pair {
-    compared(100, scale, |spent| spent.add)
+/// What entering takes of herself.
+pub(crate) fn join<const MEMBERS: usize>(_: &Runtime, scale: Scale) -> Pair {
+    compared(MEMBERS, scale, |spent| spent.join).noted(BY_WELCOME.to_owned())
 }
 
-pub(crate) fn add_250(_: &Runtime, scale: Scale) -> Pair {
-    compared(250, scale, |spent| spent.add)
-}
-
-pub(crate) fn remove_10(_: &Runtime, scale: Scale) -> Pair {
-    compared(10, scale, |spent| spent.remove)
-}
-
-pub(crate) fn remove_50(_: &Runtime, scale: Scale) -> Pair {
-    compared(50, scale, |spent| spent.remove)
-}
-
-pub(crate) fn remove_100(_: &Runtime, scale: Scale) -> Pair {
-    compared(100, scale, |spent| spent.remove)
-}
-
-pub(crate) fn remove_250(_: &Runtime, scale: Scale) -> Pair {
-    compared(250, scale, |spent| spent.remove)
-}
-
-pub(crate) fn join_10(_: &Runtime, scale: Scale) -> Pair {
-    compared(10, scale, |spent| spent.join).noted(BY_WELCOME.to_owned())
-}
-
-pub(crate) fn join_50(_: &Runtime, scale: Scale) -> Pair {
-    compared(50, scale, |spent| spent.join).noted(BY_WELCOME.to_owned())
-}
-
-pub(crate) fn join_100(_: &Runtime, scale: Scale) -> Pair {
-    compared(100, scale, |spent| spent.join).noted(BY_WELCOME.to_owned())
-}
-
-pub(crate) fn join_250(_: &Runtime, scale: Scale) -> Pair {
-    compared(250, scale, |spent| spent.join).noted(BY_WELCOME.to_owned())
-}
-
-pub(crate) fn message_10(_: &Runtime, scale: Scale) -> Pair {
-    compared(10, scale, |spent| spent.message)
-}
-
-pub(crate) fn message_50(_: &Runtime, scale: Scale) -> Pair {
-    compared(50, scale, |spent| spent.message)
-}
-
-pub(crate) fn message_100(_: &Runtime, scale: Scale) -> Pair {
-    compared(100, scale, |spent| spent.message)
-}
-
-pub(crate) fn message_250(_: &Runtime, scale: Scale) -> Pair {
-    compared(250, scale, |spent| spent.message)
+/// She says something.
+pub(crate) fn message<const MEMBERS: usize>(_: &Runtime, scale: Scale) -> Pair {
+    compared(MEMBERS, scale, |spent| spent.message)
 }
