@@ -1,5 +1,5 @@
 //! Circulars: a text of a large room goes once to a hub, which passes it on to all for whom it is (rules R-52 to R-54 of
-//! docs/spec/rooms.md).
+//! docs/spec/rooms.md). Its author writes it in [`super::spreading`].
 //!
 //! ```text
 //! author ──Spread──► hub ──Spread, as it is──► each receiver ──Taken, in a letter by way of that hub──► author
@@ -7,18 +7,17 @@
 //! ```
 //! Nothing is kept on the way, and what a hub says of others counts for nothing: a text is on a device when that device says so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use room_order::{CommitId, Leaf};
 
-use super::carrying::{CIRCULARS, Share};
-use super::inside::Inside;
+use super::carrying::CIRCULARS;
+use super::counted::Counted;
 use super::lapse::NOT_ACCEPTED;
-use super::letters::{Came, Window};
-use super::rooms::{Part, Room};
+use super::letters::Came;
 use super::{Core, SessionId, ways};
 use crate::api::RoomId;
-use crate::room::{DeviceKey, Person, is_signed, sign};
+use crate::room::{DeviceKey, Person, is_signed};
 use crate::time::Now;
 use crate::wire::{Channel, Circular, RoomFrame, Signature};
 
@@ -31,65 +30,26 @@ const ENVELOPE_BYTES: usize = 512;
 /// is what a hub keeps at most, so many times.
 const MAX_WAITING: (usize, usize) = (1024, 512 * 1024);
 
-/// Counts the circulars of one room.
-#[derive(Default)]
+/// The circulars of one room.
 pub(super) struct Circulars {
-    /// The epoch in which this device came in.
-    since: u64,
+    /// Those of others.
+    pub(super) counted: Counted,
     /// The number of the last one written.
     written: u64,
-    /// Those that came from each.
-    came: BTreeMap<DeviceKey, Window>,
-    /// What this device still carries for each.
-    shares: BTreeMap<DeviceKey, Share>,
 }
 
 impl Circulars {
     pub(super) fn new(since: u64) -> Self {
-        Self { since, ..Self::default() }
+        Self { counted: Counted::new(since, &CIRCULARS), written: 0 }
     }
 
-    /// As letters are (R-42): of this epoch, the one before or a later one, and each once.
-    fn is_new(&self, circular: &Circular, epoch: u64) -> bool {
-        let window = self.came.get(&DeviceKey(circular.from)).copied().unwrap_or_default();
-        circular.epoch.saturating_add(1) >= epoch && circular.epoch >= self.since && window.is_new(circular.number)
-    }
-
-    /// Who has entered counts from 1 on, whoever she was before.
-    pub(super) fn begin(&mut self, device: DeviceKey) {
-        self.came.remove(&device);
-    }
-
-    /// Who is in the room no longer is forgotten.
-    pub(super) fn keep(&mut self, devices: &BTreeSet<DeviceKey>) {
-        self.came.retain(|device, _| devices.contains(device));
-        self.shares.retain(|device, _| devices.contains(device));
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.written += 1;
+        self.written
     }
 }
 
 impl Core {
-    /// Hands a text to a hub for these members. Returns its number, if the hub has it.
-    pub(super) fn write_circular(
-        &mut self,
-        id: RoomId,
-        by: DeviceKey,
-        to: &BTreeSet<DeviceKey>,
-        message: &[u8],
-    ) -> Option<u64> {
-        let session = self.session_to(by)?;
-        let (from, run) = (self.me.person.device.0, self.run);
-        let inside = self.inside(id)?;
-        let to = ways::bits_of(inside.group.leaves().iter().filter(|(_, device)| to.contains(device)));
-        inside.circulars.written += 1;
-        let (number, epoch) = (inside.circulars.written, inside.order.epoch());
-        let message = message.to_vec();
-        let circular =
-            Circular { room: id.0, epoch: inside.group.epoch(), name: epoch.id.0, from, to, number, run, message };
-        let signature = sign(&circular, &self.me.leaf).ok()?;
-        self.send_room(session, &RoomFrame::Spread { circular: Box::new(circular), signature });
-        Some(number)
-    }
-
     /// A circular came from a device: its author, for whom this device is the hub, or a hub.
     pub(super) fn circular_came(&mut self, session: SessionId, person: &Person, pass: (Circular, Signature), now: Now) {
         let (id, by) = (RoomId(pass.0.room), person.device);
@@ -146,9 +106,8 @@ impl Core {
         let may_have = |device: DeviceKey| inside.is_or_was(device) && !inside.lapsed.has(device);
         let receivers: Vec<DeviceKey> = named.iter().copied().filter(|device| may_have(*device)).collect();
         let named: Named = leaves.iter().filter(|(_, device)| named.contains(device)).collect();
-        let share = inside.circulars.shares.entry(from).or_insert_with(|| Share::new(&CIRCULARS, now.instant));
-        let bytes = circular.message.len() + ENVELOPE_BYTES;
-        match share.take(bytes.saturating_mul(receivers.len().max(1)), now.instant) {
+        let bytes = (circular.message.len() + ENVELOPE_BYTES).saturating_mul(receivers.len().max(1));
+        match inside.circulars.counted.may_carry(from, bytes, now) {
             true => Ok((named, receivers)),
             false => Err("too much for one member"),
         }
@@ -163,12 +122,14 @@ impl Core {
         let is_member = inside.group.has(from) && from != me;
         // She may have come in by what this device has not followed yet: then her text is early, as it would be from a session.
         let is_early = || from != me && circular.epoch > epoch;
-        let counts = if is_member { inside.circulars.is_new(&circular, epoch) } else { is_early() };
+        let counted = &inside.circulars.counted;
+        let counts =
+            if is_member { counted.is_new(from, (circular.epoch, circular.number), epoch) } else { is_early() };
         if !counts || !is_signed(&circular, &signature, from) {
             return;
         }
         if is_member {
-            inside.circulars.came.entry(from).or_default().note(circular.number);
+            inside.circulars.counted.note(from, circular.number);
             inside.linked.insert(from);
             inside.heard.insert(from, now.instant);
         }
@@ -188,20 +149,5 @@ impl Core {
             }
             None => {}
         }
-    }
-
-    /// A hub did not pass a circular of this device's on to some.
-    pub(super) fn not_spread(&mut self, id: RoomId, by: DeviceKey, (number, to): (u64, &[u8]), now: Now) {
-        if self.inside(id).is_some_and(|inside| inside.group.has(by)) {
-            self.text_not_spread(id, by, (number, to), now);
-            self.tend_room(id, now);
-        }
-    }
-}
-
-impl Room {
-    /// Whether it is one in which texts go by way of hubs.
-    pub(super) fn is_large(&self) -> bool {
-        matches!(&self.part, Part::Inside(inside) if Inside::is_large(inside))
     }
 }

@@ -87,6 +87,13 @@ impl Core {
     }
 }
 
+impl Room {
+    /// Whether it is one in which texts go by way of hubs.
+    pub(super) fn is_large(&self) -> bool {
+        self.inside().is_some_and(Inside::is_large)
+    }
+}
+
 #[cfg(not(test))]
 const fn full_mesh() -> usize {
     FULL_MESH

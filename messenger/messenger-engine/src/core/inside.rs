@@ -163,7 +163,7 @@ impl Inside {
         self.lapsed.keep(&devices);
         self.ways.keep(&devices);
         self.letters.keep(&devices);
-        self.circulars.keep(&devices);
+        self.circulars.counted.keep(&devices);
         self.warned.retain(|device| devices.contains(device));
         for device in devices {
             self.heard.entry(device).or_insert(now.instant);

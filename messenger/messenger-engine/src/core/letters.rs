@@ -9,7 +9,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::carrying::{LETTERS, Share};
+use super::carrying::LETTERS;
+use super::counted::Counted;
 use super::inside::Inside;
 use super::lapse::NOT_ACCEPTED;
 use super::rooms::{Part, Room};
@@ -62,48 +63,17 @@ pub(super) enum Came {
     },
 }
 
-/// Counts the letters of one room.
+/// The letters of one room.
 pub(super) struct Letters {
-    /// The epoch in which this device came in.
-    since: u64,
+    /// Those of others.
+    pub(super) counted: Counted,
     /// The number of the last letter to each device.
     written: BTreeMap<DeviceKey, u64>,
-    /// Those that came from each.
-    came: BTreeMap<DeviceKey, Window>,
-    /// What this device still carries for each.
-    shares: BTreeMap<DeviceKey, Share>,
-}
-
-/// Which of the last 64 numbers have come; all before them count as if they had.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Window {
-    highest: u64,
-    /// Bit n: `highest - n` has come.
-    seen: u64,
-}
-
-impl Window {
-    pub(super) fn is_new(self, number: u64) -> bool {
-        match self.highest.checked_sub(number) {
-            None => true,
-            Some(behind) => number > 0 && behind < 64 && self.seen & (1 << behind) == 0,
-        }
-    }
-
-    pub(super) fn note(&mut self, number: u64) {
-        match number.checked_sub(self.highest) {
-            Some(ahead) => {
-                let seen = u32::try_from(ahead).ok().and_then(|ahead| self.seen.checked_shl(ahead)).unwrap_or(0);
-                *self = Self { highest: number, seen: seen | 1 };
-            }
-            None => self.seen |= 1_u64.checked_shl((self.highest - number).try_into().unwrap_or(64)).unwrap_or(0),
-        }
-    }
 }
 
 impl Letters {
     pub(super) fn new(since: u64) -> Self {
-        Self { since, written: BTreeMap::new(), came: BTreeMap::new(), shares: BTreeMap::new() }
+        Self { counted: Counted::new(since, &LETTERS), written: BTreeMap::new() }
     }
 
     fn next_number(&mut self, to: DeviceKey) -> u64 {
@@ -112,26 +82,10 @@ impl Letters {
         *number
     }
 
-    /// Whether a letter may be opened: it is of this epoch, the one before or a later one, and did not come before.
-    fn is_new(&self, letter: &Letter, epoch: u64) -> bool {
-        let window = self.came.get(&DeviceKey(letter.from)).copied().unwrap_or_default();
-        letter.epoch.saturating_add(1) >= epoch && letter.epoch >= self.since && window.is_new(letter.number)
-    }
-
-    fn note(&mut self, letter: &Letter) {
-        self.came.entry(DeviceKey(letter.from)).or_default().note(letter.number);
-    }
-
-    /// Who has entered counts from 1 on, whoever she was before.
-    pub(super) fn begin(&mut self, device: DeviceKey) {
-        self.came.remove(&device);
-    }
-
     /// Who is in the room no longer is forgotten.
     pub(super) fn keep(&mut self, devices: &BTreeSet<DeviceKey>) {
         self.written.retain(|device, _| devices.contains(device));
-        self.came.retain(|device, _| devices.contains(device));
-        self.shares.retain(|device, _| devices.contains(device));
+        self.counted.keep(devices);
     }
 }
 
@@ -225,8 +179,7 @@ impl Core {
             return Err(NOT_ACCEPTED);
         }
         let onward = onward.ok_or("no connection to that device that takes more")?;
-        let share = inside.letters.shares.entry(from).or_insert_with(|| Share::new(&LETTERS, now.instant));
-        match share.take(letter.enclosed.size() + ENVELOPE_BYTES, now.instant) {
+        match inside.letters.counted.may_carry(from, letter.enclosed.size() + ENVELOPE_BYTES, now) {
             true => Ok(onward),
             false => Err("too much for one member"),
         }
@@ -259,10 +212,11 @@ impl Core {
             }
             return;
         };
-        if !inside.letters.is_new(&letter, epoch) || !is_signed(&letter, &signature, from) {
+        let counts = inside.letters.counted.is_new(from, (letter.epoch, letter.number), epoch);
+        if !counts || !is_signed(&letter, &signature, from) {
             return;
         }
-        inside.letters.note(&letter);
+        inside.letters.counted.note(from, letter.number);
         // From now on she is lost when no way to her is left.
         inside.linked.insert(from);
         let number = letter.number;
@@ -335,41 +289,5 @@ impl Core {
                 self.answer_circular(room, (from, by), &RoomFrame::Taken { room: room.0, number, refused });
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn letter(epoch: u64, number: u64) -> Letter {
-        let enclosed = Enclosed::Frame { frame: Vec::new() };
-        Letter { room: [1; 16], epoch, from: [2; 32], to: [3; 32], number, enclosed }
-    }
-
-    #[test]
-    fn each_number_counts_once_also_if_one_overtakes_another() {
-        let mut letters = Letters::new(0);
-        for number in [1, 3, 2, 70, 69, 7] {
-            assert!(letters.is_new(&letter(0, number), 0), "{number}");
-            letters.note(&letter(0, number));
-            assert!(!letters.is_new(&letter(0, number), 0), "{number}");
-        }
-        assert!(!letters.is_new(&letter(0, 0), 0), "no number");
-        assert!(!letters.is_new(&letter(0, 6), 0), "too long ago to know");
-        assert!(letters.is_new(&letter(0, 8), 0));
-        letters.note(&letter(0, u64::MAX));
-        assert!(!letters.is_new(&letter(0, u64::MAX), 0) && letters.is_new(&letter(0, u64::MAX - 1), 0));
-        letters.begin(DeviceKey([2; 32]));
-        assert!(letters.is_new(&letter(0, 1), 0), "she came anew");
-    }
-
-    #[test]
-    fn what_was_written_in_an_epoch_long_ago_or_before_one_came_counts_no_more() {
-        let letters = Letters::new(5);
-        for (of, at, counts) in [(5, 5, true), (4, 5, false), (5, 6, true), (5, 7, false), (9, 5, true)] {
-            assert_eq!(letters.is_new(&letter(of, 1), at), counts, "of {of} at {at}");
-        }
-        assert!(letters.is_new(&letter(u64::MAX, 1), 5));
     }
 }

@@ -277,8 +277,8 @@ impl Core {
         for person in &changed.added {
             inside.lost.remove(&person.device);
             inside.hosting.invited.remove(&person.device);
-            inside.letters.begin(person.device);
-            inside.circulars.begin(person.device);
+            inside.letters.counted.begin(person.device);
+            inside.circulars.counted.begin(person.device);
         }
         // Whoever entered by a commit of her own has no welcome: she is told as members are.
         let newcomers = changed.added.iter().filter(|_| commit.change.invited.is_some()).map(|person| person.device);
