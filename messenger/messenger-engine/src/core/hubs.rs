@@ -60,8 +60,8 @@ impl Core {
         }
     }
 
-    /// Whether this device dials, whoever else does: the two may not agree about who is a hub.
-    pub(super) fn comes_to_hub(&self, device: DeviceKey) -> bool {
+    /// Whether this device dials another one that is to be linked, and that one does as well: they may not agree about who is a hub.
+    pub(super) fn both_dial(&self, device: DeviceKey) -> bool {
         let mut insides = self.rooms.values().filter_map(Room::inside);
         insides.any(|inside| inside.is_large() && inside.group.has(device))
     }
@@ -69,13 +69,13 @@ impl Core {
     /// to all in a room; in a large one to the hubs and to whomever else a session stands, or, if this device is a hub, to
     /// everybody. To whom no session stands it goes in letters.
     pub(super) fn say_to_all(&mut self, id: RoomId, frame: &RoomFrame) {
-        for device in self.told_directly(id) {
+        for device in self.hearers(id) {
             self.say(device, frame);
         }
     }
 
     /// Who they are.
-    pub(super) fn told_directly(&self, id: RoomId) -> Vec<DeviceKey> {
+    pub(super) fn hearers(&self, id: RoomId) -> Vec<DeviceKey> {
         let Some(inside) = self.rooms.get(&id).and_then(Room::inside) else { return Vec::new() };
         let mut others = inside.others();
         if inside.is_large() {

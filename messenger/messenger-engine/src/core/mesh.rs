@@ -18,7 +18,7 @@ const LONGEST_AFTER: u32 = 10;
 /// The pause before the first repair of a link; the newcomer dials without it.
 const GRACE: Duration = Duration::from_secs(6);
 
-/// Whoever comes to a hub waits up to 255 times this long.
+/// In a large room the first try waits up to 255 times this long.
 const APART: Duration = Duration::from_millis(8);
 
 /// So long a link that is being made is waited for, before a text goes by way of others.
@@ -28,13 +28,14 @@ const SOON_THERE: Duration = Duration::from_secs(3);
 pub(super) struct Attempt {
     tries: u32,
     next: Instant,
-    newcomer: bool,
+    /// Whether this device dials, whosever key is the lower one.
+    dials: bool,
 }
 
 impl Attempt {
     /// When this device tries next, if it is the one that does.
     fn next(&self, me: DeviceKey, other: DeviceKey) -> Option<Instant> {
-        let mine = self.newcomer || me < other;
+        let mine = self.dials || me < other;
         mine.then_some(self.next)
     }
 
@@ -53,7 +54,7 @@ impl Core {
         let mut devices = self.to_be_linked(inside);
         devices.retain(|device| *device != me && *device != host);
         for device in devices {
-            self.mesh.insert(device, Attempt { tries: 0, next: now.instant, newcomer: true });
+            self.mesh.insert(device, Attempt { tries: 0, next: now.instant, dials: true });
         }
         self.tend_mesh(now);
     }
@@ -66,9 +67,9 @@ impl Core {
         self.mesh.retain(|device, _| fellows.contains_key(device));
         for (device, person) in fellows {
             let begun = self.attempt_at(device, now);
-            let alone = begun.newcomer;
+            let dials = begun.dials;
             let attempt = self.mesh.entry(device).or_insert(begun);
-            attempt.newcomer |= alone;
+            attempt.dials |= dials;
             if attempt.next(me, device).is_none_or(|next| next > now.instant) {
                 continue;
             }
@@ -88,9 +89,9 @@ impl Core {
 
     /// The first try to link up with somebody. Not all of a large room come to a new hub at once.
     fn attempt_at(&self, device: DeviceKey, now: Now) -> Attempt {
-        let to_hub = self.comes_to_hub(device);
+        let to_hub = self.both_dial(device);
         let wait = if to_hub { APART * u32::from(self.me.person.device.0[0]) } else { GRACE };
-        Attempt { tries: 0, next: now.instant + wait, newcomer: to_hub || self.looks_for(device) }
+        Attempt { tries: 0, next: now.instant + wait, dials: to_hub || self.looks_for(device) }
     }
 
     /// Whether a link to a fellow member is missing since a moment ago, and is mostly there in another one.

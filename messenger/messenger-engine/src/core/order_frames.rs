@@ -158,6 +158,7 @@ impl Core {
             let frame = RoomFrame::Go { head, commit: message, acks };
             inside.proofs.keep_go(commit.id, frame);
             let go = Go { ballot: by, commit, acks: quoted };
+            self.show_contradiction(id, by);
             return self.order(id, Input::Receive(Message::Go(go)), Some(device), now);
         }
         commit.committer = Leaf(head.head.leaf);

@@ -164,7 +164,7 @@ impl Core {
         let leaves = inside.leaves();
         let has_it: BTreeSet<DeviceKey> = acks.iter().filter_map(|ack| leaves.device(Leaf(ack.from))).collect();
         let short = RoomFrame::Go { head: head.clone(), commit: Vec::new(), acks: acks.clone() };
-        for device in self.told_directly(id) {
+        for device in self.hearers(id) {
             self.say(device, if has_it.contains(&device) { &short } else { frame });
         }
     }

@@ -37,7 +37,7 @@ impl Core {
         let new = inside.ways.look((&others, &carriers), &connected, now);
         self.tell_ways(id);
         // In a large room whoever is no hub has nothing to say to who is none.
-        let told = if is_large && !new.is_empty() { self.told_directly(id) } else { Vec::new() };
+        let told = if is_large && !new.is_empty() { self.hearers(id) } else { Vec::new() };
         for device in new.into_iter().filter(|device| !is_large || told.contains(device)) {
             self.greet_in_room(id, device, now);
         }

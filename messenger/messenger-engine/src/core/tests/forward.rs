@@ -3,15 +3,11 @@
 
 use std::time::Duration;
 
-use super::rooms::{last_delivery, leaf, say, view};
+use super::rooms::{all_are_together, device, frames, last_delivery, leaf, say, view};
 use super::world::{World, address, room_texts};
 use crate::api::{Command, Event, Role, RoomId, Via};
-use crate::room::{DeviceKey, sign};
-use crate::wire::{Channel, Enclosed, Letter, RoomFrame, Signature, decode};
-
-fn device(name: &str) -> DeviceKey {
-    leaf(name).device()
-}
+use crate::room::sign;
+use crate::wire::{Enclosed, Letter, RoomFrame, Signature};
 
 /// Who is reached by way of whom, as last told to somebody.
 fn vias(events: &[Event]) -> Option<Vec<Via>> {
@@ -27,9 +23,7 @@ fn via(who: &str, by: &str) -> Via {
 
 /// The letters that somebody put on a wire.
 fn letters(world: &World, by: &str) -> Vec<(Letter, Signature)> {
-    let frames = world.tapped.iter().filter(|(from, channel, _)| from == by && *channel == Channel::Rooms);
-    let frames = frames.filter_map(|(_, _, bytes)| decode::<RoomFrame>(&bytes[4..]).unwrap());
-    let letters = frames.filter_map(|frame| match frame {
+    let letters = frames(world, by).into_iter().filter_map(|frame| match frame {
         RoomFrame::Pass { letter, signature } => Some((*letter, signature)),
         _ => None,
     });
@@ -61,14 +55,6 @@ fn parted_from_alice(names: &[&str], lost: &[&str]) -> (World, RoomId) {
     world.pass(Duration::from_secs(60));
     all_are_together(&world, room, names);
     (world, room)
-}
-
-fn all_are_together(world: &World, room: RoomId, names: &[&str]) {
-    let place = |name: &str| world.core_of(name).in_room(room).map(|(epoch, id, host)| (epoch, id, host.device));
-    let first = place(names[0]);
-    for name in names {
-        assert!(place(name).is_some() && place(name) == first, "{name} is elsewhere");
-    }
 }
 
 #[test]

@@ -3,22 +3,16 @@
 
 use std::time::Duration;
 
-use super::rooms::{last_delivery, leaf, say, view};
+use super::rooms::{all_are_together, device, frames, last_delivery, leaf, say, view};
 use super::world::{World, address, room_texts};
 use crate::api::{Command, Event, RoomId};
 use crate::core::hubs::rooms_are_large_above;
-use crate::room::{DeviceKey, sign};
-use crate::wire::{
-    Acknowledged, Channel, Circular, Head, QuotedAck, RoomFrame, Signature, SignedHead, Whereabouts, decode,
-};
+use crate::room::{Deed, Wanted, sign};
+use crate::wire::{Acknowledged, Circular, Head, QuotedAck, RoomFrame, Signature, SignedHead, Whereabouts};
 
 const NAMES: [&str; 7] = ["alice", "bob", "carol", "dave", "erin", "frank", "grace"];
 const HUBS: [&str; 2] = ["alice", "bob"];
 const OTHERS: [&str; 5] = ["carol", "dave", "erin", "frank", "grace"];
-
-fn device(name: &str) -> DeviceKey {
-    leaf(name).device()
-}
 
 /// A room of all, in which two are hubs. Nobody knows anybody but alice.
 fn large() -> (World, RoomId) {
@@ -36,20 +30,6 @@ fn large_with(hubs: usize) -> (World, RoomId) {
     let room = world.room(&NAMES);
     world.pass(Duration::from_secs(10));
     (world, room)
-}
-
-fn all_are_together(world: &World, room: RoomId, names: &[&str]) {
-    let place = |name: &str| world.core_of(name).in_room(room).map(|(epoch, id, host)| (epoch, id, host.device));
-    let first = place(names[0]);
-    for name in names {
-        assert!(place(name).is_some() && place(name) == first, "{name} is elsewhere");
-        assert_eq!(world.core_of(name).members_of(room).len(), names.len(), "{name}");
-    }
-}
-
-fn frames(world: &World, by: &str) -> Vec<RoomFrame> {
-    let frames = world.tapped.iter().filter(|(from, channel, _)| from == by && *channel == Channel::Rooms);
-    frames.filter_map(|(_, _, bytes)| decode::<RoomFrame>(&bytes[4..]).unwrap()).collect()
 }
 
 /// The circulars that somebody put on a wire.
@@ -379,6 +359,35 @@ fn a_host_who_offers_two_commits_is_seen_by_all() {
         let events = world.events(name);
         let warned = |event: &&Event| matches!(event, Event::Error { message, .. } if message.contains("alice@example.org has signed two different changes"));
         assert_eq!(events.iter().filter(warned).count(), 1, "{name}");
+    }
+}
+
+/// The same where a hub has one of the two from a decision alone.
+#[test]
+fn what_a_decision_contradicts_is_seen_by_all() {
+    let (mut world, room) = large();
+    let epoch = world.core("alice").inside(room).unwrap().order.epoch().clone();
+    let group = &mut world.core("alice").inside(room).unwrap().group;
+    let one = group.make(Wanted::Settle(Deed::Topic("cake".into())), &leaf("alice")).unwrap().id;
+    let message = group.staged_message(one).unwrap().to_vec();
+    let (term, leaf_of) = (epoch.host.term, epoch.host.leaf.0);
+    let head = |commit: [u8; 32]| {
+        let head = Head { room: room.0, parent: epoch.id.0, term, leaf: leaf_of, commit };
+        SignedHead { signature: sign(&head, &leaf("alice")).unwrap(), head }
+    };
+    let ack = |head: &SignedHead, by: &str, world: &mut World| {
+        let from = world.core("bob").inside(room).unwrap().leaves().leaf(device(by)).unwrap().0;
+        let acknowledged = Acknowledged { head: head.head.clone(), from };
+        QuotedAck { from, signature: sign(&acknowledged, &leaf(by)).unwrap() }
+    };
+    let other = head([2; 32]);
+    let of_other = ack(&other, "grace", &mut world);
+    world.inject("grace", "bob", RoomFrame::Ack { head: other, ack: of_other });
+    let decided = head(one.0);
+    let acks = ["alice", "carol", "dave", "erin"].map(|name| ack(&decided, name, &mut world)).to_vec();
+    world.inject("alice", "bob", RoomFrame::Go { head: decided, commit: message, acks });
+    for name in OTHERS.into_iter().chain(["bob"]) {
+        assert!(was_warned(&mut world, name, "alice@example.org has signed two different changes"), "{name}");
     }
 }
 

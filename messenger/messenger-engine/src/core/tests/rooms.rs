@@ -98,6 +98,26 @@ pub(super) fn leaf(name: &str) -> MyLeaf {
     MyLeaf::new(super::world::certificate(&address(name), &device), key)
 }
 
+pub(super) fn device(name: &str) -> DeviceKey {
+    leaf(name).device()
+}
+
+/// These, and nobody else, are in one room, in one epoch under one host.
+pub(super) fn all_are_together(world: &World, room: RoomId, names: &[&str]) {
+    let place = |name: &str| world.core_of(name).in_room(room).map(|(epoch, id, host)| (epoch, id, host.device));
+    let first = place(names[0]);
+    for name in names {
+        assert!(place(name).is_some() && place(name) == first, "{name} is elsewhere");
+        assert_eq!(world.core_of(name).members_of(room).len(), names.len(), "{name}");
+    }
+}
+
+/// The room frames that somebody put on a wire.
+pub(super) fn frames(world: &World, by: &str) -> Vec<RoomFrame> {
+    let frames = world.tapped.iter().filter(|(from, channel, _)| from == by && *channel == Channel::Rooms);
+    frames.filter_map(|(_, _, bytes)| decode::<RoomFrame>(&bytes[4..]).unwrap()).collect()
+}
+
 /// The same with keys instead of wires: bob keeps his group, is removed, and gets every frame.
 #[test]
 fn a_removed_members_keys_open_nothing_that_follows() {
