@@ -32,6 +32,14 @@ fn large_with(hubs: usize) -> (World, RoomId) {
     (world, room)
 }
 
+/// What somebody says is on every other device, of so many, within a second.
+fn comes_to_all(world: &mut World, room: RoomId, speaker: &str, others: usize) {
+    world.forget_events();
+    say(world, speaker, room, "who is there?");
+    world.pass(Duration::from_secs(1));
+    assert_eq!(last_delivery(&world.events(speaker)), (others, vec![]));
+}
+
 /// The circulars that somebody put on a wire.
 fn circulars(world: &World, by: &str) -> Vec<(Circular, Signature)> {
     let circulars = frames(world, by).into_iter().filter_map(|frame| match frame {
@@ -110,10 +118,7 @@ fn changes_are_decided_and_followed_at_once() {
     for name in ["dave", "erin", "grace"] {
         assert_eq!(world.wires("carol", name), 1, "{name}");
     }
-    world.forget_events();
-    say(&mut world, "grace", room, "and now?");
-    world.pass(Duration::from_secs(1));
-    assert_eq!(last_delivery(&world.events("grace")), (4, vec![]));
+    comes_to_all(&mut world, room, "grace", 4);
 }
 
 #[test]
@@ -130,10 +135,7 @@ fn a_hub_takes_the_place_of_a_host_who_is_lost() {
     for name in ["dave", "erin", "frank", "grace"] {
         assert_eq!(world.wires("carol", name), 1, "{name}");
     }
-    world.forget_events();
-    say(&mut world, "grace", room, "who is there?");
-    world.pass(Duration::from_secs(1));
-    assert_eq!(last_delivery(&world.events("grace")), (5, vec![]));
+    comes_to_all(&mut world, room, "grace", 5);
 }
 
 /// both hubs are lost in one moment, and nobody else has connections.
@@ -150,10 +152,7 @@ fn others_are_found_where_all_hubs_are_lost_at_once() {
     }
     world.pass(Duration::from_secs(45));
     all_are_together(&world, room, &OTHERS);
-    world.forget_events();
-    say(&mut world, "grace", room, "who is there?");
-    world.pass(Duration::from_secs(1));
-    assert_eq!(last_delivery(&world.events("grace")), (4, vec![]));
+    comes_to_all(&mut world, room, "grace", 4);
 }
 
 /// nobody's word counts but the receivers', and where a hub carries nothing another one does.
