@@ -9,6 +9,7 @@
 mod bare;
 mod cores;
 mod failover;
+mod floor;
 mod live;
 mod town;
 

@@ -59,7 +59,8 @@ pub(super) struct Bare {
     members: Vec<Member>,
 }
 
-struct Member {
+/// One member's state.
+pub(super) struct Member {
     device: Device,
     provider: OpenMlsRustCrypto,
     group: MlsGroup,
@@ -150,24 +151,35 @@ impl Bare {
     fn say(&mut self) -> Duration {
         let mut all = Duration::ZERO;
         let (speaker, others) = self.members.split_last_mut().expect("a room has a member");
-        let text = spent(&mut all, || {
-            let Member { device, provider, group } = speaker;
-            bytes(&group.create_message(provider, device, TEXT.as_bytes()).expect("she is in the room"))
-        });
+        let text = spent(&mut all, || speaker.say());
         for member in others {
-            spent(&mut all, || {
-                let read = member.group.process_message(&member.provider, private(&text)).expect("it is of this epoch");
-                let ProcessedMessageContent::ApplicationMessage(text) = read.into_content() else {
-                    panic!("a text was written")
-                };
-                assert_eq!(text.into_bytes(), TEXT.as_bytes(), "it is what was said");
-            });
+            spent(&mut all, || member.hear(&text));
         }
         all
+    }
+
+    /// Everybody, each for herself.
+    pub(super) fn into_members(self) -> Vec<Member> {
+        self.members
     }
 }
 
 impl Member {
+    /// Seals a text.
+    pub(super) fn say(&mut self) -> Vec<u8> {
+        let Self { device, provider, group } = self;
+        bytes(&group.create_message(provider, device, TEXT.as_bytes()).expect("she is in the room"))
+    }
+
+    /// Opens a text of another member.
+    pub(super) fn hear(&mut self, text: &[u8]) {
+        let read = self.group.process_message(&self.provider, private(text)).expect("it is of this epoch");
+        let ProcessedMessageContent::ApplicationMessage(text) = read.into_content() else {
+            panic!("a text was written")
+        };
+        assert_eq!(text.into_bytes(), TEXT.as_bytes(), "it is what was said");
+    }
+
     /// The commit and the welcome.
     fn let_in(&mut self, key_package: &[u8]) -> (Vec<u8>, Vec<u8>) {
         let guest = self.read_guest(key_package);

@@ -8,6 +8,7 @@ use tokio::runtime::{Handle, Runtime};
 
 use super::super::message::TEXT;
 use super::bare::Bare;
+use super::floor::Talkers;
 use super::town::{Entry, Told, Town, Waited};
 use super::{Device, not_measured};
 use crate::measure::{Pair, Part, Scale, median, paired};
@@ -89,22 +90,30 @@ fn bare(town: &Town, suite: RoomSuite, entries: usize) -> f64 {
 }
 
 /// Microseconds from somebody's word until another member is shown it, beside the same with one person alone, at the same
-/// devices. All of them share this machine's processors, and each opens the text for itself.
+/// devices. All of them share this machine's processors, and each opens the text for itself: what that takes at the least is
+/// told beside it ([`super::floor`]).
 pub(crate) fn message(runtime: &Runtime, scale: Scale) -> Pair {
     let town = match runtime.block_on(talkers(runtime.handle())) {
         Ok(town) => RefCell::new(town),
         Err(why) => return not_measured(&why),
     };
+    let mut floor = runtime.block_on(Talkers::new(TALKING));
     let mut acknowledged = [Vec::new(), Vec::new()];
     let [by_all, by_one] = acknowledged.each_mut();
+    let mut at_least = Vec::new();
     let pair = paired(
         ROUNDS * scale.factor,
         || told(runtime.block_on(said(&mut town.borrow_mut(), true, by_all))),
-        || told(runtime.block_on(said(&mut town.borrow_mut(), false, by_one))),
+        || {
+            at_least.push(runtime.block_on(floor.p50(TEXTS)));
+            told(runtime.block_on(said(&mut town.borrow_mut(), false, by_one)))
+        },
     );
     let [all, one] = acknowledged.map(|times| if times.is_empty() { f64::NAN } else { median(times) });
     let others = TALKING - 1;
-    pair.noted(format!(
+    let name = "where bare openmls seals and opens it over bare quinn, and nothing else is done".to_owned();
+    let part = Part { name, figure: median(at_least), unit: "µs", times: 1.0 };
+    Pair { parts: vec![part], ..pair }.noted(format!(
         "all {others} had acknowledged it after {all:.0} µs, the one after {one:.0}; on this one machine"
     ))
 }
