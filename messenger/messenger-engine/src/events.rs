@@ -36,14 +36,14 @@ pub struct Events {
     told: mpsc::Receiver<Vec<Told>>,
     /// Come together with the last one, and not handed out yet.
     come: std::vec::IntoIter<Told>,
-    receipts: mpsc::UnboundedSender<Receipt>,
+    receipts: mpsc::UnboundedSender<Vec<Receipt>>,
     /// Of the events that the client has and has not taken yet.
     in_hand: Vec<Receipt>,
 }
 
 impl Events {
     /// The client's end, and where its receipts come out. These are no more than the events it was handed out.
-    pub(crate) fn new(told: mpsc::Receiver<Vec<Told>>) -> (Self, mpsc::UnboundedReceiver<Receipt>) {
+    pub(crate) fn new(told: mpsc::Receiver<Vec<Told>>) -> (Self, mpsc::UnboundedReceiver<Vec<Receipt>>) {
         let (receipts, taken) = mpsc::unbounded_channel();
         (Self { told, come: Vec::new().into_iter(), receipts, in_hand: Vec::new() }, taken)
     }
@@ -75,9 +75,9 @@ impl Events {
 
     /// Says that what was handed out was taken, without asking for the next one.
     pub fn taken(&mut self) {
-        for receipt in self.in_hand.drain(..) {
-            // Nobody waits for it any more if the engine has ended.
-            let _ = self.receipts.send(receipt);
+        if !self.in_hand.is_empty() {
+            // Nobody waits for them any more if the engine has ended.
+            let _ = self.receipts.send(std::mem::take(&mut self.in_hand));
         }
     }
 
@@ -121,8 +121,7 @@ mod tests {
         assert!(taken.try_recv().is_err(), "it has both in hand");
         events.taken();
         events.taken();
-        assert_eq!(taken.try_recv(), Ok(Receipt(1)));
-        assert_eq!(taken.try_recv(), Ok(Receipt(2)));
+        assert_eq!(taken.try_recv(), Ok(vec![Receipt(1), Receipt(2)]));
         assert_eq!(events.recv().await, Some(event("y")));
         assert!(events.try_recv().is_err());
         assert!(taken.try_recv().is_err(), "each once, and nobody waits for the third");
@@ -137,7 +136,7 @@ mod tests {
         events.recv().await.unwrap();
         assert!(taken.try_recv().is_err(), "the client has one, and has taken none");
         events.recv().await.unwrap();
-        assert_eq!(taken.try_recv(), Ok(Receipt(1)));
+        assert_eq!(taken.try_recv(), Ok(vec![Receipt(1)]));
         assert!(taken.try_recv().is_err(), "the third was not even handed out");
         events.not_taken();
         drop(tell);

@@ -4,8 +4,7 @@
 //! Ids are unique for one run of one device. The client knows people, so a text whose id another text of the same person
 //! has already gets another number here.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use identity::Identifier;
 use lru::LruCache;
@@ -38,12 +37,20 @@ pub(super) struct Heard {
     texts: usize,
 }
 
+/// What one person has written: few texts, of which most have a greater number than those before them, and which are looked for
+/// when somebody refers to one.
 #[derive(Default)]
 struct Theirs {
-    places: HashMap<u64, Place>,
-    /// Of those that have another number than their id.
-    numbers: HashMap<Place, u64>,
-    order: VecDeque<u64>,
+    /// In the order in which they came, with their numbers, of which no two are the same.
+    texts: VecDeque<(u64, Place)>,
+    /// No number of theirs is greater.
+    greatest: u64,
+}
+
+impl Theirs {
+    fn has(&self, number: u64) -> bool {
+        number <= self.greatest && self.texts.iter().any(|(other, _)| *other == number)
+    }
 }
 
 impl Default for Heard {
@@ -67,53 +74,41 @@ impl Heard {
     /// Gives a new text its number: its own id if it is one that ids may be and no other text of theirs has it, else one
     /// that is drawn.
     pub(super) fn add(&mut self, who: &Identifier, place: Place, mut draw: impl FnMut() -> u64) -> u64 {
-        let theirs = self.people.get_or_insert_mut(who.clone(), Theirs::default);
+        let theirs = match self.people.get_mut(who) {
+            Some(theirs) => theirs,
+            None => self.people.get_or_insert_mut(who.clone(), Theirs::default),
+        };
         let mut number = place.id;
-        loop {
-            if number <= MAX_ID
-                && let Entry::Vacant(free) = theirs.places.entry(number)
-            {
-                free.insert(place);
-                break;
-            }
+        while number > MAX_ID || theirs.has(number) {
             number = draw();
         }
-        if number != place.id {
-            theirs.numbers.insert(place, number);
+        if theirs.texts.len() >= self.texts {
+            theirs.texts.pop_front();
         }
-        theirs.order.push_back(number);
-        if theirs.order.len() > self.texts
-            && let Some(oldest) = theirs.order.pop_front()
-            && let Some(place) = theirs.places.remove(&oldest)
-            && oldest != place.id
-        {
-            theirs.numbers.remove(&place);
-        }
+        theirs.texts.push_back((number, place));
+        theirs.greatest = theirs.greatest.max(number);
         number
     }
 
     /// What this device of theirs wrote can be referred to no more.
     pub(super) fn forget_device(&mut self, who: &Identifier, device: DeviceKey) {
         let Some(theirs) = self.people.peek_mut(who) else { return };
-        theirs.places.retain(|_, place| place.device != device);
-        theirs.numbers.retain(|place, _| place.device != device);
-        let places = &theirs.places;
-        theirs.order.retain(|number| places.contains_key(number));
-        if theirs.order.is_empty() {
+        theirs.texts.retain(|(_, place)| place.device != device);
+        if theirs.texts.is_empty() {
             self.people.pop(who);
         }
     }
 
     /// The number of a text of theirs.
     pub(super) fn number(&self, who: &Identifier, place: &Place) -> Option<u64> {
-        let theirs = self.people.peek(who)?;
-        let has_its_own = theirs.places.get(&place.id) == Some(place);
-        if has_its_own { Some(place.id) } else { theirs.numbers.get(place).copied() }
+        let mut texts = self.people.peek(who)?.texts.iter().rev();
+        texts.find(|(_, other)| other == place).map(|(number, _)| *number)
     }
 
     /// Where the text with this number is known.
     pub(super) fn place(&self, who: &Identifier, number: u64) -> Option<Place> {
-        self.people.peek(who)?.places.get(&number).copied()
+        let mut texts = self.people.peek(who)?.texts.iter().rev();
+        texts.find(|(other, _)| *other == number).map(|(_, place)| *place)
     }
 }
 
@@ -166,8 +161,7 @@ mod tests {
             heard.add(&bob(), place(1, id), || unreachable!());
             heard.add(&bob(), place(2, id), || drawn.next().unwrap());
         }
-        let theirs = heard.people.peek(&bob()).unwrap();
-        assert_eq!((theirs.places.len(), theirs.numbers.len(), theirs.order.len()), (TEXTS, TEXTS / 2, TEXTS));
+        assert_eq!(heard.people.peek(&bob()).unwrap().texts.len(), TEXTS);
         assert_eq!(heard.place(&bob(), 0), None);
         assert_eq!(heard.number(&bob(), &place(1, 4_999)), Some(4_999));
         assert_eq!(heard.number(&bob(), &place(2, 4_999)), Some(104_999));

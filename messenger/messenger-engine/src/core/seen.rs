@@ -55,12 +55,13 @@ impl Recent {
     }
 
     fn add(&mut self, key: Key) -> bool {
-        let first = match self.before(&key) {
+        let before = self.runs.range_mut(..=key).next_back();
+        let before = before.filter(|(first, _)| (first.run, first.room) == (key.run, key.room));
+        let (first, run) = match before {
             Some((_, run)) if key.id <= run.last => return false,
-            Some((first, run)) if key.id - 1 == run.last => first,
-            _ => key,
+            Some((first, run)) if key.id - 1 == run.last => (*first, run),
+            _ => (key, self.runs.entry(key).or_insert(Run { last: key.id, grown: 0 })),
         };
-        let run = self.runs.entry(first).or_insert(Run { last: key.id, grown: 0 });
         run.last = key.id;
         // Mostly it is the one that grew last, too, and keeps its place.
         if run.grown != self.grown || self.grown == 0 {

@@ -60,8 +60,11 @@ impl Untaken {
     }
 
     fn take(&mut self, receipt: Receipt) -> impl Iterator<Item = Came> + use<> {
-        let at = self.handed_out.binary_search_by_key(&receipt, |handed_out| handed_out.receipt).ok();
-        let taken = at.and_then(|at| self.handed_out.remove(at));
+        // Mostly what was handed out first is taken first.
+        let taken = self.handed_out.pop_front_if(|first| first.receipt == receipt).or_else(|| {
+            let at = self.handed_out.binary_search_by_key(&receipt, |handed_out| handed_out.receipt).ok()?;
+            self.handed_out.remove(at)
+        });
         taken.into_iter().flat_map(|taken| std::iter::once(taken.came).chain(taken.again))
     }
 }

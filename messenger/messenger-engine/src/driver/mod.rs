@@ -64,7 +64,7 @@ pub(crate) struct Driver {
     commands: mpsc::Receiver<Command>,
     telling: telling::Telling,
     /// What the client has taken.
-    taken: mpsc::UnboundedReceiver<Receipt>,
+    taken: mpsc::UnboundedReceiver<Vec<Receipt>>,
     /// Connections on which frames were put that are still to be sent.
     put_on: Vec<ConnectionId>,
     inbox: mpsc::Receiver<Happening>,
@@ -97,7 +97,7 @@ impl Driver {
     pub(crate) fn start(
         config: EngineConfig,
         commands: mpsc::Receiver<Command>,
-        (events, taken): (mpsc::Sender<Vec<Told>>, mpsc::UnboundedReceiver<Receipt>),
+        (events, taken): (mpsc::Sender<Vec<Told>>, mpsc::UnboundedReceiver<Vec<Receipt>>),
     ) -> Result<Self, StartError> {
         let (outbox, inbox) = mpsc::channel(256);
         let verifier = Arc::new(verifier::Verifier::new(config.trust.clone(), outbox.clone()));
@@ -196,7 +196,7 @@ impl Driver {
                     // Nobody listens any more.
                     Err(_) => self.core.command(Command::Quit, Now::read()),
                 },
-                Some(receipt) = self.taken.recv() => self.acknowledge(Some(receipt)),
+                Some(receipts) = self.taken.recv() => self.acknowledge(Some(receipts)),
                 command = self.commands.recv() => self.command(command.unwrap_or(Command::Quit), Now::read()),
                 Some(happening) = self.reader.next(), if !self.telling.is_full() => {
                     self.happened(happening, Now::read());

@@ -41,9 +41,9 @@ impl Driver {
     }
 
     /// Acknowledges everything that the client has taken by now.
-    pub(super) fn acknowledge(&mut self, first: Option<Receipt>) {
+    pub(super) fn acknowledge(&mut self, first: Option<Vec<Receipt>>) {
         let taken = &mut self.taken;
-        self.core.taken(first.into_iter().chain(std::iter::from_fn(|| taken.try_recv().ok())));
+        self.core.taken(first.into_iter().chain(std::iter::from_fn(|| taken.try_recv().ok())).flatten());
     }
 }
 

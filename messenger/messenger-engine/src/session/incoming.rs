@@ -44,8 +44,10 @@ impl Incoming {
 
     /// The application has answered; `keep` remembers a refusal for another connection.
     pub(super) fn answer(&mut self, number: u64, refused: Option<String>, keep: bool) {
-        let Ok(at) = self.open.binary_search(&number) else { return };
-        self.open.remove(at);
+        if self.open.pop_front_if(|first| *first == number).is_none() {
+            let Ok(at) = self.open.binary_search(&number) else { return };
+            self.open.remove(at);
+        }
         if let Some(reason) = refused.clone().filter(|_| keep) {
             self.refused.retain(|number, _| number + SPAN > self.last);
             self.refused.insert(number, reason);

@@ -141,7 +141,12 @@ impl Talk {
         let Two { alice_engine: alice, alice_events: events, bob_engine, bob_events, bob, stop } = Two::new().await;
         // Somebody reads what bob receives.
         if let Some(mut bob_events) = bob_events {
-            tokio::spawn(async move { while bob_events.recv().await.is_some() {} });
+            tokio::spawn(async move {
+                // All that came together is taken together.
+                while bob_events.recv().await.is_some() {
+                    while bob_events.try_recv().is_ok() {}
+                }
+            });
         }
         let mut talk = Self { alice, events, _bob: bob_engine, bob, _stop: stop };
         // The first message opens the session.
