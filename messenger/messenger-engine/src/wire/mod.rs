@@ -19,7 +19,7 @@ mod vouchers;
 
 use minicbor::{Decode, Encode};
 
-pub use circular::Circular;
+pub use circular::{Circular, Circulated};
 pub use file::{
     End, Entry, FileHead, FileWord, HASH_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_FILE_NAME_BYTES, MAX_MANIFEST_BYTES,
     MAX_MEDIA_TYPE_BYTES, MAX_PATH_BYTES, MAX_SIZE, Outline, PAGE_BYTES, Page, Wanted,

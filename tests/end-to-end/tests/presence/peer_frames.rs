@@ -3,7 +3,7 @@
 use identity::MAX_CERTIFICATE_BYTES;
 use identity::endorsement::MAX_ENDORSEMENT_BYTES;
 use messenger_engine::wire::{
-    self, Ack, Author, Channel, Circular, Claimed, Contradiction, Enclosed, End, Entry, FileHead, FileWord, Granted,
+    self, Ack, Author, Channel, Circular, Circulated, Claimed, Contradiction, Enclosed, End, Entry, FileHead, FileWord, Granted,
     Head, Invited, Letter, MailChain, Mark, Outline, Page, PolicyView, Progress, QuotedAck, Resume, RoomFrame,
     RoomMark, RoomPlaintext, RoomTarget, SignedGrant, SignedHead, SignedInvitation, TalkFrame, Target, Views, Vouchers,
     Wanted, Whereabouts,
@@ -13,9 +13,9 @@ use super::frames::judge;
 
 const ROOM: [u8; 16] = [7; 16];
 
-fn spread() -> RoomFrame {
-    let (name, from, to, run, message) = ([5; 32], [2; 32], vec![0xff; 32], [8; 8], vec![3; 300]);
-    let circular = Circular { room: ROOM, epoch: 7, name, from, to, number: 1, run, message };
+fn spread(content: Circulated) -> RoomFrame {
+    let (name, from, to) = ([5; 32], [2; 32], vec![0xff; 32]);
+    let circular = Circular { room: ROOM, epoch: 7, name, from, to, number: 1, content };
     RoomFrame::Spread { circular: Box::new(circular), signature: [7; 64] }
 }
 
@@ -219,7 +219,8 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         RoomFrame::Passed { room: ROOM, number: 1, refused: None },
         RoomFrame::Passed { room: ROOM, number: u64::MAX, refused: Some(reason()) },
         RoomFrame::NotPassed { room: ROOM, to: [2; 32], number: 1, reason: reason() },
-        spread(),
+        spread(Circulated::Text { run: [8; 8], message: vec![3; 300] }),
+        spread(Circulated::Typing),
         RoomFrame::Taken { room: ROOM, number: 1, refused: None },
         RoomFrame::Taken { room: ROOM, number: u64::MAX, refused: Some(reason()) },
         RoomFrame::NotSpread { room: ROOM, number: 1, to: vec![0xff; 32], reason: reason() },
