@@ -65,7 +65,9 @@ fn who_has_no_connection_to_its_author_takes_it_over_one_that_is_made_for_it() {
     assert!(told.iter().all(|told| told.len() == 1 && told[0] != offer), "{told:?}");
     assert!(world.running().is_empty() && world.wires("erin", "grace") == 0);
     takes(&mut world, "grace", told[5][0]);
-    world.pass(Duration::from_secs(4));
+    world.pass(Duration::from_millis(1));
+    assert_eq!(world.wires("erin", "grace"), 0, "not all dial at once (R-58)");
+    world.pass(Duration::from_millis(2_100));
     assert_eq!(world.wires("erin", "grace"), 1);
     assert_eq!(world.running(), [BEGINNING], "between the two, and nobody else is asked again");
     world.streams_end(&ServeEnd::Sent, &FetchEnd::Done("/tmp/tea".into()));
@@ -241,6 +243,27 @@ fn who_asks_again_and_again_is_given_it_eight_times() {
     let ask = FileWord::Ask { offer: [9; 16] };
     world.inject_talk("alice", "erin", word(13, TransferId([99; 16]), ask));
     assert!(world.events("erin").is_empty(), "what is not offered");
+}
+
+///
+#[test]
+fn who_asks_while_256_are_not_over_is_refused() {
+    let (mut world, room) = large();
+    let offers: Vec<TransferId> = (0..32).map(|_| offers(&mut world, room)).collect();
+    HUBS.iter().for_each(|hub| world.be_unanswered(hub, "erin"));
+    world.forget_events();
+    let mut asks = |world: &mut World, hub: &str, numbers: std::ops::RangeInclusive<u64>| {
+        for number in numbers {
+            let (offer, mut transfer) = (offers[number as usize % 32], [0xa0; 16]);
+            transfer[..8].copy_from_slice(&number.to_be_bytes());
+            transfer[8..8 + hub.len()].copy_from_slice(hub.as_bytes());
+            let ask = FileWord::Ask { offer: offer.0 };
+            world.inject_talk(hub, "erin", word(number, TransferId(transfer), ask));
+        }
+        states(&world.events("erin")).len()
+    };
+    assert_eq!(asks(&mut world, "alice", 1..=250), 250);
+    assert_eq!(asks(&mut world, "bob", 1..=12), 6);
 }
 
 #[test]
