@@ -4,8 +4,11 @@
 
 mod support;
 
-use messenger_engine::{Command, Event, RoomId, RoomSuite};
+use std::fs;
+
+use messenger_engine::{Command, Event, RoomId, RoomSuite, TransferState};
 use support::{Someone, Town, identifier};
+use tempfile::TempDir;
 
 const MEMBERS: usize = 36;
 
@@ -24,7 +27,58 @@ async fn all_hear(people: &mut [Someone], room: RoomId, text: &str) {
     }
 }
 
-/// where most members have connections to hubs alone.
+/// The last of them is seen to write by all others.
+async fn all_see_her_write(people: &mut [Someone], room: RoomId) {
+    let (writer, others) = people.split_last_mut().unwrap();
+    writer.do_it(Command::RoomTyping { room, typing: true }).await;
+    let who = identifier(&writer.name);
+    for other in others {
+        let begins = |event: &Event| {
+            matches!(event, Event::RoomTyping { who: by, typing: true, .. } if *by == who).then_some(())
+        };
+        other.wait("who writes", begins).await;
+    }
+}
+
+/// The last of them offers a file to all, and several take it, most of whom have no connection to her.
+async fn a_file_goes_to_who_takes_it(people: &mut [Someone], room: RoomId) {
+    let (from, into) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let bytes: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+    let path = from.path().join("tea.bin");
+    fs::write(&path, &bytes).unwrap();
+    let (giver, others) = people.split_last_mut().unwrap();
+    giver.do_it(Command::RoomFileOffer { room, path: path.to_str().unwrap().into() }).await;
+    let mut taken = Vec::new();
+    for (number, other) in others.iter_mut().enumerate() {
+        let offered = |event: &Event| match event {
+            Event::FileOffered { transfer, room: Some(there), bytes, .. } if *there == room => {
+                Some((*transfer, *bytes))
+            }
+            _ => None,
+        };
+        let (transfer, size) = other.wait("an offer", offered).await;
+        assert_eq!(size, bytes.len() as u64);
+        if number % 8 == 0 {
+            let into = into.path().join(number.to_string());
+            fs::create_dir(&into).unwrap();
+            other.do_it(Command::FileAccept { transfer, into: into.to_str().unwrap().into() }).await;
+            taken.push((number, transfer));
+        }
+    }
+    for (number, wanted) in taken {
+        let done = |event: &Event| match event {
+            Event::FileState { transfer, state, path, reason, .. } if *transfer == wanted && state.is_over() => {
+                Some((*state, path.clone(), reason.clone()))
+            }
+            _ => None,
+        };
+        let (state, path, reason) = others[number].wait("all of it", done).await;
+        assert_eq!(state, TransferState::Done, "{reason:?}");
+        assert!(fs::read(path.unwrap()).unwrap() == bytes, "the same as there");
+    }
+}
+
+/// where most members have connections to hubs alone.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "36 engines want a machine for a minute; run by ./test --all"]
 async fn a_large_room_is_entered_talked_in_and_goes_on_without_its_host() {
@@ -61,4 +115,6 @@ async fn a_large_room_is_entered_talked_in_and_goes_on_without_its_host() {
         assert_eq!(member.wait("another host", hosted_by_next).await, after, "{}", member.name);
     }
     all_hear(&mut people, room, "still here?").await;
+    all_see_her_write(&mut people, room).await;
+    a_file_goes_to_who_takes_it(&mut people, room).await;
 }

@@ -439,6 +439,26 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         left_out: Option<u64>,
     },
+    /// How what one offers to all in a large room stands; each who takes it has a transfer of her own.
+    RoomFileState {
+        /// The room.
+        room: RoomId,
+        /// The offer; `file_cancel` withdraws it.
+        transfer: TransferId,
+        /// Under which id `room_message_state` tells on which devices the offer is; absent if it was never told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
+        /// Its name.
+        name: String,
+        /// `offered`, `cancelled`, `failed` or `stopped`.
+        state: TransferState,
+        /// Why, for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// As in `file_state`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left_out: Option<u64>,
+    },
     /// How far a transfer that runs has come; at most twice a second.
     FileProgress {
         /// The transfer.

@@ -555,6 +555,34 @@ fn events() {
             ),
         ),
         (
+            Event::RoomFileState {
+                room,
+                transfer,
+                id: Some(7),
+                name: "tea".into(),
+                state: TransferState::Offered,
+                reason: None,
+                left_out: Some(3),
+            },
+            format!(
+                r#"{{"event":"room_file_state","room":"{HEX}","transfer":"{HEX}","id":7,"name":"tea","state":"offered","left_out":3}}"#
+            ),
+        ),
+        (
+            Event::RoomFileState {
+                room,
+                transfer,
+                id: None,
+                name: "tea".into(),
+                state: TransferState::Failed,
+                reason: Some("gone".into()),
+                left_out: None,
+            },
+            format!(
+                r#"{{"event":"room_file_state","room":"{HEX}","transfer":"{HEX}","name":"tea","state":"failed","reason":"gone"}}"#
+            ),
+        ),
+        (
             Event::FileProgress {
                 transfer,
                 with: bob(),

@@ -127,6 +127,7 @@ impl Core {
         self.end_invitations(&who, "you blocked them", now);
         self.end_links(&who, "you blocked them", now);
         self.end_knocks(&who, now);
+        self.end_offers_of(&who, "you blocked them");
         self.settings.blocked.insert(who);
         self.changed();
     }

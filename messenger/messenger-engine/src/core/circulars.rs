@@ -1,4 +1,4 @@
-//! Circulars: a text of a large room goes once to a hub, which passes it on to all for whom it is (rules R-52 to R-54 of
+//! Circulars: what is said in a large room goes once to a hub, which passes it on to all for whom it is (rules R-52 to R-55 of
 //! docs/spec/rooms.md). Its author writes it in [`super::spreading`].
 //!
 //! ```text
@@ -19,7 +19,7 @@ use super::{Core, SessionId, ways};
 use crate::api::RoomId;
 use crate::room::{DeviceKey, Person, is_signed};
 use crate::time::Now;
-use crate::wire::{Channel, Circular, RoomFrame, Signature};
+use crate::wire::{Channel, Circular, Circulated, RoomFrame, Signature, capability};
 
 /// Members, at their leaves.
 type Named = Vec<(Leaf, DeviceKey)>;
@@ -53,7 +53,7 @@ impl Core {
     /// A circular came from a device: its author, for whom this device is the hub, or a hub.
     pub(super) fn circular_came(&mut self, session: SessionId, person: &Person, pass: (Circular, Signature), now: Now) {
         let (id, by) = (RoomId(pass.0.room), person.device);
-        if pass.0.message.len() > Channel::Talk.max_body_bytes() || pass.0.to.len() > ways::MAX_HEARS_BYTES {
+        if pass.0.content.size() > Channel::Talk.max_body_bytes() || pass.0.to.len() > ways::MAX_HEARS_BYTES {
             return;
         }
         if DeviceKey(pass.0.from) == by {
@@ -63,11 +63,13 @@ impl Core {
         }
     }
 
-    /// R-52: passes it on as it is, at once, and says to whom not.
+    /// R-52: passes it on as it is, at once, and says of a text to whom not; of who is writing nothing is said (R-55).
     fn spread(&mut self, session: SessionId, (circular, signature): (Circular, Signature), now: Now) {
         let (id, from, number) = (RoomId(circular.room), DeviceKey(circular.from), circular.number);
+        let is_text = matches!(circular.content, Circulated::Text { .. });
         let (named, receivers) = match self.receivers(&circular, now) {
             Ok(found) => found,
+            Err(_) if !is_text => return,
             Err(reason) => {
                 let to = circular.to;
                 return self
@@ -78,17 +80,22 @@ impl Core {
             .iter()
             .filter(|device| **device != from)
             .filter_map(|device| Some((*device, self.session_to(*device)?)))
-            .filter(|(_, onward)| self.takes_more(*onward, MAX_WAITING))
+            .filter(|(_, onward)| self.takes_more(*onward, MAX_WAITING) && (is_text || self.wants_typing(*onward)))
             .collect();
         let frame = RoomFrame::Spread { circular: Box::new(circular), signature };
         for onward in onward.values() {
             self.send_room(*onward, &frame);
         }
         let missed = ways::bits_of(named.into_iter().filter(|(_, device)| !onward.contains_key(device)));
-        if !missed.is_empty() {
+        if is_text && !missed.is_empty() {
             let reason = "no connection to these devices that takes more".into();
             self.send_room(session, &RoomFrame::NotSpread { room: id.0, number, to: missed, reason });
         }
+    }
+
+    /// Whether who is at the other end of a session wants to know who is writing.
+    fn wants_typing(&self, session: SessionId) -> bool {
+        self.links.get(&session).is_some_and(|link| link.session.shares(capability::TYPING))
     }
 
     /// For whom it is, by the leaves of its epoch, and who of them is to have it, if this device carries it (R-54).
@@ -106,7 +113,7 @@ impl Core {
         let may_have = |device: DeviceKey| inside.is_or_was(device) && !inside.lapsed.has(device);
         let receivers: Vec<DeviceKey> = named.iter().copied().filter(|device| may_have(*device)).collect();
         let named: Named = leaves.iter().filter(|(_, device)| named.contains(device)).collect();
-        let bytes = (circular.message.len() + ENVELOPE_BYTES).saturating_mul(receivers.len().max(1));
+        let bytes = (circular.content.size() + ENVELOPE_BYTES).saturating_mul(receivers.len().max(1));
         match inside.circulars.counted.may_carry(from, bytes, now) {
             true => Ok((named, receivers)),
             false => Err("too much for one member"),
@@ -121,20 +128,29 @@ impl Core {
         let epoch = inside.group.epoch();
         let is_member = inside.group.has(from) && from != me;
         // She may have come in by what this device has not followed yet: then her text is early, as it would be from a session.
-        let is_early = || from != me && circular.epoch > epoch;
+        let is_text = matches!(circular.content, Circulated::Text { .. });
+        let is_early = || is_text && from != me && circular.epoch > epoch;
         let counted = &inside.circulars.counted;
         let counts =
             if is_member { counted.is_new(from, (circular.epoch, circular.number), epoch) } else { is_early() };
         if !counts || !is_signed(&circular, &signature, from) {
             return;
         }
+        let is_latest = inside.circulars.counted.is_latest(from, circular.number);
         if is_member {
             inside.circulars.counted.note(from, circular.number);
             inside.linked.insert(from);
             inside.heard.insert(from, now.instant);
         }
-        let came = Came::Spread { room: id, from, number: circular.number, by };
-        self.room_text_arrived(came, (from, circular.run), id, circular.message, now);
+        match circular.content {
+            Circulated::Text { run, message } => {
+                let came = Came::Spread { room: id, from, number: circular.number, by };
+                self.room_text_arrived(came, (from, run), id, message, now);
+            }
+            // What was written before the text is no news after it.
+            Circulated::Typing if is_latest => self.is_typing_in_room(id, from, true, now),
+            Circulated::Typing => {}
+        }
     }
 
     /// Answers a circular: over a connection, or by way of the hub from which it came.

@@ -55,6 +55,11 @@ impl Counted {
         of.saturating_add(1) >= epoch && of >= self.since && window.is_new(number)
     }
 
+    /// Whether nothing that she numbered later has come.
+    pub(super) fn is_latest(&self, from: DeviceKey, number: u64) -> bool {
+        self.came.get(&from).is_none_or(|window| window.highest < number)
+    }
+
     pub(super) fn note(&mut self, from: DeviceKey, number: u64) {
         self.came.entry(from).or_default().note(number);
     }

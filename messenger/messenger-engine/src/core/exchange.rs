@@ -171,7 +171,10 @@ impl Core {
         let Some(session) = self.carried.get(&connection).copied() else { return };
         let Some(link) = self.links.get_mut(&session) else { return };
         if link.session.room_frame_came() {
-            link.last_content = now.instant;
+            // What was made for files alone does not stay for the beats that come over it.
+            if !link.for_files {
+                link.last_content = now.instant;
+            }
             let person = link.person.clone();
             self.room_frame_from(session, person, frame, now);
         }

@@ -45,7 +45,8 @@ impl Inside {
 
 impl Core {
     /// to whom this device is to have a connection in a room. In a large one that is the hubs, and for each of them to whom
-    /// none comes about, or over it nothing comes, one more member by turn.
+    /// none comes about, or over it nothing comes, one more member by turn; and from whom something is to come that she has offered
+    /// to all.
     pub(super) fn to_be_linked(&self, inside: &Inside) -> Vec<DeviceKey> {
         let mut there = 0;
         let hubs = inside.by_turn().take_while(|device| {
@@ -55,7 +56,7 @@ impl Core {
             before < hubs()
         });
         match inside.is_large() {
-            true => hubs.collect(),
+            true => hubs.chain(self.files.to_be_asked().filter(|device| inside.group.has(*device))).collect(),
             false => inside.group.members().map(|person| person.device).collect(),
         }
     }

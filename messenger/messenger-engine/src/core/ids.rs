@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use super::saying::MAX_ID;
 use crate::api::DeliveryState;
 use crate::room::DeviceKey;
-use crate::wire::{Mark, RoomMark};
+use crate::wire::{Mark, RoomFile, RoomMark};
 
 /// How many ids given by the client are remembered, to catch one used for two different things.
 const MAX_REMEMBERED: usize = 65_536;
@@ -64,6 +64,7 @@ pub(super) enum Sent<'a> {
     Text(&'a str),
     Mark(&'a Mark),
     RoomMark(&'a RoomMark),
+    RoomFile(&'a RoomFile),
 }
 
 /// What is remembered of an id.

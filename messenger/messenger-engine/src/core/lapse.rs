@@ -111,6 +111,7 @@ impl Core {
         }
         for (device, reason) in new.iter().filter(|(device, _)| *device != me) {
             self.tell_lapsed(id, *device, reason.clone());
+            self.offers_nothing_more(id, *device, NOT_ACCEPTED);
         }
         if !new.is_empty() {
             self.advance(id, now);

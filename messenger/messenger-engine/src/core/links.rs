@@ -73,6 +73,8 @@ pub(super) struct Link {
     /// What waits for the other side's Hello.
     pub(super) after_hello: Vec<(u64, Said)>,
     pub(super) typing: Typing,
+    /// It was made to ask for what was offered to all in a large room: no room needs it if it is to nobody who is to be linked.
+    pub(super) for_files: bool,
     pub(super) history: Keeping,
     pub(super) gossip: Listening,
     pub(super) mail: Mail,
@@ -148,6 +150,7 @@ impl Core {
             told_elsewhere: false,
             after_hello: Vec::new(),
             typing: Typing::default(),
+            for_files: false,
             gossip: Listening::default(),
             mail: Mail::default(),
             endorsed_by: None,
@@ -324,7 +327,11 @@ impl Core {
 
     /// Whether it stays though nothing is said on it: for a room, or for files.
     fn is_needed(&self, session: SessionId, link: &Link) -> bool {
-        self.needed_by_room(link.person.device) || self.files.need(session)
+        let by_room = match link.for_files {
+            true => self.is_to_be_linked(link.person.device),
+            false => self.needed_by_room(link.person.device),
+        };
+        by_room || self.files.need(session)
     }
 
     /// When something about a session is due, but for the end of a certificate.

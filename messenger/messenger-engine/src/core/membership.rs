@@ -73,6 +73,7 @@ impl Core {
     /// A member is gone; what is under way to her stays undelivered.
     pub(super) fn member_gone(&mut self, id: RoomId, person: &Person) {
         self.forget_typing_in_room(id, person.device);
+        self.offers_nothing_more(id, person.device, "who offered it has left the room");
         if let Some(room) = self.rooms.get_mut(&id).filter(|room| room.is_open()) {
             room.texts.forget(person);
             let missed: Vec<u64> = room

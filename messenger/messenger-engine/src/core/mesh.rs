@@ -160,6 +160,19 @@ impl Core {
         })
     }
 
+    /// Whether a room needs the link to this device that was made for something else: in a large one not everybody is linked.
+    pub(super) fn is_to_be_linked(&self, device: DeviceKey) -> bool {
+        let me = self.me.person.device;
+        self.rooms.values().any(|room| match &room.part {
+            Part::Inside(inside) if inside.is_large() && inside.group.has(device) => {
+                inside.is_hub(me) || self.to_be_linked(inside).contains(&device)
+            }
+            Part::Inside(inside) => inside.group.has(device) || inside.hosting.invited.contains_key(&device),
+            Part::Dropped(_) => false,
+            Part::Asked { host, .. } | Part::Entering { host, .. } => host.device == device,
+        })
+    }
+
     /// Whether a room needs the link to this device.
     pub(super) fn needed_by_room(&self, device: DeviceKey) -> bool {
         self.rooms.values().any(|room| match &room.part {

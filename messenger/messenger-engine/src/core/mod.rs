@@ -316,8 +316,8 @@ impl Core {
                 let how = (device, media_type);
                 self.with_person("file_offer", &to, |core, to| core.offer_file(to, path, transfer, how));
             }
-            Command::RoomFileOffer { room, path } => self.offer_file_in_room(room, &path),
-            Command::FileAccept { transfer, into } => self.accept_file(transfer, into),
+            Command::RoomFileOffer { room, path } => self.offer_file_in_room(room, path),
+            Command::FileAccept { transfer, into } => self.accept_file(transfer, into, now),
             Command::FileRefuse { transfer, reason } => self.refuse_file(transfer, reason.as_deref(), now),
             Command::FilePause { transfer } => self.pause_file(transfer, now),
             Command::FileContinue { transfer } => self.continue_file(transfer, now),

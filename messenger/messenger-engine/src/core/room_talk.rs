@@ -1,5 +1,5 @@
-//! What is said in rooms, as the client says and hears it: texts, and reactions, edits and deletions, which share their
-//! numbers and their states. How it gets to the members is in `fanout`.
+//! What is said in rooms, as the client says and hears it: texts, and reactions, edits, deletions and offers of files to all, which
+//! share their numbers and their states. How it gets to the members is in `fanout`.
 
 use super::Core;
 use super::early::Arrived;
@@ -7,10 +7,10 @@ use super::ids::Sent;
 use super::rooms::Room;
 use super::saying::drawn_id;
 use crate::MAX_EMOJI_BYTES;
-use crate::api::{Event, RoomId, RoomOrder, RoomTextRef};
+use crate::api::{Event, RoomId, RoomOrder, RoomTextRef, TransferId};
 use crate::room::{DeviceKey, Opened, Person};
 use crate::time::Now;
-use crate::wire::{RoomMark, RoomPlaintext, RoomTarget, is_emoji};
+use crate::wire::{RoomFile, RoomMark, RoomPlaintext, RoomTarget, is_emoji};
 
 /// How much may be under way in a room of what one says there oneself.
 const MAX_UNDER_WAY: usize = 1024;
@@ -24,6 +24,8 @@ pub(super) enum SaidInRoom {
     Text { text: String, reply: Option<RoomTarget> },
     /// Something about a text.
     Mark(RoomMark),
+    /// What is offered to all in a large room, or no longer.
+    File(RoomFile),
 }
 
 impl SaidInRoom {
@@ -34,6 +36,8 @@ impl SaidInRoom {
             Self::Mark(RoomMark::Reaction { .. }) => "room_react",
             Self::Mark(RoomMark::Edit { .. }) => "room_edit",
             Self::Mark(RoomMark::Delete { .. }) => "room_delete",
+            Self::File(RoomFile::Offer { .. }) => "room_file_offer",
+            Self::File(RoomFile::Withdrawn { .. }) => "file_cancel",
         }
     }
 
@@ -46,6 +50,7 @@ impl SaidInRoom {
         match self {
             Self::Text { text, reply } => RoomPlaintext::Text { id, seen, text, reply },
             Self::Mark(mark) => RoomPlaintext::Mark { id, seen, mark },
+            Self::File(said) => RoomPlaintext::File { id, seen, said },
         }
     }
 }
@@ -98,7 +103,7 @@ impl Core {
     }
 
     /// Whether anything can be said in the room now; says why not.
-    fn can_say(&mut self, about: &str, id: RoomId) -> bool {
+    pub(super) fn can_say(&mut self, about: &str, id: RoomId) -> bool {
         let is_in = self.rooms.get(&id).filter(|room| room.is_open()).and_then(Room::group).is_some();
         if !is_in {
             self.no_such_room(about, id);
@@ -110,23 +115,26 @@ impl Core {
         is_in
     }
 
-    fn say_in_room(&mut self, id: RoomId, said: SaidInRoom, said_id: Option<u64>, now: Now) {
+    pub(super) fn say_in_room(&mut self, id: RoomId, said: SaidInRoom, said_id: Option<u64>, now: Now) -> Option<u64> {
         let (about, to) = (said.about(), id.to_string());
         let what = match &said {
             SaidInRoom::Text { text, .. } => Sent::Text(text),
             SaidInRoom::Mark(mark) => Sent::RoomMark(mark),
+            SaidInRoom::File(said) => Sent::RoomFile(said),
         };
-        let Some(said_id) = self.admit_id(about, &to, what, said_id) else { return };
-        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let said_id = self.admit_id(about, &to, what, said_id)?;
+        let room = self.rooms.get_mut(&id)?;
         if room.fanouts.len() + room.held.len() >= MAX_UNDER_WAY {
             let message = format!("{MAX_UNDER_WAY} texts are already under way in this room");
-            return self.error(about, message, "wait for their states");
+            self.error(about, message, "wait for their states");
+            return None;
         }
         room.typing.stopped_oneself();
         match room.is_between_epochs() {
             true => self.hold_said(id, (said_id, said), now),
             false => self.fan_out(id, (said_id, said), now),
         }
+        Some(said_id)
     }
 
     /// The text of a room that the client means; says so if it is not known.
@@ -147,14 +155,20 @@ impl Core {
     pub(super) fn tell_heard(&mut self, at: Arrived, opened: Opened) {
         let Arrived { came, from, room } = at;
         let Opened { sender, leaf, epoch, plaintext } = opened;
-        let (RoomPlaintext::Text { id, seen, .. } | RoomPlaintext::Mark { id, seen, .. }) = plaintext;
-        let order = RoomOrder { epoch, count: u64::from(seen) + 1, leaf: leaf.0, id };
+        let id = plaintext.id();
+        let order = RoomOrder { epoch, count: u64::from(plaintext.seen()) + 1, leaf: leaf.0, id };
         if let Some(room) = self.rooms.get_mut(&room) {
             room.texts.count(order);
         }
         self.show_from(came, from, (Some(room), id), |core| match plaintext {
             RoomPlaintext::Text { text, reply, .. } => core.text_heard(room, &sender, (text, reply), order),
             RoomPlaintext::Mark { mark, .. } => core.mark_heard(room, &sender, mark, order),
+            RoomPlaintext::File { said: RoomFile::Offer { offer, what }, .. } => {
+                core.offered_to_room(room, &sender, TransferId(offer), what)
+            }
+            RoomPlaintext::File { said: RoomFile::Withdrawn { offer }, .. } => {
+                core.withdrawn_from_room(room, &sender, TransferId(offer))
+            }
         });
     }
 

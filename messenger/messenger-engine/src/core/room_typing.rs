@@ -1,8 +1,8 @@
 //! That somebody is writing in a room: told to the members who are connected, and forgotten by itself. It is not sealed, since
 //! it is said to each over her own connection, and nobody has to be shown later who said it; it has no number, and nobody
-//! answers it.
+//! answers it. In a large room it goes to whom no connection stands in a circular, which is signed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use identity::Identifier;
@@ -20,6 +20,8 @@ use crate::wire::{TalkFrame, capability};
 pub(super) struct RoomTyping {
     /// When it was told last that one is writing oneself; nothing if one is not.
     told: Option<Instant>,
+    /// When it last went in a circular.
+    spread: Option<Instant>,
     /// Members who have been writing: as many as there are, at most.
     writing: BTreeMap<DeviceKey, Writing>,
 }
@@ -61,12 +63,30 @@ impl Core {
         if self.settings.typing && due {
             *told = typing.then_some(now.instant);
             self.tell_typing_in(id, typing);
+            if typing {
+                self.spread_typing_in(id, now);
+            }
+        }
+    }
+
+    /// in a large room also to whom no session stands, however often one begins and ends no more often than this: each of them
+    /// looks at a signature for it. That it is over is not told them.
+    fn spread_typing_in(&mut self, id: RoomId, now: Now) {
+        let Some(room) = self.rooms.get(&id).filter(|room| room.is_large()) else { return };
+        if room.typing.spread.is_some_and(|spread| now.instant < spread + AGAIN) {
+            return;
+        }
+        let Some(inside) = room.inside() else { return };
+        let mut far: BTreeSet<DeviceKey> = inside.others().into_iter().collect();
+        far.retain(|device| !inside.lapsed.has(*device) && self.session_to(*device).is_none());
+        self.spread_typing(id, far);
+        if let Some(room) = self.rooms.get_mut(&id) {
+            room.typing.spread = Some(now.instant);
         }
     }
 
     fn tell_typing_in(&mut self, id: RoomId, typing: bool) {
-        // In a large room it would come to the hubs alone.
-        let inside = self.rooms.get(&id).and_then(Room::inside).filter(|inside| !inside.is_large());
+        let inside = self.rooms.get(&id).and_then(Room::inside);
         let mut others = inside.map(|inside| inside.others()).unwrap_or_default();
         others.retain(|device| inside.is_some_and(|inside| !inside.lapsed.has(*device)));
         for device in others {
@@ -90,10 +110,16 @@ impl Core {
 
     /// Somebody is writing in a room, or no longer, by her own word.
     pub(super) fn room_typing_arrived(&mut self, session: SessionId, id: RoomId, typing: bool, now: Now) {
-        let Some(link) = self.links.get(&session) else { return };
-        let (who, device) = (link.person.identifier.clone(), link.person.device);
-        let is_member = |room: &&mut Room| room.is_open() && room.group().is_some_and(|group| group.has(device));
-        let Some(room) = self.rooms.get_mut(&id).filter(is_member) else { return };
+        if let Some(device) = self.links.get(&session).map(|link| link.person.device) {
+            self.is_typing_in_room(id, device, typing, now);
+        }
+    }
+
+    /// The same, however it came; of who is no member nothing is told.
+    pub(super) fn is_typing_in_room(&mut self, id: RoomId, device: DeviceKey, typing: bool, now: Now) {
+        let Some(room) = self.rooms.get_mut(&id).filter(|room| room.is_open()) else { return };
+        let author = room.group().and_then(|group| group.members().find(|person| person.device == device));
+        let Some(who) = author.map(|person| person.identifier.clone()) else { return };
         if !typing || room.inside().is_some_and(|inside| inside.lapsed.has(device)) {
             return self.stops_typing_in_room(id, device);
         }

@@ -229,6 +229,7 @@ impl Core {
 
     /// What is under way in a room comes to nothing.
     pub(super) fn end_texts(&mut self, id: RoomId) {
+        self.end_offers_in(id);
         let Some(room) = self.rooms.get_mut(&id) else { return };
         let fanouts = std::mem::take(&mut room.fanouts);
         let early = std::mem::take(&mut room.early).into_iter().map(|early| early.came);

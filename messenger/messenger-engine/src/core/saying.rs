@@ -190,6 +190,7 @@ impl Core {
         for (id, said) in std::mem::take(&mut link.after_hello) {
             self.put_said(session, who.clone(), id, said, now);
         }
+        self.ask_for_files(session, now);
     }
 
     /// No Hello came, and none will.

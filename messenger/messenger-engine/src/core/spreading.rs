@@ -1,5 +1,5 @@
-//! A text of one's own to members of a large room to whom no connection stands: handed to hubs in circulars, by way of another
-//! hub where one is silent (R-52 and R-53 of docs/spec/rooms.md).
+//! What one says oneself to members of a large room to whom no connection stands: handed to hubs in circulars, a text by way of
+//! another hub where one is silent (R-52, R-53 and R-55 of docs/spec/rooms.md).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::{Core, ways};
 use crate::api::RoomId;
 use crate::room::{DeviceKey, sign};
 use crate::time::Now;
-use crate::wire::{Circular, RoomFrame};
+use crate::wire::{Circular, Circulated, RoomFrame};
 
 impl Core {
     /// it goes once by way of a hub who reaches them: by way of another one than before, if there is one.
@@ -27,31 +27,45 @@ impl Core {
             }
         }
         for (hub, devices) in by_hub {
-            let Some(circular) = self.write_circular(id, hub, &devices, message) else { continue };
+            let content = Circulated::Text { run: self.run, message: message.to_vec() };
+            let Some(circular) = self.write_circular(id, hub, &devices, content) else { continue };
             if let Some(fanout) = self.rooms.get_mut(&id).and_then(|room| room.fanouts.get_mut(&text)) {
                 fanout.goes_in_circular(&devices, circular, hub, now);
             }
         }
     }
 
-    /// Hands a text to a hub for these members. Returns its number, and the epoch whose leaves name them, if the hub has it.
+    /// Hands something to a hub for these members. Returns its number, and the epoch whose leaves name them, if the hub has it.
     fn write_circular(
         &mut self,
         id: RoomId,
         by: DeviceKey,
         to: &BTreeSet<DeviceKey>,
-        message: &[u8],
+        content: Circulated,
     ) -> Option<(u64, u64)> {
         let session = self.session_to(by)?;
-        let (from, run) = (self.me.person.device.0, self.run);
+        let from = self.me.person.device.0;
         let inside = self.inside(id)?;
         let to = ways::bits_of(inside.group.leaves().iter().filter(|(_, device)| to.contains(device)));
         let (number, epoch) = (inside.circulars.next_number(), inside.order.epoch());
-        let (name, epoch, message) = (epoch.id.0, inside.group.epoch(), message.to_vec());
-        let circular = Circular { room: id.0, epoch, name, from, to, number, run, message };
+        let (name, epoch) = (epoch.id.0, inside.group.epoch());
+        let circular = Circular { room: id.0, epoch, name, from, to, number, content };
         let signature = sign(&circular, &self.me.leaf).ok()?;
         self.send_room(session, &RoomFrame::Spread { circular: Box::new(circular), signature });
         Some((number, epoch))
+    }
+
+    /// that one is writing goes to these by way of the first hub who reaches them. It is not tried again.
+    pub(super) fn spread_typing(&mut self, id: RoomId, far: BTreeSet<DeviceKey>) {
+        let mut by_hub: BTreeMap<DeviceKey, BTreeSet<DeviceKey>> = BTreeMap::new();
+        for device in far {
+            if let Some(hub) = self.vias(id, device).first() {
+                by_hub.entry(*hub).or_default().insert(device);
+            }
+        }
+        for (hub, devices) in by_hub {
+            self.write_circular(id, hub, &devices, Circulated::Typing);
+        }
     }
 
     /// Whoever got a circular answers: that counts, and nobody else's word.

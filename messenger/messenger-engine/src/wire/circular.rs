@@ -1,5 +1,5 @@
-//! Circulars: a text of a large room, handed to a hub for all to whom its author has no connection (rules of
-//! docs/spec/rooms.md).
+//! Circulars: what is said to all in a large room, handed to a hub for those to whom its author has no connection (rules R-50 to
+//! R-55 of docs/spec/rooms.md).
 
 use minicbor::{Decode, Encode};
 
@@ -24,17 +24,43 @@ pub struct Circular {
     /// Counts her circulars, from 1 on, since she came into the room.
     #[n(5)]
     pub number: u64,
-    /// Her program's run, as her Hello would say it.
-    #[cbor(n(6), with = "minicbor::bytes")]
-    pub run: [u8; 8],
-    /// The text: an MLSMessage.
-    #[cbor(n(7), with = "minicbor::bytes")]
-    pub message: Vec<u8>,
+    /// What is in it.
+    #[n(6)]
+    pub content: Circulated,
+}
+
+/// What a circular brings.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(flat)]
+pub enum Circulated {
+    /// A text.
+    #[n(0)]
+    Text {
+        /// Her program's run, as her Hello would say it.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        run: [u8; 8],
+        /// The MLSMessage.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        message: Vec<u8>,
+    },
+    /// Its author's person is writing (rule R-55).
+    #[n(1)]
+    Typing,
+}
+
+impl Circulated {
+    /// How long it is.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Text { message, .. } => message.len(),
+            Self::Typing => 0,
+        }
+    }
 }
 
 /// Without content.
 impl std::fmt::Debug for Circular {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Circular {{ number: {}, size: {} }}", self.number, self.message.len())
+        write!(f, "Circular {{ number: {}, size: {} }}", self.number, self.content.size())
     }
 }

@@ -117,6 +117,13 @@ pub enum FileWord {
         #[n(0)]
         held: bool,
     },
+    /// The sender wants this, which was offered to all in a room, offered to her under this transfer.
+    #[n(4)]
+    Ask {
+        /// By what it was offered there.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        offer: [u8; 16],
+    },
     /// Nothing more comes of it.
     #[n(3)]
     Over {
@@ -135,7 +142,7 @@ impl FileWord {
         match self {
             Self::Offer { what } => what.is_bounded(),
             Self::Over { reason, .. } => reason.as_ref().is_none_or(|reason| reason.len() <= crate::MAX_REASON_BYTES),
-            Self::Pull { .. } | Self::Hold { .. } => true,
+            Self::Pull { .. } | Self::Hold { .. } | Self::Ask { .. } => true,
         }
     }
 
@@ -145,6 +152,7 @@ impl FileWord {
             Self::Offer { .. } => "offer",
             Self::Pull { .. } => "pull",
             Self::Hold { .. } => "hold",
+            Self::Ask { .. } => "ask",
             Self::Over { .. } => "over",
         }
     }
@@ -206,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_bytes_of_what_is_said_about_files() {
-        let cases: [(FileWord, &[u8]); 6] = [
+        let cases: [(FileWord, &[u8]); 7] = [
             // an offer: [name, no folder, one file, nine bytes, of no kind, in no room]
             (FileWord::Offer { what: outline() }, &[0x82, 0x00, 0x84, 0x63, b't', b'e', b'a', 0xf4, 0x01, 0x09]),
             (FileWord::Pull { request: 1, wanted: Wanted::Manifest }, &[0x83, 0x01, 0x01, 0x81, 0x00]),
@@ -215,6 +223,7 @@ mod tests {
                 &[0x83, 0x01, 0x02, 0x83, 0x01, 0x03, 0x04],
             ),
             (FileWord::Hold { held: true }, &[0x82, 0x02, 0xf5]),
+            (FileWord::Ask { offer: [0; 16] }, &[0x82, 0x04, 0x50, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
             (FileWord::Over { end: End::Done, reason: None }, &[0x82, 0x03, 0x00]),
             (FileWord::Over { end: End::Failed, reason: Some("x".into()) }, &[0x83, 0x03, 0x03, 0x61, b'x']),
         ];

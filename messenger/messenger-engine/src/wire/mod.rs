@@ -19,7 +19,7 @@ mod vouchers;
 
 use minicbor::{Decode, Encode};
 
-pub use circular::Circular;
+pub use circular::{Circular, Circulated};
 pub use file::{
     End, Entry, FileHead, FileWord, HASH_BYTES, MAX_DEPTH, MAX_ENTRIES, MAX_FILE_NAME_BYTES, MAX_MANIFEST_BYTES,
     MAX_MEDIA_TYPE_BYTES, MAX_PATH_BYTES, MAX_SIZE, Outline, PAGE_BYTES, Page, Wanted,
@@ -30,7 +30,7 @@ pub use mail::{MAX_MAIL_CHAIN, MailChain};
 pub use mark::{Author, MAX_READ, Mark, Target, is_emoji};
 pub use order::{Acknowledged, Claimed, Granted, Head, QuotedAck, Signature, SignedGrant, SignedHead, Whereabouts};
 pub use room::RoomFrame;
-pub use room_text::{MAX_ROOM_TEXT_ID, RoomMark, RoomPlaintext, RoomTarget};
+pub use room_text::{MAX_ROOM_TEXT_ID, RoomFile, RoomMark, RoomPlaintext, RoomTarget};
 pub use talk::{Ack, NumberedFrame, Progress, Resume, TalkFrame, capability};
 pub use views::{Contradiction, MAX_CHECKPOINT_BYTES, MAX_CONTRADICTIONS, MAX_PROOF, MAX_VIEWS, PolicyView, Views};
 pub use vouchers::{MAX_VOUCHERS, Vouchers};

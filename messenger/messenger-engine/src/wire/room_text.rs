@@ -1,8 +1,9 @@
-//! What members of a room say to each other, sealed as MLS application messages: texts, and what is said about them.
+//! What members of a room say to each other, sealed as MLS application messages: texts, what is said about them, and in a large
+//! room which files there are to be had.
 
 use minicbor::{Decode, Encode};
 
-use super::is_emoji;
+use super::{Outline, is_emoji};
 use crate::{MAX_EMOJI_BYTES, MAX_TEXT_BYTES};
 
 /// The largest id that anything said in a room may have: JSON numbers are exact up to here in every language.
@@ -41,6 +42,42 @@ pub enum RoomPlaintext {
         /// What.
         #[n(2)]
         mark: RoomMark,
+    },
+    /// What is said of a file or folder that is offered to all in a large room (rules ).
+    #[n(2)]
+    File {
+        /// As in `Text`.
+        #[n(0)]
+        id: u64,
+        /// As in `Text`.
+        #[n(1)]
+        seen: u32,
+        /// What.
+        #[n(2)]
+        said: RoomFile,
+    },
+}
+
+/// What is said to all of something that the sender's device has to give. Whoever wants it asks that device itself.
+#[derive(Clone, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(flat)]
+pub enum RoomFile {
+    /// It is to be had.
+    #[n(0)]
+    Offer {
+        /// By which it is asked for.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        offer: [u8; 16],
+        /// What.
+        #[n(1)]
+        what: Outline,
+    },
+    /// It is to be had no longer.
+    #[n(1)]
+    Withdrawn {
+        /// Which.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        offer: [u8; 16],
     },
 }
 
@@ -105,17 +142,25 @@ impl RoomPlaintext {
             Self::Text { id, text, .. } => (*id, text.len() > MAX_TEXT_BYTES),
             Self::Mark { id, mark: RoomMark::Edit { text, .. }, .. } => (*id, text.len() > MAX_TEXT_BYTES),
             Self::Mark { id, mark: RoomMark::Reaction { emoji, .. }, .. } => (*id, emoji.len() > MAX_EMOJI_BYTES),
-            Self::Mark { id, .. } => (*id, false),
+            Self::Mark { id, .. } | Self::File { id, .. } => (*id, false),
         };
+        let outline = matches!(self, Self::File { said: RoomFile::Offer { what, .. }, .. } if !what.is_bounded());
         let emoji = matches!(self, Self::Mark { mark: RoomMark::Reaction { emoji, .. }, .. } if !is_emoji(emoji));
-        let problems = [(id > MAX_ROOM_TEXT_ID, "its id"), (long, "its length"), (emoji, "its emoji")];
+        let problems =
+            [(id > MAX_ROOM_TEXT_ID, "its id"), (long, "its length"), (emoji, "its emoji"), (outline, "its outline")];
         problems.into_iter().find_map(|(wrong, what)| wrong.then_some(what))
     }
 
     /// The sender's id for it.
     pub fn id(&self) -> u64 {
-        let (Self::Text { id, .. } | Self::Mark { id, .. }) = self;
+        let (Self::Text { id, .. } | Self::Mark { id, .. } | Self::File { id, .. }) = self;
         *id
+    }
+
+    /// The greatest count of its epoch that the sender knew.
+    pub fn seen(&self) -> u32 {
+        let (Self::Text { seen, .. } | Self::Mark { seen, .. } | Self::File { seen, .. }) = self;
+        *seen
     }
 
     /// The kind's name, for logs.
@@ -125,6 +170,8 @@ impl RoomPlaintext {
             Self::Mark { mark: RoomMark::Reaction { .. }, .. } => "reaction",
             Self::Mark { mark: RoomMark::Edit { .. }, .. } => "edit",
             Self::Mark { mark: RoomMark::Delete { .. }, .. } => "delete",
+            Self::File { said: RoomFile::Offer { .. }, .. } => "offer",
+            Self::File { said: RoomFile::Withdrawn { .. }, .. } => "withdrawn",
         }
     }
 }
@@ -132,8 +179,7 @@ impl RoomPlaintext {
 /// Without content.
 impl std::fmt::Debug for RoomPlaintext {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (Self::Text { id, seen, .. } | Self::Mark { id, seen, .. }) = self;
-        write!(f, "RoomPlaintext {{ {}, id: {id}, seen: {seen} }}", self.name())
+        write!(f, "RoomPlaintext {{ {}, id: {}, seen: {} }}", self.name(), self.id(), self.seen())
     }
 }
 
@@ -156,6 +202,14 @@ mod tests {
         RoomPlaintext::Mark { id: 7, seen: 3, mark }
     }
 
+    fn file(said: RoomFile) -> RoomPlaintext {
+        RoomPlaintext::File { id: 7, seen: 3, said }
+    }
+
+    fn outline(name: &str) -> Outline {
+        Outline { name: name.into(), folder: false, files: 1, bytes: 9, media_type: None, room: None }
+    }
+
     #[test]
     fn the_bytes_of_what_is_said_in_a_room() {
         let on = RoomTarget { device: [0xde; 32], id: 9 };
@@ -174,6 +228,20 @@ mod tests {
                 vec![0x84, 0x01, 0x07, 0x03, 0x83, 0x01, 0x09, 0x61, b'x'],
             ),
             (mark(RoomMark::Delete { of: 9 }), vec![0x84, 0x01, 0x07, 0x03, 0x82, 0x02, 0x09]),
+            // [the offer of 16 bytes, [name, no folder, one file, nine bytes]]
+            (
+                file(RoomFile::Offer { offer: [0xab; 16], what: outline("tea") }),
+                [
+                    &[0x84, 0x02, 0x07, 0x03, 0x83, 0x00, 0x50][..],
+                    &[0xab; 16],
+                    &[0x84, 0x63, b't', b'e', b'a', 0xf4, 0x01, 0x09],
+                ]
+                .concat(),
+            ),
+            (
+                file(RoomFile::Withdrawn { offer: [0xab; 16] }),
+                [&[0x84, 0x02, 0x07, 0x03, 0x82, 0x01, 0x50][..], &[0xab; 16]].concat(),
+            ),
         ];
         for (plaintext, bytes) in cases {
             assert_eq!(minicbor::to_vec(&plaintext).unwrap(), bytes, "{plaintext:?}");
@@ -183,7 +251,8 @@ mod tests {
 
     #[test]
     fn unknown_kinds_are_known_as_such_and_unknown_members_ignored() {
-        for unknown in [&[0x84, 0x09, 0x07, 0x03, 0x00][..], &[0x84, 0x01, 0x07, 0x03, 0x82, 0x09, 0x00]] {
+        let kinds = [&[0x84, 0x09, 0x07, 0x03, 0x00][..], &[0x84, 0x01, 0x07, 0x03, 0x82, 0x09, 0x00]];
+        for unknown in kinds.into_iter().chain([&[0x84, 0x02, 0x07, 0x03, 0x82, 0x09, 0x00][..]]) {
             assert!(minicbor::decode::<RoomPlaintext>(unknown).unwrap_err().is_unknown_variant(), "{unknown:x?}");
         }
         // A text that answers none, with a member of a later version.
@@ -208,6 +277,7 @@ mod tests {
             reaction(String::new()),
             mark(RoomMark::Edit { of: u64::MAX, text: "x".repeat(MAX_TEXT_BYTES) }),
             mark(RoomMark::Delete { of: 0 }),
+            file(RoomFile::Offer { offer: [1; 16], what: outline(&"x".repeat(255)) }),
         ] {
             assert_eq!(good.out_of_bounds(), None, "{good:?}");
         }
@@ -218,6 +288,7 @@ mod tests {
             (reaction("x".repeat(MAX_EMOJI_BYTES + 1)), "its length"),
             (reaction("\u{1b}[2J".into()), "its emoji"),
             (mark(RoomMark::Edit { of: 1, text: "x".repeat(MAX_TEXT_BYTES + 1) }), "its length"),
+            (file(RoomFile::Offer { offer: [1; 16], what: outline(&"x".repeat(256)) }), "its outline"),
         ] {
             assert_eq!(bad.out_of_bounds(), Some(what), "{bad:?}");
         }

@@ -136,7 +136,10 @@ impl App {
                 self.room_note(room, format!("{who} left and cannot read what follows"), now);
             }
             Event::RoomClosed { room, reason } => self.hear_closed(room, reason, now),
-            event @ (Event::FileOffered { .. } | Event::FileState { .. } | Event::FileProgress { .. }) => {
+            event @ (Event::FileOffered { .. }
+            | Event::FileState { .. }
+            | Event::RoomFileState { .. }
+            | Event::FileProgress { .. }) => {
                 return self.hear_file(event, now);
             }
             Event::Contradiction { about, message, evidence, remedy } => {

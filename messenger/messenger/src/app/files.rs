@@ -13,6 +13,7 @@ pub(crate) struct Transfer {
     pub(crate) id: TransferId,
     /// By which the person names it, counted while the program runs.
     pub(crate) number: u32,
+    /// Oneself, of what one offers to all in a room.
     pub(crate) with: Identifier,
     pub(crate) direction: Direction,
     /// Whether it was offered in a room: then who offers it has to be said.
@@ -75,6 +76,11 @@ impl Deed {
 }
 
 impl Transfer {
+    /// Whether one offers it to all in a room: each who takes it has a transfer of her own.
+    pub(crate) fn is_to_all(&self) -> bool {
+        self.in_room && self.direction == Direction::Out
+    }
+
     /// Whether this can be done with it now.
     pub(crate) fn allows(&self, deed: Deed) -> bool {
         use TransferState::{Offered, Paused, Running, Waiting};
@@ -156,7 +162,7 @@ impl App {
         }
         if let Entry::Room(_) = entry {
             self.said(
-                "It is offered to everybody who is connected; how far it gets stands in the conversation with each.",
+                "It is offered to everybody here who is reached; how far it gets stands in the conversation with each.",
             );
         }
         let offer = |path: &String| {
@@ -292,6 +298,21 @@ impl App {
                     if let Some(place) = place {
                         (file.shown, file.place) = place;
                     }
+                });
+                if state.is_over() {
+                    self.transfers.remove(&transfer);
+                }
+            }
+            Event::RoomFileState { room, transfer, name, state, reason, left_out, id: _ } => {
+                if self.transfer(transfer).is_none() {
+                    let (number, me) = (self.number_file(), self.me.identifier.clone());
+                    let file = Transfer::new(transfer, number, me, Direction::Out, name);
+                    self.put_file(Entry::Room(room), Transfer { in_room: true, ..file }, now);
+                }
+                self.change_file(transfer, |file| {
+                    (file.state, file.reason) = (state, reason);
+                    file.by = (state == TransferState::Cancelled).then_some(Side::Me);
+                    file.left_out = left_out.unwrap_or_default();
                 });
                 if state.is_over() {
                     self.transfers.remove(&transfer);

@@ -21,7 +21,11 @@ pub(super) fn rows(file: &Transfer, clock: &str, columns: usize, theme: Theme) -
         Direction::In => ("↓", theme.theirs()),
         Direction::Out => ("↑", theme.mine()),
     };
-    let from = if file.in_room { format!(" · from {}", file.with) } else { String::new() };
+    let from = match (file.in_room, file.direction) {
+        (true, Direction::In) => format!(" · from {}", file.with),
+        (true, Direction::Out) => " · to all".to_owned(),
+        (false, _) => String::new(),
+    };
     let about = format!("{from} · {} · {clock}", about(file));
     let lead = format!("{sign} {} ", file.number);
     // Both ends of a name tell what it is: the end is the kind.
@@ -96,6 +100,12 @@ fn state_words(file: &Transfer) -> String {
         None => "",
     };
     let words = match (file.state, file.direction) {
+        (TransferState::Offered, Direction::Out) if file.in_room => {
+            format!(
+                "offered; how far it gets stands in the conversation with each who takes it; /cancel {} withdraws it",
+                file.number
+            )
+        }
         (TransferState::Offered, Direction::Out) => "offered, and not answered yet".to_owned(),
         (TransferState::Offered, Direction::In) => "offered to you".to_owned(),
         (TransferState::Waiting, _) => "waits for its turn".to_owned(),
@@ -124,7 +134,8 @@ pub(crate) fn sentence(file: &Transfer) -> String {
         Direction::In => "from",
         Direction::Out => "to",
     };
-    let (number, name, with) = (file.number, harmless_line(&file.name), &file.with);
+    let (number, name) = (file.number, harmless_line(&file.name));
+    let with = if file.is_to_all() { "all here" } else { file.with.as_str() };
     format!("File {number}, {name}, {}, {way} {with}: {}", about(file).replace(" · ", ", "), spoken(file))
 }
 

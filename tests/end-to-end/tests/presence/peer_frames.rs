@@ -3,19 +3,19 @@
 use identity::MAX_CERTIFICATE_BYTES;
 use identity::endorsement::MAX_ENDORSEMENT_BYTES;
 use messenger_engine::wire::{
-    self, Ack, Author, Channel, Circular, Claimed, Contradiction, Enclosed, End, Entry, FileHead, FileWord, Granted,
-    Head, Invited, Letter, MailChain, Mark, Outline, Page, PolicyView, Progress, QuotedAck, Resume, RoomFrame,
-    RoomMark, RoomPlaintext, RoomTarget, SignedGrant, SignedHead, SignedInvitation, TalkFrame, Target, Views, Vouchers,
-    Wanted, Whereabouts,
+    self, Ack, Author, Channel, Circular, Circulated, Claimed, Contradiction, Enclosed, End, Entry, FileHead, FileWord,
+    Granted, Head, Invited, Letter, MailChain, Mark, Outline, Page, PolicyView, Progress, QuotedAck, Resume, RoomFile,
+    RoomFrame, RoomMark, RoomPlaintext, RoomTarget, SignedGrant, SignedHead, SignedInvitation, TalkFrame, Target,
+    Views, Vouchers, Wanted, Whereabouts,
 };
 
 use super::frames::judge;
 
 const ROOM: [u8; 16] = [7; 16];
 
-fn spread() -> RoomFrame {
-    let (name, from, to, run, message) = ([5; 32], [2; 32], vec![0xff; 32], [8; 8], vec![3; 300]);
-    let circular = Circular { room: ROOM, epoch: 7, name, from, to, number: 1, run, message };
+fn spread(content: Circulated) -> RoomFrame {
+    let (name, from, to) = ([5; 32], [2; 32], vec![0xff; 32]);
+    let circular = Circular { room: ROOM, epoch: 7, name, from, to, number: 1, content };
     RoomFrame::Spread { circular: Box::new(circular), signature: [7; 64] }
 }
 
@@ -93,7 +93,15 @@ fn said_in_rooms() -> Vec<(&'static str, Vec<u8>)> {
         RoomPlaintext::Text { id: 0, seen: 0, text: String::new(), reply: None },
         RoomPlaintext::Text { id, seen, text: "ü".repeat(16_384), reply: Some(on) },
     ];
-    texts.into_iter().chain(marks.map(|mark| RoomPlaintext::Mark { id, seen, mark })).map(|one| said(&one)).collect()
+    let folder = Outline { folder: true, files: wire::MAX_ENTRIES, bytes: wire::MAX_SIZE, ..outline(&"x".repeat(255)) };
+    let files = [
+        RoomFile::Offer { offer: [9; 16], what: outline("") },
+        RoomFile::Offer { offer: [9; 16], what: folder },
+        RoomFile::Withdrawn { offer: [9; 16] },
+    ];
+    let marks = marks.map(|mark| RoomPlaintext::Mark { id, seen, mark });
+    let files = files.map(|said| RoomPlaintext::File { id, seen, said });
+    texts.into_iter().chain(marks).chain(files).map(|one| said(&one)).collect()
 }
 
 /// One of each, and the longest and shortest where lengths are bounded.
@@ -159,6 +167,7 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         file(FileWord::Pull { request: 1, wanted: Wanted::Manifest }),
         file(FileWord::Pull { request: u64::MAX, wanted: Wanted::Files { entry: u64::MAX, offset: u64::MAX } }),
         file(FileWord::Hold { held: true }),
+        file(FileWord::Ask { offer: [9; 16] }),
         file(FileWord::Over { end: End::Done, reason: None }),
         file(FileWord::Over { end: End::Failed, reason: Some("no".repeat(128)) }),
         Mark::Read { ids: vec![(1 << 53) - 1; 256] },
@@ -219,7 +228,8 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         RoomFrame::Passed { room: ROOM, number: 1, refused: None },
         RoomFrame::Passed { room: ROOM, number: u64::MAX, refused: Some(reason()) },
         RoomFrame::NotPassed { room: ROOM, to: [2; 32], number: 1, reason: reason() },
-        spread(),
+        spread(Circulated::Text { run: [8; 8], message: vec![3; 300] }),
+        spread(Circulated::Typing),
         RoomFrame::Taken { room: ROOM, number: 1, refused: None },
         RoomFrame::Taken { room: ROOM, number: u64::MAX, refused: Some(reason()) },
         RoomFrame::NotSpread { room: ROOM, number: 1, to: vec![0xff; 32], reason: reason() },
@@ -234,7 +244,7 @@ fn what_devices_say_is_made_of_the_frames_in_the_cddl() {
     let judged = judge(&python, "peer.cddl", &frames()).unwrap();
     let of_rooms =
         (0..=3).chain([6]).chain(8..=15).chain(20..=25).chain(30..=32).map(|kind| format!("room-frame {kind}"));
-    let said_kinds = (0..=1).map(|kind| format!("room-plaintext {kind}"));
+    let said_kinds = (0..=2).map(|kind| format!("room-plaintext {kind}"));
     let kinds = (0..=9).map(|kind| format!("talk-frame {kind}")).chain(of_rooms);
     for kind in kinds.chain(said_kinds) {
         assert!(judged[&kind].as_u64().is_some_and(|count| count > 0), "{kind} was not judged: {judged}");

@@ -48,6 +48,7 @@ impl Event {
             Self::RoomClosed { .. } => "room_closed",
             Self::FileOffered { .. } => "file_offered",
             Self::FileState { .. } => "file_state",
+            Self::RoomFileState { .. } => "room_file_state",
             Self::FileProgress { .. } => "file_progress",
             Self::Contradiction { .. } => "contradiction",
             Self::Certificate { .. } => "certificate",

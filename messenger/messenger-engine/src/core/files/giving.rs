@@ -1,11 +1,12 @@
 //! What one gives: looked at, offered, sent when the other side asks for it.
 
+use std::time::Instant;
+
 use identity::Identifier;
 use identity::trust::Fingerprint;
 
-use super::{AT_ONCE, Ending, FileTask, LookedAt, MAX_OWN, Role, ServeEnd};
+use super::{AT_ONCE, Ending, FileTask, Files, LookedAt, MAX_OWN, Role, ServeEnd};
 use crate::api::{DeliveryState, Direction, RoomId, TransferId, TransferState};
-use crate::core::hubs::FULL_MESH;
 use crate::core::saying::Said;
 use crate::core::{Action, Core, SessionId};
 use crate::room::DeviceKey;
@@ -13,12 +14,17 @@ use crate::time::Now;
 use crate::wire::{End, FileWord, Mark, Outline, Wanted};
 
 /// What the other side is told of what failed here: paths and disks are nobody's business.
-const UNREADABLE: &str = "it cannot be read there any more";
+pub(super) const UNREADABLE: &str = "it cannot be read there any more";
+
+/// Why what all were told of is not given.
+const CHANGED: &str = "it is not what was offered any more";
 
 #[derive(Default)]
 pub(super) struct Giving {
     /// The one device in a room to which it goes, and the room.
     fellow: Option<(RoomId, DeviceKey)>,
+    /// The offer to all in that room by which that one has asked for it.
+    pub(super) of: Option<TransferId>,
     /// The one device of theirs that it is for, if not any.
     device: Option<Fingerprint>,
     /// What kind of file it is said to be, if not what its name says.
@@ -26,7 +32,10 @@ pub(super) struct Giving {
     /// The last request.
     request: u64,
     /// What was asked for, and is not being sent yet.
-    wanted: Option<Wanted>,
+    pub(super) wanted: Option<Wanted>,
+    /// When that was, among all that was asked for; and when bytes last went, or the stream began.
+    pub(super) turn: u64,
+    pub(super) moved: Option<Instant>,
     /// Something of it was sent.
     pub(super) served: bool,
     /// How many parts of a folder are not offered.
@@ -36,6 +45,11 @@ pub(super) struct Giving {
 }
 
 impl Giving {
+    /// To who has asked for what is offered to all in a room.
+    pub(super) fn of_notice(offer: TransferId, fellow: (RoomId, DeviceKey)) -> Self {
+        Self { fellow: Some(fellow), of: Some(offer), ..Self::default() }
+    }
+
     pub(super) fn is_accepted(&self) -> bool {
         self.request > 0
     }
@@ -53,14 +67,12 @@ impl Core {
         self.look_at_file("file_offer", transfer, to, path, Giving { device, media_type, ..Giving::default() });
     }
 
-    pub(in crate::core) fn offer_file_in_room(&mut self, room: RoomId, path: &str) {
+    pub(in crate::core) fn offer_file_in_room(&mut self, room: RoomId, path: String) {
         let Some(inside) = self.rooms.get(&room).and_then(crate::core::rooms::Room::inside) else {
             return self.no_such_room("room_file_offer", room);
         };
         if inside.is_large() {
-            let message =
-                format!("expected a room of at most {FULL_MESH} devices, where each has a connection to each");
-            return self.error("room_file_offer", message, "offer it to some of them outside of the room");
+            return self.offer_to_all(room, path);
         }
         let me = self.me.person.device;
         let others: Vec<(Identifier, DeviceKey)> = inside
@@ -75,7 +87,7 @@ impl Core {
         for (who, device) in others {
             let transfer = TransferId(self.random_16());
             let giving = Giving { fellow: Some((room, device)), ..Giving::default() };
-            self.look_at_file("room_file_offer", transfer, who, path.to_owned(), giving);
+            self.look_at_file("room_file_offer", transfer, who, path.clone(), giving);
         }
     }
 
@@ -98,18 +110,29 @@ impl Core {
 
     /// What is to be offered was looked at.
     pub fn file_looked_at(&mut self, transfer: TransferId, found: Result<LookedAt, String>, now: Now) {
+        if self.files.notices.contains_key(&transfer) {
+            return self.notice_looked_at(transfer, found, now);
+        }
         let Some(one) = self.files.transfers.get_mut(&transfer) else { return };
         let Role::Giving(giving) = &mut one.role else { return };
         let (fellow, device, media_type) = (giving.fellow, giving.device, giving.media_type.clone());
         let LookedAt { mut what, left_out } = match found {
             Ok(found) => found,
-            Err(reason) => return self.end_file(transfer, Ending::new(TransferState::Failed).because(reason), now),
+            Err(reason) => {
+                // Who has asked for it waits.
+                let ending = Ending::new(TransferState::Failed).because(reason);
+                return self.end_file(transfer, ending.saying(End::Failed, Some(UNREADABLE)), now);
+            }
         };
         what.room = fellow.map(|(room, _)| room.0.into());
         what.media_type = media_type.or(what.media_type);
         if !what.is_bounded() {
             let reason = "it has more files or bytes, or a longer name, than can be offered";
             return self.end_file(transfer, Ending::new(TransferState::Failed).because(reason), now);
+        }
+        if giving.of.is_some() && what != one.what {
+            let ending = Ending::new(TransferState::Failed).because(CHANGED);
+            return self.end_file(transfer, ending.saying(End::Failed, Some(CHANGED)), now);
         }
         giving.left_out = left_out;
         one.what = what.clone();
@@ -180,12 +203,14 @@ impl Core {
 
     /// The other side asks for something of it.
     pub(super) fn pulled(&mut self, transfer: TransferId, request: u64, wanted: Wanted, now: Now) {
-        let Some(one) = self.files.transfers.get_mut(&transfer) else { return };
+        let Files { transfers, count, .. } = &mut self.files;
+        let Some(one) = transfers.get_mut(&transfer) else { return };
         let Role::Giving(giving) = &mut one.role else { return };
         if request <= giving.request {
             return;
         }
-        (giving.request, giving.wanted, giving.sent) = (request, Some(wanted), false);
+        *count += 1;
+        (giving.request, giving.wanted, giving.sent, giving.turn) = (request, Some(wanted), false, *count);
         let (session, runs) = (one.session, one.stream.is_some());
         if runs {
             self.actions.push_back(Action::File(FileTask::Halt { transfer }));
@@ -194,8 +219,8 @@ impl Core {
         self.file_changed(transfer);
     }
 
-    pub(super) fn serve_if_it_may(&mut self, session: SessionId, transfer: TransferId) {
-        let free = self.files.running(session, Direction::Out) < AT_ONCE;
+    pub(super) fn serve_if_it_may(&mut self, session: SessionId, transfer: TransferId, now: Now) {
+        let free = self.files.running(session, Direction::Out) < AT_ONCE && self.files.has_place_for(transfer);
         let connection = self.links.get(&session).and_then(|link| link.connection);
         let (Some(connection), true) = (connection, free) else { return };
         let Some(one) = self.files.transfers.get_mut(&transfer) else { return };
@@ -204,6 +229,7 @@ impl Core {
         let Some(wanted) = giving.wanted.take_if(|_| !held) else { return };
         let request = giving.request;
         giving.served = true;
+        giving.moved = Some(now.instant);
         one.stream = Some(request);
         one.pace.begins();
         self.actions.push_back(Action::File(FileTask::Serve { transfer, request, connection, wanted }));
@@ -219,12 +245,15 @@ impl Core {
         }
         one.stream = None;
         giving.sent = end == ServeEnd::Sent;
-        let session = one.session;
+        let (session, is_of_notice) = (one.session, one.is_of_notice());
         if let ServeEnd::Failed(reason) = end {
             let ending = Ending::new(TransferState::Failed).because(reason).saying(End::Failed, Some(UNREADABLE));
             return self.end_file(transfer, ending, now);
         }
         self.run_files(session, now);
+        if is_of_notice {
+            self.run_files_of_notices(now);
+        }
         self.file_changed(transfer);
     }
 }

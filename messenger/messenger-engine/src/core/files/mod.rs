@@ -12,7 +12,9 @@
 //! A stream that breaks off, whyever, costs nothing but another pull from where the taker's disk has got to: so it goes on
 //! after a pause, on another connection, and in another conversation after another offer.
 
+mod asking;
 mod giving;
+mod notices;
 mod pace;
 mod taking;
 mod task;
@@ -28,6 +30,7 @@ use crate::api::{Direction, Event, Side, TransferId, TransferState};
 use crate::time::Now;
 use crate::wire::{End, FileWord, Outline};
 use giving::Giving;
+use notices::Notice;
 use pace::Pace;
 use taking::Taking;
 
@@ -46,9 +49,11 @@ const MAX_OWN: usize = 256;
 #[derive(Default)]
 pub(super) struct Files {
     transfers: BTreeMap<TransferId, Transfer>,
+    /// What this device offers to all in large rooms.
+    notices: BTreeMap<TransferId, Notice>,
     /// Which offer goes under which id, until it has arrived or not: it may be cancelled meanwhile.
     offers: HashMap<u64, TransferId>,
-    /// How many there were: they run in their order.
+    /// How many there were, and how often something was asked for: they run in their order.
     count: u64,
 }
 
@@ -194,7 +199,7 @@ impl Files {
     /// How many there are, and how many offers are on their way.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.transfers.len() + self.offers.len()
+        self.transfers.len() + self.offers.len() + self.notices.len()
     }
 
     /// When something is asked for again.
@@ -203,6 +208,8 @@ impl Files {
             .values()
             .filter(|one| !one.is_held())
             .filter_map(|one| if let Role::Taking(taking) = &one.role { taking.again } else { None })
+            .chain(self.next_of_asking())
+            .chain(self.next_of_notices())
             .min()
     }
 }
@@ -239,6 +246,9 @@ impl Core {
     }
 
     pub(super) fn cancel_file(&mut self, transfer: TransferId, now: Now) {
+        if self.files.notices.contains_key(&transfer) {
+            return self.withdraw_notice(transfer, now);
+        }
         if !self.files.transfers.contains_key(&transfer) {
             return self.no_such_transfer("file_cancel", transfer);
         }
@@ -263,6 +273,9 @@ impl Core {
         let keep = matches!(state, TransferState::Stopped | TransferState::Failed | TransferState::Done);
         self.actions.push_back(Action::File(FileTask::Forget { transfer, keep }));
         self.run_files(one.session, now);
+        if one.is_of_notice() {
+            self.run_files_of_notices(now);
+        }
     }
 
     /// Tells the client how it stands, if that is new.
@@ -285,12 +298,14 @@ impl Core {
         let Some(session) = session else { return };
         for transfer in self.files.of(session) {
             self.fetch_if_it_may(session, transfer, now);
-            self.serve_if_it_may(session, transfer);
+            self.serve_if_it_may(session, transfer, now);
         }
     }
 
     /// What was to be asked for again a moment later.
     pub(super) fn tend_files(&mut self, now: Now) {
+        self.give_up_asking(now);
+        self.halt_who_takes_nothing(now);
         let due = |one: &Transfer| match &one.role {
             Role::Taking(Taking { again: Some(again), .. }) if *again <= now.instant => one.session,
             _ => None,
@@ -329,6 +344,9 @@ impl Core {
             return;
         };
         let (direction, bytes, session) = (one.direction(), one.what.bytes, one.session);
+        if let Role::Giving(giving) = &mut one.role {
+            giving.moved = Some(now.instant);
+        }
         let told = one.pace.moved(done, bytes, now.instant);
         let with = one.with.clone();
         if let Some(link) = session.and_then(|session| self.links.get_mut(&session)) {

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use identity::Identifier;
 use identity::trust::Fingerprint;
 
+use super::asking::Asking;
 use super::{AT_ONCE, Ending, FetchEnd, FileTask, MAX_OF_ONE, MAX_OWN, MAX_UNANSWERED, Role};
 use crate::api::{Direction, Event, RoomId, TransferId, TransferState};
 use crate::core::{Action, Core, SessionId};
@@ -20,7 +22,10 @@ const NOT_TAKEN: &str = "it could not be taken there";
 
 #[derive(Default)]
 pub(super) struct Taking {
-    accepted: bool,
+    pub(super) accepted: bool,
+    /// Where it was offered to all in a room, until who offers it has offered it to this device: it was not asked yet, or has not
+    /// answered.
+    pub(super) asking: Option<Asking>,
     /// What is missing; none before the driver has said so.
     left: Option<Wanted>,
     /// The last request.
@@ -32,6 +37,11 @@ pub(super) struct Taking {
 }
 
 impl Taking {
+    /// What was offered to all in a room.
+    pub(super) fn by_asking(asking: Asking) -> Self {
+        Self { asking: Some(asking), ..Self::default() }
+    }
+
     pub(super) fn is_accepted(&self) -> bool {
         self.accepted
     }
@@ -53,20 +63,26 @@ impl Core {
         if self.me.bot && link.bot {
             return Err("bots do not answer bots");
         }
-        let taken = |accepted: bool| {
-            let of_hers = self.files.transfers.values().filter(|one| one.with == from);
-            of_hers.filter(|one| matches!(&one.role, Role::Taking(taking) if taking.accepted == accepted)).count()
-        };
-        if taken(false) >= MAX_UNANSWERED || taken(true) >= MAX_OF_ONE {
-            return Err("too many offers of yours are not over yet");
-        }
+        self.takes_more_of(&from)?;
         let Outline { name, folder, files, bytes, media_type, room } = what.clone();
         self.files.add(transfer, from.clone(), Some(session), what, Role::Taking(Taking::default()));
         let room = room.map(|room| RoomId(*room));
         Ok(Event::FileOffered { transfer, from, device, room, name, folder, files, bytes, media_type })
     }
 
-    pub(in crate::core) fn accept_file(&mut self, transfer: TransferId, into: String) {
+    /// Whether another offer of somebody's is taken.
+    pub(super) fn takes_more_of(&self, from: &Identifier) -> Result<(), &'static str> {
+        let taken = |accepted: bool| {
+            let of_hers = self.files.transfers.values().filter(|one| one.with == *from);
+            of_hers.filter(|one| matches!(&one.role, Role::Taking(taking) if taking.accepted == accepted)).count()
+        };
+        match taken(false) >= MAX_UNANSWERED || taken(true) >= MAX_OF_ONE {
+            true => Err("too many offers of yours are not over yet"),
+            false => Ok(()),
+        }
+    }
+
+    pub(in crate::core) fn accept_file(&mut self, transfer: TransferId, into: String, now: Now) {
         let taken = |one: &&super::Transfer| matches!(&one.role, Role::Taking(taking) if taking.accepted);
         let full = self.files.transfers.values().filter(taken).count() >= MAX_OWN;
         let Some(one) = self.files.transfers.get_mut(&transfer) else {
@@ -80,6 +96,11 @@ impl Core {
             }
             Role::Taking(taking) if !taking.accepted => {
                 taking.accepted = true;
+                if let Some(asking) = &mut taking.asking {
+                    asking.begins(into, now);
+                    self.file_changed(transfer);
+                    return self.ask_for_file(transfer, now);
+                }
                 self.actions.push_back(Action::File(FileTask::Begin { transfer, into, what, from }));
                 self.file_changed(transfer);
             }

@@ -24,6 +24,9 @@ impl Core {
         now: Now,
     ) {
         if let FileWord::Offer { what } = word {
+            if self.files.is_asked_in(transfer, session) {
+                return self.ask_answered((session, number), transfer, &what, now);
+            }
             // What is offered in a room comes from its members alone.
             let refused = match (what.room.is_some(), self.is_offered_in_room(session, &what)) {
                 (true, true) => None,
@@ -40,6 +43,7 @@ impl Core {
         let known = self.files.transfers.get_mut(&transfer).filter(|one| one.session == Some(session));
         match (word, known) {
             (FileWord::Pull { request, wanted }, Some(_)) => self.pulled(transfer, request, wanted, now),
+            (FileWord::Ask { offer }, _) => self.asked_for_file(session, transfer, TransferId(offer), now),
             (FileWord::Pull { .. }, None) => {
                 // It was over here before the other side heard of that, or never was.
                 let reason = Some("it is over".to_owned());
@@ -63,7 +67,7 @@ impl Core {
     }
 
     /// Whether this device and that one are members of a room, and the certificate holds with which that one is.
-    fn is_fellow(&self, room: RoomId, device: DeviceKey) -> bool {
+    pub(super) fn is_fellow(&self, room: RoomId, device: DeviceKey) -> bool {
         let inside = self.rooms.get(&room).and_then(Room::inside);
         inside.is_some_and(|inside| inside.group.has(device) && !inside.lapsed.has(device))
     }
@@ -94,7 +98,7 @@ impl Core {
         }
     }
 
-    fn put_file_word(&mut self, session: SessionId, transfer: TransferId, word: FileWord, now: Now) {
+    pub(super) fn put_file_word(&mut self, session: SessionId, transfer: TransferId, word: FileWord, now: Now) {
         let mark = Mark::File { transfer: transfer.0, word };
         let content = Content::Mark { id: self.draw_id(), mark };
         if let Err(reason) = self.put(session, content, Token::Receipt, now) {

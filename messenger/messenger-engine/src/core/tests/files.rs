@@ -12,7 +12,7 @@ use crate::wire::{End, FileWord, Mark, Outline, TalkFrame, Wanted, capability};
 const TEA: TransferId = TransferId([0x7e; 16]);
 const BEGINNING: Wanted = Wanted::Files { entry: 0, offset: 0 };
 
-fn outline(name: &str) -> Outline {
+pub(super) fn outline(name: &str) -> Outline {
     Outline { name: name.into(), folder: false, files: 1, bytes: 1_000, media_type: None, room: None }
 }
 
@@ -50,7 +50,7 @@ fn running(path: &str) -> World {
 }
 
 /// How a transfer stood, one after the other, and through whom.
-fn states(events: &[Event]) -> Vec<(TransferState, Option<Side>)> {
+pub(super) fn states(events: &[Event]) -> Vec<(TransferState, Option<Side>)> {
     let state = |event: &Event| match event {
         Event::FileState { state, by, .. } => Some((*state, *by)),
         _ => None,
@@ -66,7 +66,7 @@ fn offers(world: &mut World) -> usize {
     world.events("bob").iter().filter(|event| matches!(event, Event::FileOffered { .. })).count()
 }
 
-fn word(number: u64, transfer: TransferId, word: FileWord) -> TalkFrame {
+pub(super) fn word(number: u64, transfer: TransferId, word: FileWord) -> TalkFrame {
     TalkFrame::Mark { number, id: 900 + number, mark: Mark::File { transfer: transfer.0, word } }
 }
 

@@ -8,18 +8,18 @@ use super::world::{World, address, room_texts};
 use crate::api::{Command, Event, RoomId};
 use crate::core::hubs::rooms_are_large_above;
 use crate::room::{Deed, Wanted, sign};
-use crate::wire::{Acknowledged, Circular, Head, QuotedAck, RoomFrame, Signature, SignedHead, Whereabouts};
+use crate::wire::{Acknowledged, Circular, Circulated, Head, QuotedAck, RoomFrame, Signature, SignedHead, Whereabouts};
 
-const NAMES: [&str; 7] = ["alice", "bob", "carol", "dave", "erin", "frank", "grace"];
-const HUBS: [&str; 2] = ["alice", "bob"];
-const OTHERS: [&str; 5] = ["carol", "dave", "erin", "frank", "grace"];
+pub(super) const NAMES: [&str; 7] = ["alice", "bob", "carol", "dave", "erin", "frank", "grace"];
+pub(super) const HUBS: [&str; 2] = ["alice", "bob"];
+pub(super) const OTHERS: [&str; 5] = ["carol", "dave", "erin", "frank", "grace"];
 
 /// A room of all, in which two are hubs. Nobody knows anybody but alice.
-fn large() -> (World, RoomId) {
+pub(super) fn large() -> (World, RoomId) {
     large_with(2)
 }
 
-fn large_with(hubs: usize) -> (World, RoomId) {
+pub(super) fn large_with(hubs: usize) -> (World, RoomId) {
     rooms_are_large_above(3, hubs);
     let mut world = World::of(&["alice"]);
     for name in &NAMES[1..] {
@@ -41,7 +41,7 @@ fn comes_to_all(world: &mut World, room: RoomId, speaker: &str, others: usize) {
 }
 
 /// The circulars that somebody put on a wire.
-fn circulars(world: &World, by: &str) -> Vec<(Circular, Signature)> {
+pub(super) fn circulars(world: &World, by: &str) -> Vec<(Circular, Signature)> {
     let circulars = frames(world, by).into_iter().filter_map(|frame| match frame {
         RoomFrame::Spread { circular, signature } => Some((*circular, signature)),
         _ => None,
@@ -49,7 +49,11 @@ fn circulars(world: &World, by: &str) -> Vec<(Circular, Signature)> {
     circulars.collect()
 }
 
-fn spread((circular, signature): (Circular, Signature)) -> RoomFrame {
+fn text(message: Vec<u8>) -> Circulated {
+    Circulated::Text { run: [0; 8], message }
+}
+
+pub(super) fn spread((circular, signature): (Circular, Signature)) -> RoomFrame {
     RoomFrame::Spread { circular: Box::new(circular), signature }
 }
 
@@ -236,7 +240,7 @@ fn circulars_of_strangers_and_long_lists_of_receivers_come_to_nothing() {
     let of = |by: &str, number, to: Vec<u8>| {
         let (from, name) = (device(by).0, name.0);
         let epoch = epoch + 1;
-        let circular = Circular { room: room.0, epoch, name, from, to, number, run: [0; 8], message: vec![7; 60] };
+        let circular = Circular { room: room.0, epoch, name, from, to, number, content: text(vec![7; 60]) };
         let signature = sign(&circular, &leaf(by)).unwrap();
         (circular, signature)
     };
@@ -299,7 +303,8 @@ fn a_circular_counts_once_and_as_its_authors_alone() {
         ("once more", (circular.clone(), signature)),
         ("another number", forged(&|circular| circular.number += 1)),
         ("another author", forged(&|circular| circular.from = device("frank").0)),
-        ("another text", forged(&|circular| circular.message[40] ^= 1)),
+        ("another text", forged(&|circular| circular.content = text(vec![7; 60]))),
+        ("that its author is writing", forged(&|circular| circular.content = Circulated::Typing)),
         ("too long ago", forged(&|circular| circular.epoch -= 2)),
     ] {
         world.inject("alice", "grace", spread(frame));
@@ -311,7 +316,7 @@ fn a_circular_counts_once_and_as_its_authors_alone() {
     assert!(circulars(&world, "alice").is_empty());
     // Nobody carries in an epoch that she does not know, or more than a share.
     let mine = |number| {
-        let circular = Circular { from: device("frank").0, number, message: vec![7; 60_000], ..circular.clone() };
+        let circular = Circular { from: device("frank").0, number, content: text(vec![7; 60_000]), ..circular.clone() };
         let signature = sign(&circular, &leaf("frank")).unwrap();
         (circular, signature)
     };

@@ -21,6 +21,8 @@ mod hostile_resumption;
 mod hubs;
 mod keeping;
 mod lapse;
+mod large_files;
+mod large_typing;
 mod mail;
 mod marks;
 mod moving;

@@ -343,12 +343,12 @@ fn whoever_comes_back_begins_anew() {
     assert_eq!(room_texts(&world.events("alice")), ["here I am"]);
 }
 
-fn types(world: &mut World, who: &str, room: RoomId, typing: bool) {
+pub(super) fn types(world: &mut World, who: &str, room: RoomId, typing: bool) {
     world.command(who, Command::RoomTyping { room, typing });
 }
 
 /// Who was told of it, and what.
-fn told_typing(world: &mut World, name: &str) -> Vec<(String, bool)> {
+pub(super) fn told_typing(world: &mut World, name: &str) -> Vec<(String, bool)> {
     let told = |event: &Event| match event {
         Event::RoomTyping { who, typing, .. } => Some((who.to_string(), *typing)),
         _ => None,

@@ -99,6 +99,31 @@ fn what_is_on_its_way_is_put_off_goes_on_and_ends() {
 }
 
 #[test]
+fn what_is_offered_to_all_in_a_large_room_stands_there_and_is_withdrawn() {
+    let mut app = placed();
+    app.hear(room("alice", &["alice", "bob"]), now());
+    app.select(Entry::Room(ROOM));
+    let state = |state| {
+        let (reason, name) = (None, "tea".to_owned());
+        Event::RoomFileState { room: ROOM, transfer: ID, id: Some(9), name, state, reason, left_out: None }
+    };
+    app.hear(state(TransferState::Offered), now());
+    let file = app.transfer(ID).unwrap();
+    assert!(file.is_to_all() && file.number == 1 && !file.allows(Deed::Take), "{file:?}");
+    assert_eq!(app.conversation(&Entry::Room(ROOM)).unwrap().transfers().count(), 1);
+    // How far it gets at others is told by its id, as of a text.
+    let told =
+        Event::RoomMessageState { room: ROOM, id: 9, delivered: vec![who("bob")], missing: Vec::new(), order: None };
+    app.hear(told, now());
+    assert_eq!(app.act(Action::Quit, now()).last(), Some(&Effect::Quit), "nothing of it is on its way");
+    assert_eq!(typed(&mut app, "/cancel"), [Effect::Engine(Command::FileCancel { transfer: ID })]);
+    app.hear(state(TransferState::Cancelled), now());
+    assert!(app.transfers.is_empty());
+    let file = app.conversation(&Entry::Room(ROOM)).unwrap().transfers().next().unwrap().clone();
+    assert_eq!((file.state, file.by), (TransferState::Cancelled, Some(Side::Me)));
+}
+
+#[test]
 fn an_offer_is_announced_without_its_name_and_a_flood_once() {
     let mut app = placed();
     let announced: Vec<_> = (0..40).flat_map(|n| app.hear(offered(n, "carol"), now())).collect();

@@ -51,6 +51,17 @@ pub(super) fn of_event(event: &Event, before: &App) -> Vec<String> {
             let without = without.map(|without| format!(", {without}")).unwrap_or_default();
             vec![format!("File {number}, {name}{without}, {way} {}: {words}.", before.called_with_address(with))]
         }
+        Event::RoomFileState { room, transfer, name, state, reason, left_out, .. } => {
+            let me = before.me.identifier.clone();
+            let file = before.transfer(*transfer).cloned();
+            let file =
+                file.unwrap_or_else(|| Transfer::new(*transfer, before.next_file(), me, Direction::Out, name.clone()));
+            let file = Transfer { in_room: true, state: *state, reason: reason.clone(), by: None, ..file };
+            let room = before.rooms.get(room).map(|room| harmless_line(&room.name)).unwrap_or_default();
+            let without = amount::left_out(left_out.unwrap_or_default()).map(|without| format!(", {without}"));
+            let (number, name, without) = (file.number, harmless_line(&file.name), without.unwrap_or_default());
+            vec![format!("File {number}, {name}{without}, to all in {room}: {}.", spoken(&file))]
+        }
         Event::FileProgress { transfer, done, bytes, left_s, .. } => {
             let Some(file) = before.transfer(*transfer).filter(|_| *bytes >= WORTH_A_WORD) else { return Vec::new() };
             let part = |done: u64| percent(done, *bytes) / if *bytes >= LARGE { 10 } else { 25 };
@@ -110,6 +121,23 @@ mod tests {
             rate: 1_000_000,
             left_s: Some(65),
         }
+    }
+
+    #[test]
+    fn what_is_offered_to_all_is_told_with_its_room() {
+        let mut app = app(&["bob"]);
+        app.hear(crate::app::tests::room("alice", &["alice", "bob"]), now());
+        let state = |state| {
+            let (room, name) = (crate::app::tests::ROOM, "tea\x1b[2J".to_owned());
+            Event::RoomFileState { room, transfer: ID, id: Some(9), name, state, reason: None, left_out: None }
+        };
+        let words = told(&mut app, state(TransferState::Offered)).concat();
+        assert!(
+            words.starts_with("File 1, tea␛[2J, to all in ") && words.contains("/cancel 1 withdraws it"),
+            "{words}"
+        );
+        let words = told(&mut app, state(TransferState::Cancelled)).concat();
+        assert!(words.contains("cancelled"), "{words}");
     }
 
     #[test]

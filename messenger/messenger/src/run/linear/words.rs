@@ -185,9 +185,10 @@ pub(super) fn of_event(event: &Event, before: &App, now: DateTime) -> Vec<String
             let (message, remedy) = (harmless_line(message), harmless_line(remedy));
             one(format!("{who} is there, but {message}. What helps: {remedy}."))
         }
-        Event::FileOffered { .. } | Event::FileState { .. } | Event::FileProgress { .. } => {
-            files::of_event(event, before)
-        }
+        Event::FileOffered { .. }
+        | Event::FileState { .. }
+        | Event::RoomFileState { .. }
+        | Event::FileProgress { .. } => files::of_event(event, before),
         // The notice tells of these; of every letter that is typed nobody wants to hear.
         Event::Appearance(_)
         | Event::RoomReach { .. }

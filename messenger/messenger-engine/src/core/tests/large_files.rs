@@ -1,0 +1,335 @@
+//! Files that are offered to all in a large room (R-56 to R-58 of docs/spec/rooms.md): told by way of hubs, given over a connection
+//! between the two. The room is that of [`super::hubs`]: alice and bob are its hubs.
+
+use std::time::Duration;
+
+use super::files::{outline, states, word};
+use super::hubs::{HUBS, NAMES, large};
+use super::rooms::{all_are_together, last_delivery};
+use super::world::{World, address};
+use crate::api::{Command, Event, RoomId, Side, TransferId, TransferState};
+use crate::core::hubs::rooms_are_large_above;
+use crate::core::lapse::NOT_ACCEPTED;
+use crate::core::{FetchEnd, ServeEnd};
+use crate::wire::{FileWord, Wanted};
+
+const BEGINNING: Wanted = Wanted::Files { entry: 0, offset: 0 };
+/// All but erin.
+const OTHERS: [&str; 6] = ["alice", "bob", "carol", "dave", "frank", "grace"];
+
+/// Erin offers something to all. Returns under which number she did.
+fn offers(world: &mut World, room: RoomId) -> TransferId {
+    world.forget_events();
+    world.command("erin", Command::RoomFileOffer { room, path: "/tea".into() });
+    world.pass(Duration::from_secs(1));
+    let events = world.events("erin");
+    let offered = events.iter().find_map(|event| match event {
+        Event::RoomFileState { transfer, state: TransferState::Offered, .. } => Some(*transfer),
+        _ => None,
+    });
+    assert_eq!(last_delivery(&events), (OTHERS.len(), vec![]));
+    offered.unwrap()
+}
+
+/// What was offered to somebody in the room.
+fn offered(world: &mut World, name: &str, room: RoomId) -> Vec<TransferId> {
+    let offered = |event: &Event| match event {
+        Event::FileOffered { transfer, from, room: Some(there), .. } => {
+            assert_eq!((from.as_str(), *there), (&*address("erin"), room));
+            Some(*transfer)
+        }
+        _ => None,
+    };
+    world.events(name).iter().filter_map(offered).collect()
+}
+
+fn takes(world: &mut World, name: &str, transfer: TransferId) {
+    world.command(name, Command::FileAccept { transfer, into: "/tmp".into() });
+}
+
+/// How the last transfer ended, and why.
+fn end(events: &[Event]) -> (TransferState, Option<Side>, Option<String>) {
+    let end = |event: &Event| match event {
+        Event::FileState { state, by, reason, .. } if state.is_over() => Some((*state, *by, reason.clone())),
+        _ => None,
+    };
+    events.iter().rev().find_map(end).unwrap()
+}
+
+#[test]
+fn who_has_no_connection_to_its_author_takes_it_over_one_that_is_made_for_it() {
+    use TransferState::{Done, Offered, Running, Waiting};
+    let (mut world, room) = large();
+    let offer = offers(&mut world, room);
+    let told: Vec<Vec<TransferId>> = OTHERS.iter().map(|name| offered(&mut world, name, room)).collect();
+    assert!(told.iter().all(|told| told.len() == 1 && told[0] != offer), "{told:?}");
+    assert!(world.running().is_empty() && world.wires("erin", "grace") == 0);
+    takes(&mut world, "grace", told[5][0]);
+    world.pass(Duration::from_millis(1));
+    assert_eq!(world.wires("erin", "grace"), 0, "not all dial at once (R-58)");
+    world.pass(Duration::from_millis(2_100));
+    assert_eq!(world.wires("erin", "grace"), 1);
+    assert_eq!(world.running(), [BEGINNING], "between the two, and nobody else is asked again");
+    world.streams_end(&ServeEnd::Sent, &FetchEnd::Done("/tmp/tea".into()));
+    assert_eq!(states(&world.events("grace")), [(Waiting, None), (Running, None), (Done, None)]);
+    let events = world.events("erin");
+    assert_eq!(states(&events), [(Offered, None), (Running, None), (Done, None)]);
+    assert!(
+        events.iter().all(|event| !matches!(event, Event::FileState { with, .. } if with.as_str() != address("grace")))
+    );
+    // Whoever has a session has it at once.
+    takes(&mut world, "bob", told[1][0]);
+    assert_eq!(world.running(), [BEGINNING]);
+    world.streams_end(&ServeEnd::Sent, &FetchEnd::Done("/tmp/tea".into()));
+    assert_eq!(end(&world.events("bob")).0, Done);
+    // What was made for it goes again, and what the room needs stays.
+    world.pass(Duration::from_secs(200));
+    assert_eq!((world.wires("erin", "grace"), world.wires("erin", "bob")), (0, 1));
+    all_are_together(&world, room, &NAMES);
+}
+
+#[test]
+fn what_is_withdrawn_is_taken_by_nobody_and_goes_on_to_who_has_begun() {
+    let (mut world, room) = large();
+    let offer = offers(&mut world, room);
+    let (of_grace, of_frank) = (offered(&mut world, "grace", room)[0], offered(&mut world, "frank", room)[0]);
+    takes(&mut world, "grace", of_grace);
+    world.pass(Duration::from_secs(4));
+    // Frank does not hear of it.
+    world.carries_nothing.extend(HUBS.map(String::from));
+    world.command("erin", Command::FileCancel { transfer: offer });
+    assert!(world.events("erin").iter().any(|event| matches!(event,
+        Event::RoomFileState { transfer, state: TransferState::Cancelled, .. } if *transfer == offer)));
+    assert_eq!(world.running(), [BEGINNING], "to grace");
+    takes(&mut world, "frank", of_frank);
+    world.pass(Duration::from_secs(4));
+    let (state, _, reason) = end(&world.events("frank"));
+    assert_eq!((state, reason.as_deref()), (TransferState::Failed, Some("it is not offered any more")));
+    // Who does hear of it is told.
+    world.carries_nothing.clear();
+    let again = offers(&mut world, room);
+    let of_carol = offered(&mut world, "carol", room)[0];
+    world.command("erin", Command::FileCancel { transfer: again });
+    assert_eq!(end(&world.events("carol")), (TransferState::Cancelled, Some(Side::Them), None));
+    takes(&mut world, "carol", of_carol);
+    assert!(
+        world.events("carol").iter().any(|event| matches!(event, Event::Error { about, .. } if about == "file_accept"))
+    );
+    world.streams_end(&ServeEnd::Sent, &FetchEnd::Done("/tmp/tea".into()));
+    // Of the first one she heard late, as of a text.
+    world.pass(Duration::from_secs(5));
+    assert_eq!((world.core_of("erin").files.len(), world.core_of("carol").files.len()), (0, 0));
+}
+
+#[test]
+fn who_does_not_reach_its_author_is_told_so() {
+    let (mut world, room) = large();
+    offers(&mut world, room);
+    let transfer = offered(&mut world, "grace", room)[0];
+    world.part("erin", "grace");
+    takes(&mut world, "grace", transfer);
+    world.pass(Duration::from_secs(29));
+    assert_eq!(states(&world.events("grace")), [(TransferState::Waiting, None)]);
+    world.pass(Duration::from_secs(2));
+    let (state, _, reason) = end(&world.events("grace"));
+    assert_eq!((state, reason.as_deref()), (TransferState::Failed, Some("who offers it was not reached")));
+    let asks = world.calls("grace").len();
+    world.pass(Duration::from_secs(60));
+    assert_eq!(world.calls("grace").len(), asks, "and she is looked for no longer");
+}
+
+#[test]
+fn what_somebody_offers_ends_when_she_leaves() {
+    let (mut world, room) = large();
+    offers(&mut world, room);
+    world.command("erin", Command::RoomLeave { room });
+    world.pass(Duration::from_secs(2));
+    let ended = world.events("erin").into_iter().find_map(|event| match event {
+        Event::RoomFileState { state, reason, .. } => Some((state, reason)),
+        _ => None,
+    });
+    assert_eq!(ended, Some((TransferState::Stopped, Some("the room was left".to_owned()))));
+    for name in OTHERS {
+        let (state, _, reason) = end(&world.events(name));
+        assert_eq!(
+            (state, reason.as_deref()),
+            (TransferState::Stopped, Some("who offered it has left the room")),
+            "{name}"
+        );
+    }
+    // And for who leaves herself.
+    let (mut world, room) = large();
+    offers(&mut world, room);
+    world.command("grace", Command::RoomLeave { room });
+    assert_eq!(end(&world.events("grace")).0, TransferState::Stopped);
+}
+
+///
+#[test]
+fn nothing_is_offered_by_whose_certificate_has_lapsed() {
+    let (mut world, room) = large();
+    offers(&mut world, room);
+    let lapse = |world: &mut World| {
+        world.tables["grace"].refused.lock().unwrap().push(address("erin"));
+        let now = world.now();
+        world.core("grace").inside(room).unwrap().lapsed.look_now(now);
+        world.pass(Duration::from_secs(1));
+    };
+    lapse(&mut world);
+    let (state, _, reason) = end(&world.events("grace"));
+    assert_eq!((state, reason.as_deref()), (TransferState::Stopped, Some(NOT_ACCEPTED)), "what was offered before");
+    world.forget_events();
+    world.command("erin", Command::RoomFileOffer { room, path: "/tea".into() });
+    world.pass(Duration::from_secs(1));
+    assert_eq!(last_delivery(&world.events("erin")), (5, vec![NOT_ACCEPTED.to_owned()]));
+    assert_eq!((offered(&mut world, "grace", room).len(), offered(&mut world, "frank", room).len()), (0, 1));
+}
+
+#[test]
+fn whoever_is_blocked_or_no_member_is_given_nothing() {
+    let (mut world, room) = large();
+    world.command("carol", Command::Block { who: address("erin") });
+    world.forget_events();
+    world.command("erin", Command::RoomFileOffer { room, path: "/tea".into() });
+    world.pass(Duration::from_secs(1));
+    assert_eq!(last_delivery(&world.events("erin")), (5, vec!["nothing is taken from you here".to_owned()]));
+    assert!(offered(&mut world, "carol", room).is_empty());
+    // Who blocks her later loses what she has offered.
+    world.command("frank", Command::Block { who: address("erin") });
+    assert_eq!(end(&world.events("frank")).0, TransferState::Stopped);
+    // Whom she blocks is told no more than who comes too late.
+    let transfer = offered(&mut world, "alice", room)[0];
+    world.core("erin").settings.blocked.insert(address("alice").parse().unwrap());
+    takes(&mut world, "alice", transfer);
+    let (state, _, reason) = end(&world.events("alice"));
+    assert_eq!((state, reason.as_deref()), (TransferState::Failed, Some("it is not offered any more")));
+}
+
+#[test]
+fn what_has_changed_since_it_was_offered_is_not_given() {
+    let (mut world, room) = large();
+    offers(&mut world, room);
+    let transfer = offered(&mut world, "bob", room)[0];
+    let mut other = outline("tea");
+    other.bytes += 1;
+    world.desk.shelves.insert("/tea".into(), other);
+    takes(&mut world, "bob", transfer);
+    for name in ["bob", "erin"] {
+        let (state, _, reason) = end(&world.events(name));
+        assert_eq!(
+            (state, reason.as_deref()),
+            (TransferState::Failed, Some("it is not what was offered any more")),
+            "{name}"
+        );
+    }
+    // What cannot be read is offered to nobody.
+    world.command("erin", Command::RoomFileOffer { room, path: "/nothing".into() });
+    assert!(world.events("erin").iter().any(|event| matches!(event,
+        Event::RoomFileState { id: None, state: TransferState::Failed, reason: Some(reason), .. } if reason == "no such file")));
+}
+
+#[test]
+fn who_asks_again_and_again_is_given_it_eight_times() {
+    let (mut world, room) = large();
+    let offer = offers(&mut world, room);
+    world.be_unanswered("alice", "erin");
+    world.forget_events();
+    for number in 1..=12 {
+        let ask = FileWord::Ask { offer: offer.0 };
+        world.inject_talk("alice", "erin", word(number, TransferId([number as u8; 16]), ask));
+    }
+    let given = states(&world.events("erin")).len();
+    assert_eq!(given, 8);
+    let ask = FileWord::Ask { offer: [9; 16] };
+    world.inject_talk("alice", "erin", word(13, TransferId([99; 16]), ask));
+    assert!(world.events("erin").is_empty(), "what is not offered");
+}
+
+///
+#[test]
+fn who_asks_while_256_are_not_over_is_refused() {
+    let (mut world, room) = large();
+    let offers: Vec<TransferId> = (0..32).map(|_| offers(&mut world, room)).collect();
+    HUBS.iter().for_each(|hub| world.be_unanswered(hub, "erin"));
+    world.forget_events();
+    let mut asks = |world: &mut World, hub: &str, numbers: std::ops::RangeInclusive<u64>| {
+        for number in numbers {
+            let (offer, mut transfer) = (offers[number as usize % 32], [0xa0; 16]);
+            transfer[..8].copy_from_slice(&number.to_be_bytes());
+            transfer[8..8 + hub.len()].copy_from_slice(hub.as_bytes());
+            let ask = FileWord::Ask { offer: offer.0 };
+            world.inject_talk(hub, "erin", word(number, TransferId(transfer), ask));
+        }
+        states(&world.events("erin")).len()
+    };
+    assert_eq!(asks(&mut world, "alice", 1..=250), 250);
+    assert_eq!(asks(&mut world, "bob", 1..=12), 6);
+}
+
+#[test]
+fn nobody_offers_more_than_32_at_a_time() {
+    let (mut world, room) = large();
+    for _ in 0..33 {
+        world.command("erin", Command::RoomFileOffer { room, path: "/tea".into() });
+    }
+    world.pass(Duration::from_secs(1));
+    assert_eq!(offered(&mut world, "grace", room).len(), 32);
+    assert!(
+        world
+            .events("erin")
+            .iter()
+            .any(|event| matches!(event, Event::Error { about, .. } if about == "room_file_offer"))
+    );
+}
+
+///
+#[test]
+fn sixteen_streams_run_at_a_time_and_the_others_wait_their_turn() {
+    rooms_are_large_above(3, 2);
+    let names: Vec<String> = (0..21).map(|number| format!("p{number}")).chain(["erin".to_owned()]).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut world = World::of(&names[..1]);
+    for name in &names[1..] {
+        world.add(name, vec![address(names[0]).parse().unwrap()]);
+        world.command(names[0], Command::AddContact { who: address(name) });
+        world.go_online(name);
+    }
+    let room = world.room(&names);
+    world.pass(Duration::from_secs(10));
+    world.forget_events();
+    world.command("erin", Command::RoomFileOffer { room, path: "/tea".into() });
+    world.pass(Duration::from_secs(1));
+    for name in &names[..20] {
+        let transfer = offered(&mut world, name, room)[0];
+        takes(&mut world, name, transfer);
+    }
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.running().len(), 16);
+    // To whom a stream has begun, as erin sees it.
+    let begun = |world: &mut World| -> Vec<String> {
+        let runs = |event: Event| match event {
+            Event::FileState { state: TransferState::Running, with, .. } => Some(with.to_string()),
+            _ => None,
+        };
+        world.events("erin").into_iter().filter_map(runs).collect()
+    };
+    let first = begun(&mut world);
+    // While something moves nobody gives up her place.
+    world.pass(Duration::from_secs(20));
+    world.moved("erin", 10);
+    world.pass(Duration::from_secs(15));
+    assert_eq!(begun(&mut world), [""; 0]);
+    // Then those who take nothing give it up to those who wait, and come after them.
+    world.pass(Duration::from_secs(16));
+    let next = begun(&mut world);
+    assert_eq!(world.running().len(), 16);
+    let waited: Vec<String> =
+        names[..20].iter().map(|name| address(name)).filter(|name| !first.contains(name)).collect();
+    assert!(waited.len() == 4 && waited.iter().all(|name| next.contains(name)), "{next:?}");
+    world.streams_end(&ServeEnd::Sent, &FetchEnd::Done("/tmp/tea".into()));
+    assert_eq!(world.running().len(), 4, "who waits");
+    world.streams_end(&ServeEnd::Sent, &FetchEnd::Done("/tmp/tea".into()));
+    for name in &names[..20] {
+        assert_eq!(end(&world.events(name)).0, TransferState::Done, "{name}");
+    }
+}
