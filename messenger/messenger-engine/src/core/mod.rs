@@ -22,6 +22,7 @@ mod counted;
 mod crossing;
 mod deadline;
 mod early;
+mod early_places;
 mod elsewhere;
 mod endorsement;
 mod entrance;

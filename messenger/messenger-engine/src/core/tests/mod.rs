@@ -6,6 +6,7 @@ mod crossing;
 mod day;
 mod deadlines;
 mod deeds;
+mod early;
 mod endorsement;
 mod entrance;
 mod external;
