@@ -42,6 +42,7 @@ mod lapse;
 mod leaving;
 mod letters;
 mod links;
+mod looking_back;
 mod mail;
 mod marks;
 mod membership;

@@ -22,6 +22,7 @@ mod hostile_resumption;
 mod hubs;
 mod keeping;
 mod lapse;
+mod looking_back;
 mod mail;
 mod marks;
 mod moving;
