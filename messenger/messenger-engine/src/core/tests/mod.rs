@@ -35,6 +35,7 @@ mod room_content;
 mod rooms;
 mod succession;
 mod together;
+mod turns;
 mod typing;
 mod unanswered;
 mod updates;
