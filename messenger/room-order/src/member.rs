@@ -171,6 +171,12 @@ impl<R: Rules> Member<R> {
         self.seen.get(&ballot).map(|seen| seen.id)
     }
 
+    /// The commit first seen in a ballot of an epoch that is over, by its name.
+    #[must_use]
+    pub fn first_seen_before(&self, parent: CommitId, ballot: Ballot) -> Option<CommitId> {
+        self.ended(parent)?.seen.get(&ballot).copied()
+    }
+
     /// Whether this commit is known to have been offered in a ballot of this epoch by who had the right to.
     #[must_use]
     pub fn was_offered(&self, ballot: Ballot, commit: CommitId) -> bool {

@@ -7,6 +7,7 @@ use lru::LruCache;
 use sha2::{Digest as _, Sha256};
 
 use super::Core;
+use super::early_places::Share;
 use super::lapse::NOT_ACCEPTED;
 use super::letters::Came;
 use super::rooms::{Part, Room};
@@ -16,8 +17,6 @@ use crate::time::Now;
 
 /// How long a text of an epoch to come waits for the commit that overtook it on another stream or at another member.
 const EARLY_LIFE: Duration = Duration::from_secs(2);
-/// How many such texts per room.
-const MAX_EARLY: usize = 64;
 /// How many texts are known again that come once more: in letters, and then over a connection.
 const KNOWN_AGAIN: usize = 4096;
 
@@ -32,8 +31,10 @@ pub(super) struct Arrived {
 pub(super) struct Early {
     pub(super) came: Came,
     /// The device it is from, and the run of its program.
-    from: (DeviceKey, [u8; 8]),
-    message: Vec<u8>,
+    pub(super) from: (DeviceKey, [u8; 8]),
+    pub(super) message: Vec<u8>,
+    /// Whose place it takes.
+    pub(super) share: Share,
     until: Instant,
 }
 
@@ -91,10 +92,11 @@ impl Core {
         if !early {
             return self.open_room_text(Arrived { came, from, room: id }, &message, now);
         }
-        if room.early.len() >= MAX_EARLY {
+        let share = room.share_of(came, from.0);
+        if !room.has_early_place(share, from.0, message.len()) {
             return self.refuse(came, "too many texts of an epoch to come");
         }
-        room.early.push_back(Early { came, from, message, until: now.instant + EARLY_LIFE });
+        room.early.push_back(Early { came, from, message, share, until: now.instant + EARLY_LIFE });
     }
 
     fn open_room_text(&mut self, at: Arrived, message: &[u8], now: Now) {

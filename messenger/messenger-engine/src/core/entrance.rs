@@ -223,7 +223,7 @@ impl Inside {
             inside.order = Member::entered(go, &before);
         }
         inside.proofs.keep_go(commit.id, frame);
-        inside.proofs.decided(commit.parent, commit.id, leaves);
+        inside.proofs.decided((commit.parent, commit.id), leaves, |_| None);
         inside
     }
 }

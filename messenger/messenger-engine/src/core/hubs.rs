@@ -5,7 +5,7 @@ use super::Core;
 use super::inside::Inside;
 use super::rooms::Room;
 use crate::api::RoomId;
-use crate::room::DeviceKey;
+use crate::room::{DeviceKey, Person};
 use crate::time::Now;
 use crate::wire::RoomFrame;
 
@@ -32,6 +32,23 @@ impl Inside {
     /// Whether a device is a hub.
     pub(super) fn is_hub(&self, device: DeviceKey) -> bool {
         self.by_turn().take(hubs()).any(|hub| hub == device)
+    }
+
+    /// Who may host the room when this device is in it no longer: the host and who takes her place, as many as there are hubs.
+    pub(super) fn hosts_without(&self, me: &Person) -> Vec<Person> {
+        let person = |device| self.group.members().find(|person| person.device == device).cloned();
+        let others = self.by_turn().filter(|device| *device != me.device);
+        others.filter_map(person).take(hubs()).collect()
+    }
+
+    /// Whether as many are heard who claim before this device as there are hubs beside the host. A claim goes to hubs, and
+    /// these alone would grant it: whoever grants one waits before it claims itself, and many could keep each other waiting.
+    pub(super) fn leaves_claims_to_others(&self, now: Now) -> bool {
+        let (me, host, present) = (self.group.leaf(), self.order.epoch().host.leaf, self.present(now));
+        let before = present.range(..me).filter(|leaf| **leaf != host).count();
+        // A host whose certificate holds no longer is no hub.
+        let hosts = usize::from(self.by_turn().next() == Some(self.group.host().device));
+        self.is_large() && before + hosts >= hubs()
     }
 
     /// Whether what a device says of whom it hears counts for others: a hub's word does, and where none is heard the word of

@@ -49,6 +49,8 @@ pub(super) enum Came {
         from: DeviceKey,
         /// Its number.
         number: u64,
+        /// Who passed it on.
+        by: DeviceKey,
     },
     /// In a circular.
     Spread {
@@ -146,7 +148,7 @@ impl Core {
         if to == self.me.person.device {
             let carries = |inside: &Inside| inside.is_or_was(person.device);
             if self.inside(RoomId(pass.0.room)).is_some_and(|inside| carries(inside)) {
-                self.open_letter(pass, now);
+                self.open_letter(pass, person.device, now);
             }
         } else if from == person.device {
             self.carry(session, pass, now);
@@ -194,7 +196,7 @@ impl Core {
     }
 
     /// whatever carried it, it counts as what its author has signed, once.
-    fn open_letter(&mut self, (letter, signature): (Letter, Signature), now: Now) {
+    fn open_letter(&mut self, (letter, signature): (Letter, Signature), by: DeviceKey, now: Now) {
         let (id, from) = (RoomId(letter.room), DeviceKey(letter.from));
         let me = self.me.person.device;
         let Some(inside) = self.inside(id) else { return };
@@ -207,7 +209,7 @@ impl Core {
                 && message.len() <= Channel::Talk.max_body_bytes()
                 && is_signed(&letter, &signature, from)
             {
-                let came = Came::Enclosed { room: id, from, number: letter.number };
+                let came = Came::Enclosed { room: id, from, number: letter.number, by };
                 self.room_text_arrived(came, (from, *run), id, message.clone(), now);
             }
             return;
@@ -232,7 +234,7 @@ impl Core {
             Enclosed::Text { message, .. } if message.len() > Channel::Talk.max_body_bytes() => {}
             Enclosed::Text { run, message } => {
                 inside.heard.insert(from, now.instant);
-                self.room_text_arrived(Came::Enclosed { room: id, from, number }, (from, run), id, message, now);
+                self.room_text_arrived(Came::Enclosed { room: id, from, number, by }, (from, run), id, message, now);
             }
         }
     }
@@ -263,7 +265,7 @@ impl Core {
                     self.send_later(session);
                 }
             }
-            Came::Enclosed { room, from, number } => {
+            Came::Enclosed { room, from, number, .. } => {
                 self.say(from, &RoomFrame::Passed { room: room.0, number, refused: None });
             }
             Came::Spread { room, from, number, by } => {
@@ -281,7 +283,7 @@ impl Core {
                     self.send_later(session);
                 }
             }
-            Came::Enclosed { room, from, number } => {
+            Came::Enclosed { room, from, number, .. } => {
                 self.say(from, &RoomFrame::Passed { room: room.0, number, refused: Some(reason.to_owned()) });
             }
             Came::Spread { room, from, number, by } => {

@@ -59,10 +59,11 @@ impl Core {
         self.tend_mesh(now);
     }
 
-    /// Makes missing links between members: the newcomer dials, and the host whom she has lost; later the device with the lower
-    /// key repairs.
+    /// Makes missing links between members: the newcomer dials, the host whom she has lost, and who was lost those who may host
+    /// the room now; later the device with the lower key repairs.
     pub(super) fn tend_mesh(&mut self, now: Now) {
         let me = self.me.person.device;
+        let may_dial = self.why_unreachable().is_none();
         let fellows = self.fellows();
         self.mesh.retain(|device, _| fellows.contains_key(device));
         for (device, person) in fellows {
@@ -70,13 +71,14 @@ impl Core {
             let dials = begun.dials;
             let attempt = self.mesh.entry(device).or_insert(begun);
             attempt.dials |= dials;
-            if attempt.next(me, device).is_none_or(|next| next > now.instant) {
+            // Without a directory no try counts: what comes due meanwhile is tried as soon as it is there again.
+            if !may_dial || attempt.next(me, device).is_none_or(|next| next > now.instant) {
                 continue;
             }
             attempt.tries = (attempt.tries + 1).min(LONGEST_AFTER);
             attempt.next = now.instant + GRACE * attempt.tries;
             let key = person.device.spki_digest();
-            if !self.is_calling(&person.identifier, key, Purpose::Room) && self.why_unreachable().is_none() {
+            if !self.is_calling(&person.identifier, key, Purpose::Room) {
                 self.call_device(person.identifier, Some(key), Purpose::Room, Errand::Mesh, now);
             }
         }
@@ -84,6 +86,13 @@ impl Core {
         for device in self.fellows().into_keys() {
             let begun = self.attempt_at(device, now);
             self.mesh.entry(device).or_insert(begun);
+        }
+    }
+
+    /// What has been tried in vain is tried again at once.
+    pub(super) fn link_anew(&mut self, now: Now) {
+        for attempt in self.mesh.values_mut() {
+            (attempt.tries, attempt.next) = (0, now.instant);
         }
     }
 
@@ -104,17 +113,18 @@ impl Core {
         self.session_to(device).is_none() && self.mesh.get(&device).is_some_and(|attempt| attempt.tries > 1)
     }
 
-    /// When a missing link is tried next; at once where one has come, or is missing since a moment ago.
+    /// When a missing link is tried next, if it can be; at once where one has come, or is missing since a moment ago.
     pub(super) fn next_of_mesh(&self, now: Now) -> Option<Instant> {
         let (me, fellows) = (self.me.person.device, self.fellows());
         let is_kept = fellows.len() == self.mesh.len() && fellows.keys().all(|device| self.mesh.contains_key(device));
         match is_kept {
+            true if self.why_unreachable().is_some() => None,
             true => self.mesh.iter().filter_map(|(device, attempt)| attempt.next(me, *device)).min(),
             false => Some(now.instant),
         }
     }
 
-    /// Members of rooms to whom no link stands.
+    /// Members of rooms to whom no link stands, and who may host a room that went on without this device.
     fn fellows(&self) -> BTreeMap<DeviceKey, Person> {
         let me = self.me.person.device;
         let insides = self.rooms.values().filter(|room| room.is_open()).filter_map(Room::inside);
@@ -128,18 +138,27 @@ impl Core {
             let devices: BTreeSet<DeviceKey> = self.to_be_linked(inside).into_iter().collect();
             inside.group.members().filter(|person| devices.contains(&person.device)).cloned().collect()
         };
+        let asked = self.rooms.values().flat_map(|room| match &room.part {
+            Part::Dropped(dropped) => &dropped.hosts[..],
+            _ => &[],
+        });
+        let asked = asked.filter(|person| !self.is_blocked(&person.identifier)).cloned();
         insides
             .flat_map(|inside| members(inside).into_iter().chain(lost(inside)).collect::<Vec<_>>())
+            .chain(asked)
             .filter(|person| person.device != me)
             .filter(|person| self.session_to(person.device).is_none())
             .map(|person| (person.device, person))
             .collect()
     }
 
-    /// Whether this device is the only one of the two that dials: the other is in no room with it.
+    /// Whether this device dials whosever key is the lower one: the other, who is in no room with it, may not dial at all.
     fn looks_for(&self, device: DeviceKey) -> bool {
-        let mut insides = self.rooms.values().filter_map(Room::inside);
-        insides.any(|inside| inside.group.is_host() && inside.lost.contains_key(&device))
+        self.rooms.values().any(|room| match &room.part {
+            Part::Inside(inside) => inside.group.is_host() && inside.lost.contains_key(&device),
+            Part::Dropped(dropped) => dropped.hosts.iter().any(|person| person.device == device),
+            Part::Asked { .. } | Part::Entering { .. } => false,
+        })
     }
 
     pub(super) fn mesh_failed(&mut self, who: &Identifier, reason: &str, _now: Now) {

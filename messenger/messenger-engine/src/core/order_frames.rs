@@ -66,7 +66,15 @@ impl Core {
         let Some(inside) = self.inside(id) else { return };
         let parent = CommitId(head.head.parent);
         if parent != inside.order.epoch().id {
-            return self.help_on(id, parent, device, now);
+            let is_known = inside.leaves_of(parent).is_some_and(|leaves| inside.is_head(head, &leaves));
+            if is_known {
+                self.look_back(id, head, device);
+            }
+            // Who shows what was offered, without the commit, is not behind.
+            if !message.is_empty() {
+                self.help_on(id, parent, device, now);
+            }
+            return;
         }
         let leaves = inside.leaves();
         let grants = if grants.len() <= MAX_MEMBERS { grants } else { &[] };
@@ -117,6 +125,7 @@ impl Core {
         let ballot = ack.ballot;
         self.order(id, Input::Receive(Message::Ack(ack)), Some(device), now);
         self.show_contradiction(id, ballot);
+        self.look_back(id, head, device);
     }
 
     fn told_to_go(

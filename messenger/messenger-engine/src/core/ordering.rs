@@ -76,7 +76,7 @@ impl Core {
     }
 
     /// the person is warned, once, and a host who is accused counts as lost.
-    fn alarm(&mut self, id: RoomId, alarm: &Alarm, from: Option<DeviceKey>) {
+    pub(super) fn alarm(&mut self, id: RoomId, alarm: &Alarm, from: Option<DeviceKey>) {
         let Some(inside) = self.inside(id) else { return };
         // A leaf is a device in its own epoch alone: whoever entered later may have it now.
         let leaves = match alarm {
@@ -255,7 +255,8 @@ impl Core {
                 return self.leave_room(id, "this device could not follow the room", now);
             }
         };
-        inside.proofs.decided(commit.parent, commit.id, leaves);
+        let Inside { proofs, order, .. } = inside;
+        proofs.decided((commit.parent, commit.id), leaves, |ballot| order.first_seen_before(commit.parent, ballot));
         if changed.myself_removed {
             let by = changed.by.filter(|_| inside.group.standing().has_removed(me));
             return self.was_removed(id, (by.as_ref(), lapse), now);

@@ -3,13 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use room_order::{Ballot, CommitId, Leaf};
+use room_order::{Ballot, CommitId, Leaf, MAX_BALLOTS};
 
 use crate::room::{DeviceKey, Leaves};
 use crate::wire::{Head, QuotedAck, RoomFrame, Signature, SignedGrant, SignedHead};
 
 /// How many heads of one epoch are kept that one leaf has signed: nobody uses up what is there for the others'.
 const HEADS_OF_ONE: usize = 16;
+/// In how many ballots of a past epoch two offers are shown to all: who is named for four is known well enough.
+const SHOWN_LATE: usize = 4;
 /// How many decisions of past epochs are kept. Each holds a commit.
 const MAX_PAST: usize = 16;
 
@@ -23,6 +25,10 @@ pub(super) struct Decision {
     pub(super) leaves: Leaves,
     /// The go, with its proofs.
     pub(super) go: RoomFrame,
+    /// What was seen first in each ballot of that epoch.
+    firsts: BTreeMap<Ballot, SignedHead>,
+    /// In which of them two offers were shown to all, of which one came after the epoch had ended.
+    shown: BTreeSet<Ballot>,
 }
 
 /// See the module.
@@ -127,17 +133,47 @@ impl Proofs {
         self.gos.contains_key(&commit)
     }
 
-    /// The epoch has ended by this commit.
-    pub(super) fn decided(&mut self, parent: CommitId, commit: CommitId, leaves: Leaves) {
-        let go = self.gos.remove(&commit);
+    /// The epoch has ended by this commit; `first_in` is what was seen first in a ballot of it.
+    pub(super) fn decided(
+        &mut self,
+        (parent, commit): (CommitId, CommitId),
+        leaves: Leaves,
+        first_in: impl Fn(Ballot) -> Option<CommitId>,
+    ) {
+        let (go, heads) = (self.gos.remove(&commit), std::mem::take(&mut self.heads));
         let past = std::mem::take(&mut self.past);
         *self = Self { past, ..Self::default() };
-        if let Some(go) = go {
-            if self.past.len() == MAX_PAST {
-                self.past.pop_front();
-            }
-            self.past.push_back(Decision { parent, commit, leaves, go });
+        let Some(go) = go else { return };
+        if self.past.len() == MAX_PAST {
+            self.past.pop_front();
         }
+        let first = heads.into_iter().filter(|((ballot, commit), _)| first_in(*ballot) == Some(*commit));
+        let mut firsts: BTreeMap<Ballot, SignedHead> = first.map(|((ballot, _), head)| (ballot, head)).collect();
+        if let RoomFrame::Go { head, .. } = &go {
+            firsts.entry(ballot(&head.head)).or_insert_with(|| head.clone());
+        }
+        self.past.push_back(Decision { parent, commit, leaves, go, firsts, shown: BTreeSet::new() });
+    }
+
+    /// What was offered before this in the same ballot of an epoch that is over, if that was another commit. Where nothing was, this
+    /// is kept.
+    pub(super) fn contradicted_by(&mut self, head: &SignedHead) -> Option<SignedHead> {
+        let by = ballot(&head.head);
+        let firsts = &mut self.past.iter_mut().find(|decision| decision.parent.0 == head.head.parent)?.firsts;
+        if let Some(first) = firsts.get(&by) {
+            return (first.head.commit != head.head.commit).then(|| first.clone());
+        }
+        let of_leaf = firsts.keys().filter(|ballot| ballot.leaf == by.leaf).count();
+        if of_leaf < HEADS_OF_ONE && firsts.len() < MAX_BALLOTS {
+            firsts.insert(by, head.clone());
+        }
+        None
+    }
+
+    /// Whether two offers in a ballot of an epoch that is over are to be shown to all: once.
+    pub(super) fn is_to_be_shown(&mut self, parent: CommitId, ballot: Ballot) -> bool {
+        let decision = self.past.iter_mut().find(|decision| decision.parent == parent);
+        decision.is_some_and(|decision| decision.shown.len() < SHOWN_LATE && decision.shown.insert(ballot))
     }
 
     /// The decision that ended an epoch of this name.
@@ -192,7 +228,7 @@ mod tests {
         for other in [QuotedAck { from: 5, ..ack.clone() }, QuotedAck { signature: [8; 64], ..ack.clone() }] {
             assert!(!proofs.has_ack(&signed(&head, 8), &other), "{other:?}");
         }
-        proofs.decided(CommitId([2; 32]), CommitId([5; 32]), Leaves::default());
+        proofs.decided((CommitId([2; 32]), CommitId([5; 32])), Leaves::default(), |_| None);
         assert!(!proofs.has_head(&signed(&head, 8)), "of an epoch that has ended");
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! renewed ──► the directory is connected to anew while no call waits there; then the old connection is closed
-//!        └──► a session whose connection showed the older certificate looks for another one before that ends
+//!        ├──► a session whose connection showed the older certificate looks for another one before that ends
+//!        └──► what was tried in vain, perhaps because of the older one, is tried at once: the directory, and fellow members
 //! ```
 //! The other side does the same for hers. A key that stays is no news to anybody ([`super::links`] ends what was not moved).
 
@@ -34,6 +35,7 @@ impl Core {
         self.me.person = person;
         self.me.leaf.renew(certificate);
         self.reintroduction.0.get_or_insert(now.instant);
+        self.link_anew(now);
         self.tend_renewal(now);
         self.renew_in_rooms(now);
     }
@@ -43,9 +45,10 @@ impl Core {
         self.move_what_ends(now);
     }
 
-    /// When directories are shown a newer certificate, if one is still to be shown and nothing more happens.
+    /// When directories are shown a newer certificate, if one is still to be shown and nothing more happens. One that is not
+    /// reached may have refused the older.
     pub(super) fn next_of_renewal(&self) -> Option<Instant> {
-        let since = self.reintroduction.0.filter(|_| self.presence == Presence::Here)?;
+        let since = self.reintroduction.0.filter(|_| self.presence != Presence::Resting)?;
         let waits = |call: &Call| !matches!(call.stage, Stage::Dialling | Stage::Listening);
         Some(if self.calls.values().any(waits) { since + CALLS } else { since })
     }

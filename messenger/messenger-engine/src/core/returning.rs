@@ -19,6 +19,8 @@ const RETURN: Duration = Duration::from_secs(600);
 pub(super) struct Dropped {
     /// Who was in it.
     pub(super) fellows: Vec<DeviceKey>,
+    /// Of these, who hosted it, and who would next: they are looked for.
+    pub(super) hosts: Vec<Person>,
     pub(super) until: Instant,
     pub(super) left: Left,
 }
@@ -78,13 +80,13 @@ impl Core {
     pub(super) fn drop_room(&mut self, id: RoomId, reason: &str, now: Now) {
         let me = self.me.person.clone();
         let Some(inside) = self.inside(id) else { return };
-        let (fellows, left) = (inside.others(), Left::of(&inside.group, &me));
+        let (fellows, hosts, left) = (inside.others(), inside.hosts_without(&me), Left::of(&inside.group, &me));
         let Some(name) = self.rooms.get(&id).filter(|room| room.is_open()).map(|room| room.name.clone()) else {
             self.rooms.remove(&id);
             return;
         };
         self.close_room(id, reason, now);
-        let dropped = Dropped { fellows: fellows.clone(), until: now.instant + RETURN, left };
+        let dropped = Dropped { fellows: fellows.clone(), hosts, until: now.instant + RETURN, left };
         self.rooms.insert(id, Room::new(name, Part::Dropped(dropped)));
         for device in fellows {
             self.say(device, &RoomFrame::Return { room: id.0 });

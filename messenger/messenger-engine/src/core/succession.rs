@@ -129,7 +129,8 @@ impl Core {
         if !inside.would_claim() || inside.next_claim > now.instant {
             return;
         }
-        if !is_quorum::<AllRules>(&inside.present(now), &inside.order.epoch().members) {
+        let is_quorum = is_quorum::<AllRules>(&inside.present(now), &inside.order.epoch().members);
+        if !is_quorum || inside.leaves_claims_to_others(now) {
             inside.next_claim = now.instant + TURN;
             return;
         }

@@ -153,7 +153,7 @@ impl Link {
             if self.outbox.send(Happening::DirectoryDown(reason)).await.is_err() {
                 return;
             }
-            match self.rest(pause, &mut wanted, &mut asks, &cues.follow).await {
+            match self.rest(pause, &mut wanted, &mut asks, &cues).await {
                 Some(next) => pause = next,
                 None => return,
             }
@@ -300,13 +300,13 @@ impl Link {
     }
 
     /// Waits between attempts, with jitter; the pause after the next one, or nothing when the engine is gone. From another
-    /// network the directory may be reached at once.
+    /// network, or by a newer certificate, the directory may be reached at once.
     async fn rest(
         &mut self,
         pause: Duration,
         wanted: &mut watch::Receiver<u64>,
         asks: &mut mpsc::UnboundedReceiver<Ask>,
-        follow: &Notify,
+        cues: &Cues,
     ) -> Option<Duration> {
         let mut next = (pause * 2).min(LONGEST_PAUSE);
         let sleep = tokio::time::sleep(jittered(pause));
@@ -315,14 +315,17 @@ impl Link {
             tokio::select! {
                 () = &mut sleep => return Some(next),
                 changed = wanted.changed() => return changed.is_ok().then_some(next),
-                () = follow.notified() => {
-                    let soon = tokio::time::Instant::now() + jittered(FIRST_PAUSE);
-                    let earlier = sleep.deadline().min(soon);
-                    sleep.as_mut().reset(earlier);
-                    next = FIRST_PAUSE * 2;
+                () = cues.follow.notified() => {}
+                () = cues.renew.notified() => {}
+                ask = asks.recv() => {
+                    self.not_now(ask?).await;
+                    continue;
                 }
-                ask = asks.recv() => self.not_now(ask?).await,
             }
+            let soon = tokio::time::Instant::now() + jittered(FIRST_PAUSE);
+            let earlier = sleep.deadline().min(soon);
+            sleep.as_mut().reset(earlier);
+            next = FIRST_PAUSE * 2;
         }
     }
 }
@@ -371,38 +374,40 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn another_network_ends_a_long_pause() {
-        let (mut link, follow) = (link(), Notify::new());
+    async fn another_network_or_a_newer_certificate_ends_a_long_pause() {
         let ((_wants, mut wanted), (_asks, mut asked)) = (watch::channel(1), mpsc::unbounded_channel());
+        let (mut link, cues) = (link(), Cues::default());
+        for cue in [&cues.follow, &cues.renew] {
+            let began = tokio::time::Instant::now();
+            let comes = async {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                cue.notify_one();
+                std::future::pending::<()>().await;
+            };
+            let next = tokio::select! {
+                next = link.rest(LONGEST_PAUSE, &mut wanted, &mut asked, &cues) => next,
+                () = comes => None,
+            };
+            assert_eq!(next, Some(FIRST_PAUSE * 2));
+            let waited = began.elapsed();
+            assert!(waited > Duration::from_secs(1) && waited < Duration::from_secs(2), "{waited:?}");
+        }
+        // Without either it takes its time, and longer the next time.
         let began = tokio::time::Instant::now();
-        let moves = async {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            follow.notify_one();
-            std::future::pending::<()>().await;
-        };
-        let next = tokio::select! {
-            next = link.rest(LONGEST_PAUSE, &mut wanted, &mut asked, &follow) => next,
-            () = moves => None,
-        };
-        assert_eq!(next, Some(FIRST_PAUSE * 2));
-        let waited = began.elapsed();
-        assert!(waited > Duration::from_secs(1) && waited < Duration::from_secs(2), "{waited:?}");
-        // Without one it takes its time, and longer the next time.
-        let began = tokio::time::Instant::now();
-        assert_eq!(link.rest(FIRST_PAUSE * 8, &mut wanted, &mut asked, &follow).await, Some(FIRST_PAUSE * 16));
+        assert_eq!(link.rest(FIRST_PAUSE * 8, &mut wanted, &mut asked, &cues).await, Some(FIRST_PAUSE * 16));
         assert!(began.elapsed() >= FIRST_PAUSE * 4);
     }
 
     /// When a directory comes back, a thousand devices must not come in the same moment; nor may one come at once, or late.
     #[tokio::test(start_paused = true)]
     async fn pauses_are_spread_evenly_from_half_to_one_and_a_half() {
-        let (mut link, follow) = (link(), Notify::new());
+        let (mut link, cues) = (link(), Cues::default());
         let ((_wants, mut wanted), (_asks, mut asked)) = (watch::channel(1), mpsc::unbounded_channel());
         let pause = FIRST_PAUSE * 10;
         let mut tenths = [0; 10];
         for _ in 0..1_000 {
             let began = tokio::time::Instant::now();
-            link.rest(pause, &mut wanted, &mut asked, &follow).await.expect("the engine is there");
+            link.rest(pause, &mut wanted, &mut asked, &cues).await.expect("the engine is there");
             // The timer's own grain is a millisecond.
             let part = (began.elapsed().as_secs_f64() - 0.001) / pause.as_secs_f64() - 0.5;
             assert!((-0.001..=1.0).contains(&part), "{part}");

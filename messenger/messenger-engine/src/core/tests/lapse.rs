@@ -262,6 +262,54 @@ fn whose_own_certificate_ends_leaves_and_is_told_so() {
     }
 }
 
+/// nothing that stood still because of the certificate that has ended stands still any longer when another one is shown.
+#[test]
+fn whose_own_certificate_has_ended_is_back_as_soon_as_she_shows_another() {
+    for who in ["bob", "alice"] {
+        let mut world = World::of(&ALL);
+        let (before, old) = (world.person(who), ending(&world, who));
+        world.renew(who, old);
+        let room = world.room(&ALL);
+        passes(&mut world, END + Duration::from_secs(2));
+        world.lose_directory(who);
+        // By now the others look for her a minute apart, if they do.
+        world.pass(Duration::from_secs(100));
+        assert!(world.core_of(who).in_room(room).is_none(), "{who}");
+        world.reintroduced.clear();
+        let renewed = newer(&before, 6, world.now().unix.as_secs() + 5_000_000);
+        world.renew(who, renewed);
+        world.pass(Duration::from_secs(1));
+        assert_eq!(world.reintroduced, [who], "the directory that has refused the old one is shown the newer");
+        world.go_online(who);
+        world.pass(Duration::from_secs(4));
+        for name in ALL {
+            assert_eq!(world.core_of(name).members_of(room), ALL.map(address), "{name} sees {who}");
+        }
+    }
+}
+
+/// The directory may not know that it has ended, or is revoked: then she has tried in vain.
+#[test]
+fn who_was_refused_dials_anew_when_she_shows_another() {
+    let mut world = World::of(&ALL);
+    let old = ending(&world, "bob");
+    let before = world.person("bob");
+    world.renew("bob", old);
+    let room = world.room(&ALL);
+    passes(&mut world, END);
+    world.network = false;
+    world.pass(Duration::from_secs(100));
+    assert!(world.core_of("bob").in_room(room).is_none());
+    world.network = true;
+    let renewed = newer(&before, 6, world.now().unix.as_secs() + 5_000_000);
+    world.renew("bob", renewed);
+    // A call that was under way when the network came back has its time.
+    world.pass(Duration::from_secs(20));
+    for name in ALL {
+        assert_eq!(world.core_of(name).members_of(room), ALL.map(address), "{name}");
+    }
+}
+
 /// The certificate that has ended, as the table of this world knows it.
 fn lapsing_text(world: &World, name: &str) -> String {
     String::from_utf8(certificate_of(&ending(world, name))[32..].to_vec()).unwrap()
