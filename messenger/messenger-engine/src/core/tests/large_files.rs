@@ -252,7 +252,7 @@ fn who_asks_while_256_are_not_over_is_refused() {
     let offers: Vec<TransferId> = (0..32).map(|_| offers(&mut world, room)).collect();
     HUBS.iter().for_each(|hub| world.be_unanswered(hub, "erin"));
     world.forget_events();
-    let mut asks = |world: &mut World, hub: &str, numbers: std::ops::RangeInclusive<u64>| {
+    let asks = |world: &mut World, hub: &str, numbers: std::ops::RangeInclusive<u64>| {
         for number in numbers {
             let (offer, mut transfer) = (offers[number as usize % 32], [0xa0; 16]);
             transfer[..8].copy_from_slice(&number.to_be_bytes());
