@@ -311,6 +311,17 @@ def plant_mail(leaf: bytes) -> None:
     plant("peer_frames", b"\x82\x08\x80")
 
 
+def plant_large_rooms() -> None:
+    """Circulars, with a text and with who is writing; what is offered to all, withdrawn, and asked for."""
+    named = b"\x50" + bytes(16) + b"\x07\x58\x20" + bytes(32) + b"\x58\x20" + bytes(32) + b"\x41\xff\x01"
+    for content in (b"\x83\x00\x48" + bytes(8) + b"\x44" + bytes(4), b"\x81\x01"):
+        plant("peer_frames", b"\x83\x18\x1e\x87" + named + content + b"\x58\x40" + bytes(64))
+    number = b"\x50" + bytes(16)
+    plant("peer_frames", b"\x84\x02\x07\x03\x83\x00" + number + b"\x84\x63tea\xf4\x01\x09")
+    plant("peer_frames", b"\x84\x02\x07\x03\x82\x01" + number)
+    plant("peer_frames", b"\x84\x06\x01\x07\x83\x07" + number + b"\x82\x04" + number)
+
+
 def plant_entrances() -> None:
     """The invitation to an epoch, by itself and as the host sends it; and messages in the clear."""
     invited = b"\x86\x50" + bytes(16) + b"\x02\x58\x20" + bytes(32) + b"\x04\x05\x58\x20" + bytes(32)
@@ -332,6 +343,7 @@ def main() -> None:
     plant_probes()
     plant_observations()
     plant_cluster()
+    plant_large_rooms()
     plant_entrances()
     for vector in vectors("certificate"):
         plant_certificate(vector)

@@ -64,3 +64,39 @@ impl std::fmt::Debug for Circular {
         write!(f, "Circular {{ number: {}, size: {} }}", self.number, self.content.size())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{RoomFrame, decode};
+
+    #[test]
+    fn the_bytes_of_a_circular() {
+        let text = Circulated::Text { run: [8; 8], message: vec![3; 4] };
+        let cases = [
+            // a text: the run of 8 bytes, a message of 4
+            (text, [&[0x83, 0x00, 0x48][..], &[8; 8], &[0x44], &[3; 4]].concat()),
+            (Circulated::Typing, vec![0x81, 0x01]),
+        ];
+        for (content, bytes) in cases {
+            let bytes = [
+                &[0x83, 0x18, 30, 0x87, 0x50][..], // kind 30; seven members: the room of 16 bytes
+                &[1; 16],
+                &[0x07, 0x58, 0x20], // epoch 7, its name of 32 bytes
+                &[5; 32],
+                &[0x58, 0x20], // the author's key
+                &[2; 32],
+                &[0x41, 0xff, 0x09], // for the first eight leaves; number 9
+                &bytes,
+                &[0x58, 0x40], // the signature
+                &[7; 64],
+            ]
+            .concat();
+            let circular =
+                Circular { room: [1; 16], epoch: 7, name: [5; 32], from: [2; 32], to: vec![0xff], number: 9, content };
+            let frame = RoomFrame::Spread { circular: Box::new(circular), signature: [7; 64] };
+            assert_eq!(minicbor::to_vec(&frame).unwrap(), bytes);
+            assert_eq!(decode(&bytes), Ok(Some(frame)));
+        }
+    }
+}

@@ -126,13 +126,13 @@ impl Core {
         };
         what.room = fellow.map(|(room, _)| room.0.into());
         what.media_type = media_type.or(what.media_type);
-        if !what.is_bounded() {
-            let reason = "it has more files or bytes, or a longer name, than can be offered";
-            return self.end_file(transfer, Ending::new(TransferState::Failed).because(reason), now);
-        }
         if giving.of.is_some() && what != one.what {
             let ending = Ending::new(TransferState::Failed).because(CHANGED);
             return self.end_file(transfer, ending.saying(End::Failed, Some(CHANGED)), now);
+        }
+        if !what.is_bounded() {
+            let reason = "it has more files or bytes, or a longer name, than can be offered";
+            return self.end_file(transfer, Ending::new(TransferState::Failed).because(reason), now);
         }
         giving.left_out = left_out;
         one.what = what.clone();

@@ -1,6 +1,6 @@
 //! Rooms on the screen.
 
-use messenger_engine::{Event, Missing, RoomId, RoomOrder, RoomSuite, RoomTextRef, Via};
+use messenger_engine::{Event, Missing, RoomId, RoomOrder, RoomSuite, RoomTextRef, TransferId, TransferState, Via};
 
 use super::*;
 
@@ -141,4 +141,18 @@ fn who_is_in_a_room_at_both_sizes() {
         write(&mut app, "/who", at(12, 5));
         compare(name, &app);
     }
+}
+
+/// One's own offer to all in a large room stands in the room, and says how it is withdrawn.
+#[test]
+fn what_is_offered_to_all_is_shown_as_such() {
+    let mut app = picnic(&["bob"], LARGE);
+    app.hear(room(&["alice", "bob"], 2), at(12, 0));
+    let (room, transfer, name) = (RoomId([9; 16]), TransferId([5; 16]), "\u{202e}tea\x1b[2J".to_owned());
+    let (state, id, reason, left_out) = (TransferState::Offered, Some(9), None, Some(2));
+    app.hear(Event::RoomFileState { room, transfer, id, name, state, reason, left_out }, at(12, 1));
+    let (text, _) = screen(&app);
+    assert!(text.contains("· to all ·") && !text.contains("from alice"), "{text}");
+    assert!(text.contains("/cancel 1 withdraws it") && text.contains("without 2 links"), "{text}");
+    assert!(!text.contains(['\x1b', '\u{202e}']), "{text}");
 }
