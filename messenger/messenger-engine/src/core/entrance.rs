@@ -192,13 +192,14 @@ impl Core {
         }
     }
 
-    /// The host is lost before this device is in: whoever comes back waits a moment.
+    /// The host is lost before this device is in: whoever comes back waits a moment, and who has just been asked is looked for as
+    /// whoever was lost, if she was let in.
     pub(super) fn lost_host_on_the_way(&mut self, id: RoomId, reason: &str, now: Now) {
         match self.rooms.get_mut(&id).map(|room| &mut room.part) {
             Some(Part::Entering { deadline, dropped: Some(_), .. }) => {
                 *deadline = (*deadline).min(now.instant + WITHOUT_HOST);
             }
-            _ => self.close_room(id, reason, now),
+            _ => self.drop_entry(id, reason, now),
         }
     }
 }

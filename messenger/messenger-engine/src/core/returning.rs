@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use identity::Identifier;
 use room_order::AllRules;
 
 use super::inside::Inside;
@@ -37,6 +38,12 @@ impl Left {
     fn of(group: &Group, me: &Person) -> Self {
         let people = group.members().chain([me]).map(|person| person.identifier.to_string()).collect();
         Self { room: room_order::Left::new(people, group.epoch()), suite: group.suite() }
+    }
+
+    /// What the person was asked into with these members, before it was entered.
+    pub(super) fn by_invitation(members: &[Identifier], me: &Person, suite: RoomSuite) -> Self {
+        let people = members.iter().chain([&me.identifier]).map(Identifier::to_string).collect();
+        Self { room: room_order::Left::new(people, 0), suite: suite.number() }
     }
 
     /// Whether this group can be what the room has become.
@@ -90,6 +97,20 @@ impl Core {
         self.rooms.insert(id, Room::new(name, Part::Dropped(dropped)));
         for device in fellows {
             self.say(device, &RoomFrame::Return { room: id.0 });
+        }
+    }
+
+    /// The host is lost before this device is in a room for the first time, to which its person has said yes. It may be let in all the
+    /// same, without hearing of it: then it comes back as whoever was lost.
+    pub(super) fn drop_entry(&mut self, id: RoomId, reason: &str, now: Now) {
+        let entering = self.rooms.get_mut(&id).and_then(|room| match &room.part {
+            Part::Entering { host, .. } => Some((room.name.clone(), host.clone(), room.asked_into.take()?)),
+            _ => None,
+        });
+        self.close_room(id, reason, now);
+        if let Some((name, host, left)) = entering {
+            let (fellows, until) = (vec![host.device], now.instant + RETURN);
+            self.rooms.insert(id, Room::new(name, Part::Dropped(Dropped { fellows, hosts: vec![host], until, left })));
         }
     }
 

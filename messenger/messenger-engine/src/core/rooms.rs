@@ -13,7 +13,7 @@ use super::held::Held;
 use super::inside::Inside;
 use super::letters::Came;
 use super::overtaking::Overtaking;
-use super::returning::Dropped;
+use super::returning::{Dropped, Left};
 use super::room_texts::RoomTexts;
 use super::room_typing::RoomTyping;
 use super::{Core, SessionId};
@@ -42,6 +42,8 @@ pub(super) struct Room {
     pub(super) held: VecDeque<Held>,
     pub(super) texts: RoomTexts,
     pub(super) typing: RoomTyping,
+    /// Into what the person of this device was asked, if she was.
+    pub(super) asked_into: Option<Left>,
 }
 
 /// What this device is in a room.
@@ -82,6 +84,7 @@ impl Room {
             held: VecDeque::new(),
             texts: RoomTexts::default(),
             typing: RoomTyping::default(),
+            asked_into: None,
         }
     }
 
@@ -339,7 +342,9 @@ impl Core {
         let members: Vec<Identifier> =
             members.iter().filter_map(|member| Identifier::from_canonical(member).ok()).collect();
         let from = host.identifier.clone();
-        self.rooms.insert(id, Room::new(name.clone(), Part::Asked { host, suite }));
+        let mut room = Room::new(name.clone(), Part::Asked { host, suite });
+        room.asked_into = Some(Left::by_invitation(&members, &self.me.person, suite));
+        self.rooms.insert(id, room);
         self.emit(Event::RoomInvitation { room: id, name, from, members, suite });
     }
 

@@ -5,6 +5,7 @@ mod appearance;
 mod crossing;
 mod day;
 mod deadlines;
+mod decided;
 mod deeds;
 mod early;
 mod endorsement;
