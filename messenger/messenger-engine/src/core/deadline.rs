@@ -56,7 +56,9 @@ impl Core {
         let candidates = self.candidates.values().map(Candidate::deadline);
         let links = self.links.iter().filter_map(|(id, link)| self.next_of_link(*id, link));
         let rooms = self.rooms.values().filter_map(Self::next_of_room);
-        let others = [self.next_of_mesh(now), self.next_of_renewal(), self.files.next_deadline()].into_iter().flatten();
+        let others =
+            [self.next_of_mesh(now), self.next_of_waiting(now), self.next_of_renewal(), self.files.next_deadline()];
+        let others = others.into_iter().flatten();
         calls.chain(candidates).chain(links).chain(rooms).chain(others).fold(now.instant + LOOK, Instant::min)
     }
 }

@@ -7,6 +7,7 @@ use identity::Identifier;
 
 use super::Core;
 use super::errands::Errand;
+use super::fanout::Fanout;
 use super::inside::Inside;
 use super::rooms::{Part, Room};
 use crate::api::{Purpose, RoomId};
@@ -39,9 +40,9 @@ impl Attempt {
         mine.then_some(self.next)
     }
 
-    /// Whether the first try has only begun.
-    fn is_young(&self, now: Now) -> bool {
-        self.tries <= 1 && self.next + SOON_THERE > now.instant + GRACE
+    /// Until when the first try has only begun.
+    fn young_until(&self) -> Option<Instant> {
+        self.next.checked_sub(GRACE - SOON_THERE).filter(|_| self.tries <= 1)
     }
 }
 
@@ -105,7 +106,18 @@ impl Core {
 
     /// Whether a link to a fellow member is missing since a moment ago, and is mostly there in another one.
     pub(super) fn is_being_linked(&self, device: DeviceKey, now: Now) -> bool {
-        self.session_to(device).is_none() && self.mesh.get(&device).is_some_and(|attempt| attempt.is_young(now))
+        self.session_to(device).is_none() && self.young_until(device).is_some_and(|until| until > now.instant)
+    }
+
+    fn young_until(&self, device: DeviceKey) -> Option<Instant> {
+        self.mesh.get(&device).and_then(Attempt::young_until)
+    }
+
+    /// When the next text that waits for a link which is being made goes by way of others.
+    pub(super) fn next_of_waiting(&self, now: Now) -> Option<Instant> {
+        let texts = self.rooms.values().flat_map(|room| room.fanouts.values());
+        let links = texts.flat_map(Fanout::waiting).filter_map(|device| self.young_until(device));
+        links.filter(|until| *until > now.instant).min()
     }
 
     /// Whether a link was tried, and did not come about before it was time to try again.

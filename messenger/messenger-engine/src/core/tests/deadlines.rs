@@ -120,7 +120,12 @@ fn no_deadline_is_missed() {
     const CAROL: usize = 2;
     const DAVE: usize = 3;
     let (alice_bob, carol_bob) = ((ALICE, BOB), (CAROL, BOB));
-    let histories: [(&str, u64, &[Deed]); 13] = [
+    let histories: [(&str, u64, &[Deed]); 14] = [
+        (
+            "a text of a room waits for a link that is being made",
+            8,
+            &[Deed::Gather(ALICE), Deed::Wait(11), Deed::End((CAROL, DAVE)), Deed::Wait(1), Deed::Speak(CAROL)],
+        ),
         ("a call rings in vain", 36, &[Deed::BeUnheard(BOB), Deed::Send(alice_bob)]),
         (
             "two calls cross",
