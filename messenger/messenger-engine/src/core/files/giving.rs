@@ -92,7 +92,7 @@ impl Core {
     }
 
     fn look_at_file(&mut self, about: &str, transfer: TransferId, to: Identifier, path: String, giving: Giving) {
-        if self.files.transfers.contains_key(&transfer) {
+        if self.files.has_number(transfer) {
             let message = format!("expected a number for a new transfer, found {transfer}, which another one has");
             return self.error(about, message, "leave it out, and one is drawn");
         }

@@ -196,6 +196,11 @@ impl Files {
         self.transfers.contains_key(&TransferId(transfer))
     }
 
+    /// Whether a number is that of a transfer, or of what this device offers to all: whose it is, all in the room know.
+    fn has_number(&self, transfer: TransferId) -> bool {
+        self.transfers.contains_key(&transfer) || self.notices.contains_key(&transfer)
+    }
+
     /// How many there are, and how many offers are on their way.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {

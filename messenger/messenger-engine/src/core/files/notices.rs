@@ -198,7 +198,7 @@ impl Core {
         if self.me.bot && bot {
             return Err("bots do not answer bots");
         }
-        if self.files.transfers.contains_key(&transfer) {
+        if self.files.has_number(transfer) {
             return Err("its number is that of another transfer");
         }
         let out = self.files.transfers.values().filter(|one| one.direction() == Direction::Out);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::files::{outline, states, word};
-use super::hubs::{HUBS, NAMES, large};
+use super::hubs::{HUBS, NAMES, circulars, large};
 use super::rooms::{all_are_together, last_delivery};
 use super::world::{World, address};
 use crate::api::{Command, Event, RoomId, Side, TransferId, TransferState};
@@ -243,6 +243,29 @@ fn who_asks_again_and_again_is_given_it_eight_times() {
     let ask = FileWord::Ask { offer: [9; 16] };
     world.inject_talk("alice", "erin", word(13, TransferId([99; 16]), ask));
     assert!(world.events("erin").is_empty(), "what is not offered");
+}
+
+/// All in the room know the number by which it is offered to them.
+#[test]
+fn no_transfer_has_the_number_of_what_is_offered_to_all() {
+    let (mut world, room) = large();
+    let offer = offers(&mut world, room);
+    world.be_unanswered("alice", "erin");
+    world.forget_events();
+    world.tapped.clear();
+    world.inject_talk("alice", "erin", word(1, offer, FileWord::Ask { offer: offer.0 }));
+    world.inject_talk("alice", "erin", word(2, offer, FileWord::Offer { what: outline("tea") }));
+    assert!(circulars(&world, "erin").is_empty(), "it is not offered anew");
+    assert_eq!((world.events("erin"), world.core_of("erin").files.len()), (Vec::new(), 1));
+    let file = |transfer| Command::FileOffer {
+        to: address("alice"),
+        path: "/tea".into(),
+        transfer: Some(transfer),
+        device: None,
+        media_type: None,
+    };
+    world.command("erin", file(offer));
+    assert!(matches!(&world.events("erin")[..], [Event::Error { about, .. }] if about == "file_offer"));
 }
 
 ///
