@@ -311,11 +311,12 @@ impl Core {
     pub(super) fn tend_files(&mut self, now: Now) {
         self.give_up_asking(now);
         self.halt_who_takes_nothing(now);
-        let due = |one: &Transfer| match &one.role {
-            Role::Taking(Taking { again: Some(again), .. }) if *again <= now.instant => one.session,
-            _ => None,
+        // Its pause is over, whether there is a place for it now or others have taken that.
+        let due = |one: &mut Transfer| match &mut one.role {
+            Role::Taking(taking) => taking.again.take_if(|again| *again <= now.instant).and(one.session),
+            Role::Giving(_) => None,
         };
-        let sessions: Vec<SessionId> = self.files.transfers.values().filter_map(due).collect();
+        let sessions: Vec<SessionId> = self.files.transfers.values_mut().filter_map(due).collect();
         for session in sessions {
             self.run_files(Some(session), now);
         }
