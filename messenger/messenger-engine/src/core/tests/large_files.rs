@@ -186,13 +186,11 @@ fn nothing_is_offered_by_whose_certificate_has_lapsed() {
 }
 
 #[test]
-fn whoever_is_blocked_or_no_member_is_given_nothing() {
+fn whoever_is_blocked_is_shown_and_given_nothing_and_does_not_learn_it() {
     let (mut world, room) = large();
     world.command("carol", Command::Block { who: address("erin") });
-    world.forget_events();
-    world.command("erin", Command::RoomFileOffer { room, path: "/tea".into() });
-    world.pass(Duration::from_secs(1));
-    assert_eq!(last_delivery(&world.events("erin")), (5, vec!["nothing is taken from you here".to_owned()]));
+    // Carol answers as all others do.
+    let offer = offers(&mut world, room);
     assert!(offered(&mut world, "carol", room).is_empty());
     // Who blocks her later loses what she has offered.
     world.command("frank", Command::Block { who: address("erin") });
@@ -204,6 +202,26 @@ fn whoever_is_blocked_or_no_member_is_given_nothing() {
     let (state, _, reason) = end(&world.events("alice"));
     assert_eq!((state, reason.as_deref()), (TransferState::Failed, Some("it is not offered any more")));
 }
+    // And all answer that it is withdrawn, whether they still had it, had asked for it, or were never shown it.
+    world.forget_events();
+    world.command("erin", Command::FileCancel { transfer: offer });
+    world.pass(Duration::from_secs(5));
+    assert_eq!(last_delivery(&world.events("erin")), (OTHERS.len(), vec![]));
+    assert!(world.events("carol").iter().all(|event| !matches!(event, Event::FileState { .. })));
+}
+
+///
+#[test]
+fn whoever_is_a_member_no_more_is_given_nothing() {
+    let (mut world, room) = large();
+    let offer = offers(&mut world, room);
+    world.command("bob", Command::RoomLeave { room });
+    world.pass(Duration::from_secs(2));
+    world.be_unanswered("bob", "erin");
+    world.forget_events();
+    world.inject_talk("bob", "erin", word(1, TransferId([7; 16]), FileWord::Ask { offer: offer.0 }));
+    assert_eq!((world.events("erin"), world.core_of("erin").files.len()), (Vec::new(), 1));
+    assert_eq!(world.wires("bob", "erin"), 1);
 
 #[test]
 fn what_has_changed_since_it_was_offered_is_not_given() {
