@@ -34,6 +34,8 @@ use notices::Notice;
 use pace::Pace;
 use taking::Taking;
 
+#[cfg(test)]
+pub(super) use notices::TOO_MANY;
 pub use task::{FetchEnd, FileTask, LookedAt, ServeEnd};
 
 /// How many transfers of one session run at a time, each way. The others wait: streams are bounded, and a few fill the line.
@@ -42,7 +44,7 @@ const AT_ONCE: usize = 4;
 const MAX_UNANSWERED: usize = 32;
 /// How many of one person's may be taken at a time: others have to find a place, too.
 const MAX_OF_ONE: usize = 64;
-/// How many transfers there may be that one has offered oneself, or taken.
+/// How many transfers there may be that one has offered to somebody, or taken.
 const MAX_OWN: usize = 256;
 
 /// All transfers that are not over.
@@ -207,6 +209,12 @@ impl Files {
         self.transfers.len() + self.offers.len() + self.notices.len()
     }
 
+    /// Whether something of a transfer is on its way.
+    #[cfg(test)]
+    pub(super) fn is_given(&self, transfer: TransferId) -> bool {
+        self.transfers.get(&transfer).is_some_and(|one| one.stream.is_some())
+    }
+
     /// When something is asked for again.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.transfers
@@ -277,10 +285,11 @@ impl Core {
         // also if the last byte came at this moment.
         let keep = matches!(state, TransferState::Stopped | TransferState::Failed | TransferState::Done);
         self.actions.push_back(Action::File(FileTask::Forget { transfer, keep }));
-        self.run_files(one.session, now);
+        // Others may have waited for its place for longer than the same device.
         if one.is_of_notice() {
             self.run_files_of_notices(now);
         }
+        self.run_files(one.session, now);
     }
 
     /// Tells the client how it stands, if that is new.
