@@ -42,13 +42,14 @@ impl Inside {
     }
 
     /// Whether as many are heard who claim before this device as there are hubs beside the host. A claim goes to hubs, and
-    /// these alone would grant it: whoever grants one waits before it claims itself, and many could keep each other waiting.
+    /// these alone would grant it: whoever grants one waits before it claims itself, and many could keep each other waiting. The host,
+    /// whose own ballot is barred, claims to everybody, and nobody who has not lost her does it in her place.
     pub(super) fn leaves_claims_to_others(&self, now: Now) -> bool {
         let (me, host, present) = (self.group.leaf(), self.order.epoch().host.leaf, self.present(now));
         let before = present.range(..me).filter(|leaf| **leaf != host).count();
         // A host whose certificate holds no longer is no hub.
         let hosts = usize::from(self.by_turn().next() == Some(self.group.host().device));
-        self.is_large() && before + hosts >= hubs()
+        self.is_large() && !self.group.is_host() && before + hosts >= hubs()
     }
 
     /// Whether what a device says of whom it hears counts for others: a hub's word does, and where none is heard the word of

@@ -160,6 +160,9 @@ impl Core {
         if let Some(room) = self.rooms.get_mut(&room) {
             room.texts.count(order);
         }
+        if matches!(&plaintext, RoomPlaintext::File { said, .. } if !self.is_news_of_files(room, &sender, said)) {
+            return self.take_untold(came, from, (Some(room), id));
+        }
         self.show_from(came, from, (Some(room), id), |core| match plaintext {
             RoomPlaintext::Text { text, reply, .. } => core.text_heard(room, &sender, (text, reply), order),
             RoomPlaintext::Mark { mark, .. } => core.mark_heard(room, &sender, mark, order),

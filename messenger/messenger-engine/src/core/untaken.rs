@@ -108,6 +108,20 @@ impl Core {
         }
     }
 
+    /// Something of which the client is told nothing: answered as what it has taken.
+    pub(super) fn take_untold(
+        &mut self,
+        came: Came,
+        (device, run): (DeviceKey, [u8; 8]),
+        (room, id): (Option<RoomId>, u64),
+    ) {
+        let key = Key { run, room, id };
+        if !self.seen.knows(device, &key) {
+            self.seen.add(device, key);
+        }
+        self.acknowledge(came);
+    }
+
     /// The client has taken what it was handed out.
     pub fn taken(&mut self, receipts: impl IntoIterator<Item = Receipt>) {
         for receipt in receipts {

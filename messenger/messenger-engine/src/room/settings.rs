@@ -45,8 +45,9 @@ const STANDING_EXTENSION: u16 = 0xff03;
 
 /// The version of rooms that have the three of them (since 2), credentials to the RFC's byte (since 3), members who renew
 /// their keys by commits of their own (since 4), guests who enter by commits of theirs, texts with an order that are answered
-/// and reacted to, and letters that are passed on (all since 5), hubs where they are large (since 6), and circulars that say who is writing (since 7): an invitation names it, so that nobody
-/// enters a room whose rules her program does not know.
+/// and reacted to, and letters that are passed on (all since 5), hubs where they are large (since 6), and circulars that say who
+/// is writing and files that are offered to all (since 7): an invitation names it, so that nobody enters a room whose rules her
+/// program does not know.
 pub const ROOM_VERSION: u16 = 7;
 
 /// Who creates a room is its first leaf, and its first host.

@@ -88,6 +88,10 @@ impl App {
                 if self.hear_of_room_remark(room, id, (delivered.len(), &missing), others) {
                     return Vec::new();
                 }
+                let is_over = delivered.len() + missing.len() >= others;
+                if self.hear_of_offer_to_all(room, id, &missing, is_over) {
+                    return Vec::new();
+                }
                 let conversation = self.conversation_mut(&Entry::Room(room));
                 conversation.progress(id, State::Room { delivered: delivered.len(), missing, others });
                 if let Some(order) = order {

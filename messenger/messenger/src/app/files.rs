@@ -2,10 +2,11 @@
 
 use identity::Identifier;
 use jiff::civil::DateTime;
-use messenger_engine::{Command, Direction, Event, RoomId, Side, TransferId, TransferState};
+use messenger_engine::{Command, Direction, Event, Missing, RoomId, Side, TransferId, TransferState};
 
 use super::conversation::{Conversation, Line};
 use super::{App, Effect, Entry, paths};
+use crate::text::harmless_line;
 
 /// A file or a folder on its way to another device, as it stands in a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub(crate) struct Transfer {
     pub(crate) direction: Direction,
     /// Whether it was offered in a room: then who offers it has to be said.
     pub(crate) in_room: bool,
+    /// Of what one offers to all in a room, under which id it is told how many have the offer.
+    pub(crate) told_as: Option<u64>,
     /// As sent: whoever shows it makes it harmless.
     pub(crate) name: String,
     pub(crate) folder: bool,
@@ -143,6 +146,18 @@ impl App {
     pub(crate) fn transfer(&self, id: TransferId) -> Option<&Transfer> {
         let entry = self.transfers.get(&id)?;
         self.conversation(entry)?.transfers().find(|file| file.id == id)
+    }
+
+    /// How many have what one offers to all in a room. Returns false if the number stands for something else.
+    pub(super) fn hear_of_offer_to_all(&mut self, room: RoomId, id: u64, missing: &[Missing], is_over: bool) -> bool {
+        let conversation = self.conversation(&Entry::Room(room));
+        let file = conversation.and_then(|one| one.transfers().find(|file| file.told_as == Some(id)));
+        let Some(name) = file.map(|file| harmless_line(&file.name)) else { return false };
+        if let Some(Missing { who, reason }) = missing.first().filter(|_| is_over) {
+            let more = if missing.len() > 1 { format!(" and {} more", missing.len() - 1) } else { String::new() };
+            self.wrong(format!("{name} is not offered to {who}{more}: {reason}"));
+        }
+        true
     }
 
     /// Transfers that would end with the program.
@@ -303,14 +318,14 @@ impl App {
                     self.transfers.remove(&transfer);
                 }
             }
-            Event::RoomFileState { room, transfer, name, state, reason, left_out, id: _ } => {
+            Event::RoomFileState { room, transfer, name, state, reason, left_out, id } => {
                 if self.transfer(transfer).is_none() {
                     let (number, me) = (self.number_file(), self.me.identifier.clone());
                     let file = Transfer::new(transfer, number, me, Direction::Out, name);
                     self.put_file(Entry::Room(room), Transfer { in_room: true, ..file }, now);
                 }
                 self.change_file(transfer, |file| {
-                    (file.state, file.reason) = (state, reason);
+                    (file.state, file.reason, file.told_as) = (state, reason, id);
                     file.by = (state == TransferState::Cancelled).then_some(Side::Me);
                     file.left_out = left_out.unwrap_or_default();
                 });
@@ -379,6 +394,7 @@ impl Transfer {
             with,
             direction,
             in_room: false,
+            told_as: None,
             name,
             folder: false,
             files: 1,

@@ -11,7 +11,7 @@ use crate::api::{Event, RoomId, Side, TransferId, TransferState};
 use crate::core::{Action, Core, SessionId};
 use crate::room::{DeviceKey, Person};
 use crate::time::Now;
-use crate::wire::{End, FileWord, Outline, capability};
+use crate::wire::{End, FileWord, Outline, RoomFile, capability};
 
 /// How long who offers it may take until she is linked up with, and has answered.
 const REACH: Duration = Duration::from_secs(30);
@@ -77,6 +77,14 @@ impl Files {
         self.transfers.values().filter_map(|one| one.asking()?.begun.as_ref().map(|(_, until)| *until)).min()
     }
 
+    /// What a device has offered so, if it was not asked for yet.
+    fn unasked(&self, room: RoomId, device: DeviceKey, offer: TransferId) -> Option<TransferId> {
+        let is_meant = |one: &Transfer, asking: &Asking| {
+            one.session.is_none() && (asking.room, asking.device, asking.offer) == (room, device, offer)
+        };
+        self.offered_to_all(is_meant).first().copied()
+    }
+
     /// What was offered to all in rooms, and may no more be had.
     fn offered_to_all(&self, is_over: impl Fn(&Transfer, &Asking) -> bool) -> Vec<TransferId> {
         let over = |one: &&Transfer| one.asking().is_some_and(|asking| is_over(one, asking));
@@ -85,6 +93,15 @@ impl Files {
 }
 
 impl Core {
+    /// Whether the client is told of this: nothing of who is blocked, who learns no more than of whom it is not wanted; and no end of
+    /// what is not offered here, since it was taken, or refused.
+    pub(in crate::core) fn is_news_of_files(&self, room: RoomId, sender: &Person, said: &RoomFile) -> bool {
+        match said {
+            RoomFile::Offer { .. } => !self.is_blocked(&sender.identifier),
+            RoomFile::Withdrawn { offer } => self.files.unasked(room, sender.device, TransferId(*offer)).is_some(),
+        }
+    }
+
     /// A member offers something to all in a room.
     pub(in crate::core) fn offered_to_room(
         &mut self,
@@ -94,9 +111,6 @@ impl Core {
         mut what: Outline,
     ) -> Result<Event, &'static str> {
         let (from, device) = (sender.identifier.clone(), sender.device);
-        if self.is_blocked(&from) {
-            return Err("nothing is taken from you here");
-        }
         let is_same = |_: &Transfer, asking: &Asking| asking.device == device && asking.offer == offer;
         if !self.files.offered_to_all(is_same).is_empty() {
             return Err("its number is that of another offer");
@@ -118,10 +132,7 @@ impl Core {
         sender: &Person,
         offer: TransferId,
     ) -> Result<Event, &'static str> {
-        let is_meant = |one: &Transfer, asking: &Asking| {
-            one.session.is_none() && (asking.room, asking.device, asking.offer) == (room, sender.device, offer)
-        };
-        let found = self.files.offered_to_all(is_meant).first().copied();
+        let found = self.files.unasked(room, sender.device, offer);
         let withdrawn = found.and_then(|transfer| self.drop_offer(transfer, TransferState::Cancelled, None));
         withdrawn.ok_or("no such offer is known here")
     }

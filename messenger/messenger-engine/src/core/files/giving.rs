@@ -5,7 +5,7 @@ use std::time::Instant;
 use identity::Identifier;
 use identity::trust::Fingerprint;
 
-use super::{AT_ONCE, Ending, FileTask, Files, LookedAt, MAX_OWN, Role, ServeEnd};
+use super::{AT_ONCE, Ending, FileTask, Files, LookedAt, MAX_OWN, Role, ServeEnd, Transfer};
 use crate::api::{DeliveryState, Direction, RoomId, TransferId, TransferState};
 use crate::core::saying::Said;
 use crate::core::{Action, Core, SessionId};
@@ -22,7 +22,7 @@ const CHANGED: &str = "it is not what was offered any more";
 #[derive(Default)]
 pub(super) struct Giving {
     /// The one device in a room to which it goes, and the room.
-    fellow: Option<(RoomId, DeviceKey)>,
+    pub(super) fellow: Option<(RoomId, DeviceKey)>,
     /// The offer to all in that room by which that one has asked for it.
     pub(super) of: Option<TransferId>,
     /// The one device of theirs that it is for, if not any.
@@ -92,11 +92,12 @@ impl Core {
     }
 
     fn look_at_file(&mut self, about: &str, transfer: TransferId, to: Identifier, path: String, giving: Giving) {
-        if self.files.transfers.contains_key(&transfer) {
+        if self.files.has_number(transfer) {
             let message = format!("expected a number for a new transfer, found {transfer}, which another one has");
             return self.error(about, message, "leave it out, and one is drawn");
         }
-        if self.files.transfers.values().filter(|one| one.direction() == Direction::Out).count() >= MAX_OWN {
+        let of_own = |one: &&Transfer| one.direction() == Direction::Out && !one.is_of_notice();
+        if self.files.transfers.values().filter(of_own).count() >= MAX_OWN {
             let message = format!("{MAX_OWN} transfers to others are not over yet");
             return self.error(about, message, "wait for some of them, or cancel them");
         }
@@ -250,10 +251,10 @@ impl Core {
             let ending = Ending::new(TransferState::Failed).because(reason).saying(End::Failed, Some(UNREADABLE));
             return self.end_file(transfer, ending, now);
         }
-        self.run_files(session, now);
         if is_of_notice {
             self.run_files_of_notices(now);
         }
+        self.run_files(session, now);
         self.file_changed(transfer);
     }
 }

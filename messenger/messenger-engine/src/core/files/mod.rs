@@ -34,6 +34,8 @@ use notices::Notice;
 use pace::Pace;
 use taking::Taking;
 
+#[cfg(test)]
+pub(super) use notices::TOO_MANY;
 pub use task::{FetchEnd, FileTask, LookedAt, ServeEnd};
 
 /// How many transfers of one session run at a time, each way. The others wait: streams are bounded, and a few fill the line.
@@ -42,7 +44,7 @@ const AT_ONCE: usize = 4;
 const MAX_UNANSWERED: usize = 32;
 /// How many of one person's may be taken at a time: others have to find a place, too.
 const MAX_OF_ONE: usize = 64;
-/// How many transfers there may be that one has offered oneself, or taken.
+/// How many transfers there may be that one has offered to somebody, or taken.
 const MAX_OWN: usize = 256;
 
 /// All transfers that are not over.
@@ -196,10 +198,21 @@ impl Files {
         self.transfers.contains_key(&TransferId(transfer))
     }
 
+    /// Whether a number is that of a transfer, or of what this device offers to all: whose it is, all in the room know.
+    fn has_number(&self, transfer: TransferId) -> bool {
+        self.transfers.contains_key(&transfer) || self.notices.contains_key(&transfer)
+    }
+
     /// How many there are, and how many offers are on their way.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.transfers.len() + self.offers.len() + self.notices.len()
+    }
+
+    /// Whether something of a transfer is on its way.
+    #[cfg(test)]
+    pub(super) fn is_given(&self, transfer: TransferId) -> bool {
+        self.transfers.get(&transfer).is_some_and(|one| one.stream.is_some())
     }
 
     /// When something is asked for again.
@@ -272,10 +285,11 @@ impl Core {
         // also if the last byte came at this moment.
         let keep = matches!(state, TransferState::Stopped | TransferState::Failed | TransferState::Done);
         self.actions.push_back(Action::File(FileTask::Forget { transfer, keep }));
-        self.run_files(one.session, now);
+        // Others may have waited for its place for longer than the same device.
         if one.is_of_notice() {
             self.run_files_of_notices(now);
         }
+        self.run_files(one.session, now);
     }
 
     /// Tells the client how it stands, if that is new.
@@ -306,11 +320,12 @@ impl Core {
     pub(super) fn tend_files(&mut self, now: Now) {
         self.give_up_asking(now);
         self.halt_who_takes_nothing(now);
-        let due = |one: &Transfer| match &one.role {
-            Role::Taking(Taking { again: Some(again), .. }) if *again <= now.instant => one.session,
-            _ => None,
+        // Its pause is over, whether there is a place for it now or others have taken that.
+        let due = |one: &mut Transfer| match &mut one.role {
+            Role::Taking(taking) => taking.again.take_if(|again| *again <= now.instant).and(one.session),
+            Role::Giving(_) => None,
         };
-        let sessions: Vec<SessionId> = self.files.transfers.values().filter_map(due).collect();
+        let sessions: Vec<SessionId> = self.files.transfers.values_mut().filter_map(due).collect();
         for session in sessions {
             self.run_files(Some(session), now);
         }

@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::giving::Giving;
-use super::{FileTask, Files, LookedAt, MAX_OWN, Role, Transfer};
-use crate::api::{Direction, Event, RoomId, TransferId, TransferState};
+use super::{FileTask, Files, LookedAt, Role, Transfer};
+use crate::api::{Event, RoomId, TransferId, TransferState};
 use crate::core::room_talk::SaidInRoom;
 use crate::core::rooms::Room;
 use crate::core::{Action, Core, SessionId};
@@ -26,6 +26,8 @@ use crate::wire::{End, FileWord, Outline, RoomFile};
 const MAX_NOTICES: usize = 32;
 /// How often one device may ask for one of them.
 const MAX_ASKED: u32 = 8;
+/// How many transfers there may be to who has asked, beside those that one offers to somebody.
+const MAX_GIVEN: usize = 256;
 /// How many streams run at a time of what was offered to all, in all sessions together; who comes later waits.
 pub(in crate::core) const AT_ONCE_OF_NOTICES: usize = 16;
 
@@ -35,7 +37,8 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Why nothing is given.
 const NOT_OFFERED: &str = "it is not offered any more";
 const ASKED_OFTEN: &str = "it was asked for from this device before, too often";
-const TOO_MANY: &str = "too many take something there: try again later";
+const NOT_OVER: &str = "it was asked for from this device before, and that is not over";
+pub(in crate::core) const TOO_MANY: &str = "too many take something there: try again later";
 
 /// Something that is offered to all in a room.
 pub(super) struct Notice {
@@ -69,6 +72,11 @@ impl Transfer {
     /// Whether it goes to somebody who has asked for what is offered to all.
     pub(super) fn is_of_notice(&self) -> bool {
         matches!(&self.role, Role::Giving(Giving { of: Some(_), .. }))
+    }
+
+    /// Whether it goes to this device, which has asked for this offer.
+    fn is_given_to(&self, offer: TransferId, device: DeviceKey) -> bool {
+        matches!(&self.role, Role::Giving(Giving { of: Some(of), fellow: Some((_, to)), .. }) if (*of, *to) == (offer, device))
     }
 
     /// When its stream gives up its place, if nothing moves.
@@ -198,11 +206,13 @@ impl Core {
         if self.me.bot && bot {
             return Err("bots do not answer bots");
         }
-        if self.files.transfers.contains_key(&transfer) {
+        if self.files.has_number(transfer) {
             return Err("its number is that of another transfer");
         }
-        let out = self.files.transfers.values().filter(|one| one.direction() == Direction::Out);
-        if out.count() >= MAX_OWN {
+        if self.files.transfers.values().any(|one| one.is_given_to(offer, device)) {
+            return Err(NOT_OVER);
+        }
+        if self.files.transfers.values().filter(|one| one.is_of_notice()).count() >= MAX_GIVEN {
             return Err(TOO_MANY);
         }
         let notice = self.files.notices.get_mut(&offer).ok_or(NOT_OFFERED)?;

@@ -57,7 +57,7 @@ impl Core {
     ) -> Result<Event, &'static str> {
         let link = self.links.get(&session).ok_or("the conversation has ended")?;
         let (from, device) = (link.person.identifier.clone(), Fingerprint(link.person.device.spki_digest()));
-        if self.files.transfers.contains_key(&transfer) {
+        if self.files.has_number(transfer) {
             return Err("its number is that of another transfer");
         }
         if self.me.bot && link.bot {

@@ -13,6 +13,9 @@ use crate::wire::{End, FileWord, Mark, Outline};
 /// Why an end that came too early is none.
 const NOTHING_SENT: &str = "the other device says that it is all there, and nothing was sent yet";
 
+/// Why what is offered to one alone in a large room is not taken: the answer to what was cancelled here meanwhile, above all.
+const NOT_ASKED_FOR: &str = "it was not asked for, or no longer is";
+
 impl Core {
     /// Something was said about a transfer; `refused` says why nothing is taken from its sender, if so.
     pub(in crate::core) fn file_word(
@@ -27,8 +30,9 @@ impl Core {
             if self.files.is_asked_in(transfer, session) {
                 return self.ask_answered((session, number), transfer, &what, now);
             }
-            // What is offered in a room comes from its members alone.
+            // What is offered in a room comes from its members alone; in a large one it is offered to all, and then asked for.
             let refused = match (what.room.is_some(), self.is_offered_in_room(session, &what)) {
+                (true, true) if self.is_offered_to_all(&what) => Some(NOT_ASKED_FOR),
                 (true, true) => None,
                 (true, false) => refused.or(Some("you are not in that room")),
                 (false, _) => refused,
@@ -64,6 +68,11 @@ impl Core {
         let Some(person) = self.links.get(&session).map(|link| &link.person) else { return false };
         what.room.is_some_and(|room| self.is_fellow(RoomId(*room), person.device))
             && !self.is_blocked(&person.identifier)
+    }
+
+    /// Whether it belongs to a room in which files are offered to all.
+    fn is_offered_to_all(&self, what: &Outline) -> bool {
+        what.room.and_then(|room| self.rooms.get(&RoomId(*room))).is_some_and(Room::is_large)
     }
 
     /// Whether this device and that one are members of a room, and the certificate holds with which that one is.

@@ -234,6 +234,23 @@ fn a_few_run_at_a_time_and_the_others_follow_in_their_order() {
     assert_eq!(world.events("alice").iter().filter(|event| done(event)).count(), 10);
 }
 
+/// A clock that nobody can heed would keep the device awake.
+#[test]
+fn who_is_to_be_asked_again_while_others_have_her_place_waits_for_it_and_not_for_the_clock() {
+    let mut world = talking();
+    for number in 0..6 {
+        offer(&mut world, &format!("/tea{number}"), TransferId([number; 16]));
+        accept(&mut world, TransferId([number; 16]));
+    }
+    // Four bring nothing; two others come first, and then two of the four.
+    world.streams_break();
+    assert_eq!(world.running().len(), 2);
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.running().len(), 4);
+    let now = world.now();
+    assert_eq!(world.core_of("bob").files.next_deadline(), None, "at {now:?}");
+}
+
 #[test]
 fn ten_thousand_offers_wait_for_few_answers_and_take_no_memory() {
     let mut world = talking();

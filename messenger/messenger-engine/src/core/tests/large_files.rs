@@ -4,14 +4,15 @@
 use std::time::Duration;
 
 use super::files::{outline, states, word};
-use super::hubs::{HUBS, NAMES, large};
+use super::hubs::{HUBS, NAMES, circulars, large};
 use super::rooms::{all_are_together, last_delivery};
 use super::world::{World, address};
 use crate::api::{Command, Event, RoomId, Side, TransferId, TransferState};
+use crate::core::files::TOO_MANY;
 use crate::core::hubs::rooms_are_large_above;
 use crate::core::lapse::NOT_ACCEPTED;
 use crate::core::{FetchEnd, ServeEnd};
-use crate::wire::{FileWord, Wanted};
+use crate::wire::{End, FileWord, Outline, Wanted};
 
 const BEGINNING: Wanted = Wanted::Files { entry: 0, offset: 0 };
 /// All but erin.
@@ -186,13 +187,11 @@ fn nothing_is_offered_by_whose_certificate_has_lapsed() {
 }
 
 #[test]
-fn whoever_is_blocked_or_no_member_is_given_nothing() {
+fn whoever_is_blocked_is_shown_and_given_nothing_and_does_not_learn_it() {
     let (mut world, room) = large();
     world.command("carol", Command::Block { who: address("erin") });
-    world.forget_events();
-    world.command("erin", Command::RoomFileOffer { room, path: "/tea".into() });
-    world.pass(Duration::from_secs(1));
-    assert_eq!(last_delivery(&world.events("erin")), (5, vec!["nothing is taken from you here".to_owned()]));
+    // Carol answers as all others do.
+    let offer = offers(&mut world, room);
     assert!(offered(&mut world, "carol", room).is_empty());
     // Who blocks her later loses what she has offered.
     world.command("frank", Command::Block { who: address("erin") });
@@ -203,6 +202,26 @@ fn whoever_is_blocked_or_no_member_is_given_nothing() {
     takes(&mut world, "alice", transfer);
     let (state, _, reason) = end(&world.events("alice"));
     assert_eq!((state, reason.as_deref()), (TransferState::Failed, Some("it is not offered any more")));
+    // And all answer that it is withdrawn, whether they still had it, had asked for it, or were never shown it.
+    world.forget_events();
+    world.command("erin", Command::FileCancel { transfer: offer });
+    world.pass(Duration::from_secs(5));
+    assert_eq!(last_delivery(&world.events("erin")), (OTHERS.len(), vec![]));
+    assert!(world.events("carol").iter().all(|event| !matches!(event, Event::FileState { .. })));
+}
+
+///
+#[test]
+fn whoever_is_a_member_no_more_is_given_nothing() {
+    let (mut world, room) = large();
+    let offer = offers(&mut world, room);
+    world.command("bob", Command::RoomLeave { room });
+    world.pass(Duration::from_secs(2));
+    world.be_unanswered("bob", "erin");
+    world.forget_events();
+    world.inject_talk("bob", "erin", word(1, TransferId([7; 16]), FileWord::Ask { offer: offer.0 }));
+    assert_eq!((world.events("erin"), world.core_of("erin").files.len()), (Vec::new(), 1));
+    assert_eq!(world.wires("bob", "erin"), 1);
 }
 
 #[test]
@@ -235,35 +254,82 @@ fn who_asks_again_and_again_is_given_it_eight_times() {
     world.be_unanswered("alice", "erin");
     world.forget_events();
     for number in 1..=12 {
-        let ask = FileWord::Ask { offer: offer.0 };
-        world.inject_talk("alice", "erin", word(number, TransferId([number as u8; 16]), ask));
+        let ask = || FileWord::Ask { offer: offer.0 };
+        world.inject_talk("alice", "erin", word(3 * number - 2, TransferId([number as u8; 16]), ask()));
+        // Not twice at a time.
+        world.inject_talk("alice", "erin", word(3 * number - 1, TransferId([100 + number as u8; 16]), ask()));
+        assert_eq!(states(&world.events("erin")).len(), usize::from(number <= 8), "{number}");
+        let over = FileWord::Over { end: End::Cancelled, reason: None };
+        world.inject_talk("alice", "erin", word(3 * number, TransferId([number as u8; 16]), over));
+        world.forget_events();
     }
-    let given = states(&world.events("erin")).len();
-    assert_eq!(given, 8);
     let ask = FileWord::Ask { offer: [9; 16] };
-    world.inject_talk("alice", "erin", word(13, TransferId([99; 16]), ask));
+    world.inject_talk("alice", "erin", word(37, TransferId([99; 16]), ask));
     assert!(world.events("erin").is_empty(), "what is not offered");
+}
+
+/// All in the room know the number by which it is offered to them.
+#[test]
+fn no_transfer_has_the_number_of_what_is_offered_to_all() {
+    let (mut world, room) = large();
+    let offer = offers(&mut world, room);
+    world.be_unanswered("alice", "erin");
+    world.forget_events();
+    world.tapped.clear();
+    world.inject_talk("alice", "erin", word(1, offer, FileWord::Ask { offer: offer.0 }));
+    world.inject_talk("alice", "erin", word(2, offer, FileWord::Offer { what: outline("tea") }));
+    assert!(circulars(&world, "erin").is_empty(), "it is not offered anew");
+    assert_eq!((world.events("erin"), world.core_of("erin").files.len()), (Vec::new(), 1));
+    let file = |transfer| Command::FileOffer {
+        to: address("alice"),
+        path: "/tea".into(),
+        transfer: Some(transfer),
+        device: None,
+        media_type: None,
+    };
+    world.command("erin", file(offer));
+    assert!(matches!(&world.events("erin")[..], [Event::Error { about, .. }] if about == "file_offer"));
+}
+
+/// He cancels what was offered to him at that moment.
+#[test]
+fn what_was_cancelled_meanwhile_is_not_offered_anew() {
+    let (mut world, room) = large();
+    offers(&mut world, room);
+    let told = offered(&mut world, "bob", room)[0];
+    world.command("bob", Command::FileRefuse { transfer: told, reason: None });
+    world.forget_events();
+    let what = Outline { room: Some(room.0.into()), ..outline("tea") };
+    world.be_unanswered("erin", "bob");
+    world.inject_talk("erin", "bob", word(2, TransferId([7; 16]), FileWord::Offer { what }));
+    assert!(offered(&mut world, "bob", room).is_empty());
+    assert_eq!((world.core_of("bob").files.len(), world.wires("bob", "erin")), (0, 1));
 }
 
 ///
 #[test]
-fn who_asks_while_256_are_not_over_is_refused() {
-    let (mut world, room) = large();
-    let offers: Vec<TransferId> = (0..32).map(|_| offers(&mut world, room)).collect();
-    HUBS.iter().for_each(|hub| world.be_unanswered(hub, "erin"));
+fn who_asks_while_256_who_have_asked_are_not_done_is_refused() {
+    let (mut world, room, names) = of_many(10);
     world.forget_events();
-    let asks = |world: &mut World, hub: &str, numbers: std::ops::RangeInclusive<u64>| {
-        for number in numbers {
-            let (offer, mut transfer) = (offers[number as usize % 32], [0xa0; 16]);
-            transfer[..8].copy_from_slice(&number.to_be_bytes());
-            transfer[8..8 + hub.len()].copy_from_slice(hub.as_bytes());
-            let ask = FileWord::Ask { offer: offer.0 };
-            world.inject_talk(hub, "erin", word(number, TransferId(transfer), ask));
-        }
-        states(&world.events("erin")).len()
-    };
-    assert_eq!(asks(&mut world, "alice", 1..=250), 250);
-    assert_eq!(asks(&mut world, "bob", 1..=12), 6);
+    (0..32).for_each(|_| world.command("erin", Command::RoomFileOffer { room, path: "/tea".into() }));
+    world.pass(Duration::from_secs(1));
+    for name in &names[..8] {
+        let told = offered(&mut world, name, room);
+        assert_eq!(told.len(), 32);
+        told.into_iter().for_each(|transfer| takes(&mut world, name, transfer));
+        world.pass(Duration::from_secs(4));
+    }
+    let is_offered = |event: &Event| matches!(event, Event::FileState { state: TransferState::Offered, .. });
+    assert_eq!(world.events("erin").iter().filter(|event| is_offered(event)).count(), 256);
+    let transfer = offered(&mut world, &names[8], room)[0];
+    takes(&mut world, &names[8], transfer);
+    world.pass(Duration::from_secs(4));
+    let (state, _, reason) = end(&world.events(&names[8]));
+    assert_eq!((state, reason.as_deref()), (TransferState::Failed, Some(TOO_MANY)));
+    // What she offers to somebody herself has places of its own.
+    let (to, path) = (address(&names[0]), "/tea".to_owned());
+    world.command("erin", Command::FileOffer { to, path, transfer: None, device: None, media_type: None });
+    assert!(world.events("erin").iter().any(is_offered));
 }
 
 #[test]
@@ -282,12 +348,11 @@ fn nobody_offers_more_than_32_at_a_time() {
     );
 }
 
-///
-#[test]
-fn sixteen_streams_run_at_a_time_and_the_others_wait_their_turn() {
+/// A large room of erin and so many others, of whom the first two are its hubs.
+fn of_many(others: usize) -> (World, RoomId, Vec<String>) {
     rooms_are_large_above(3, 2);
-    let names: Vec<String> = (0..21).map(|number| format!("p{number}")).chain(["erin".to_owned()]).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let all: Vec<String> = (0..others).map(|number| format!("p{number}")).chain(["erin".to_owned()]).collect();
+    let names: Vec<&str> = all.iter().map(String::as_str).collect();
     let mut world = World::of(&names[..1]);
     for name in &names[1..] {
         world.add(name, vec![address(names[0]).parse().unwrap()]);
@@ -296,6 +361,37 @@ fn sixteen_streams_run_at_a_time_and_the_others_wait_their_turn() {
     }
     let room = world.room(&names);
     world.pass(Duration::from_secs(10));
+    (world, room, all)
+}
+
+///
+#[test]
+fn who_asks_for_more_waits_for_who_has_asked_before_her() {
+    let (mut world, room, names) = of_many(18);
+    world.forget_events();
+    world.command("erin", Command::RoomFileOffer { room, path: "/tea".into() });
+    world.pass(Duration::from_secs(1));
+    let told: Vec<TransferId> = names[..18].iter().map(|name| offered(&mut world, name, room)[0]).collect();
+    names.iter().zip(&told).for_each(|(name, transfer)| takes(&mut world, name, *transfer));
+    world.pass(Duration::from_secs(5));
+    let waiting = |world: &World| -> Vec<usize> {
+        (0..18).filter(|at| !world.core_of("erin").files.is_given(told[*at])).collect()
+    };
+    let before = waiting(&world);
+    assert_eq!((world.running().len(), before.len()), (16, 2));
+    // One of the others asks for the rest of it while it runs, as a taker may.
+    let greedy = (0..18).find(|at| !before.contains(at)).unwrap();
+    world.be_unanswered(&names[greedy], "erin");
+    let pull = FileWord::Pull { request: 9, wanted: BEGINNING };
+    world.inject_talk(&names[greedy], "erin", word(3, told[greedy], pull));
+    let after = waiting(&world);
+    assert!(after.len() == 2 && after.contains(&greedy), "{before:?}, then {after:?}");
+}
+
+///
+#[test]
+fn sixteen_streams_run_at_a_time_and_the_others_wait_their_turn() {
+    let (mut world, room, names) = of_many(21);
     world.forget_events();
     world.command("erin", Command::RoomFileOffer { room, path: "/tea".into() });
     world.pass(Duration::from_secs(1));

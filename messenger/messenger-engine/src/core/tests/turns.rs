@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::rooms::{device, frames};
 use super::world::{World, address};
-use crate::api::{Command, RoomId};
+use crate::api::{Command, Role, RoomId};
 use crate::core::hubs::rooms_are_large_above;
 use crate::wire::RoomFrame;
 
@@ -77,4 +77,18 @@ fn who_stands_in_for_hubs_who_are_lost_claims() {
         }
         assert!(!NAMES[..hubs].iter().any(|lost| address(lost) == heir), "{heir}");
     }
+}
+
+/// The host has the last leaf, and what she offers is barred by a promise: nobody who has not lost her claims in her place.
+#[test]
+fn the_host_leaves_it_to_nobody_whatever_leaf_is_hers() {
+    let (mut world, room) = large(2);
+    world.command("alice", Command::RoomRole { room, who: address("lea"), role: Role::Owner });
+    world.pass(Duration::from_secs(5));
+    world.command("lea", Command::RoomRemove { room, who: address("alice") });
+    world.pass(Duration::from_secs(10));
+    assert_eq!(host(&world, "kim", room), address("lea"));
+    let now = world.now();
+    let mut leaves = |name: &str| world.core(name).inside(room).unwrap().leaves_claims_to_others(now);
+    assert_eq!(["bob", "carol", "kim", "lea"].map(&mut leaves), [false, true, true, false]);
 }

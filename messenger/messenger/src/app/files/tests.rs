@@ -112,9 +112,15 @@ fn what_is_offered_to_all_in_a_large_room_stands_there_and_is_withdrawn() {
     assert!(file.is_to_all() && file.number == 1 && !file.allows(Deed::Take), "{file:?}");
     assert_eq!(app.conversation(&Entry::Room(ROOM)).unwrap().transfers().count(), 1);
     // How far it gets at others is told by its id, as of a text.
-    let told =
-        Event::RoomMessageState { room: ROOM, id: 9, delivered: vec![who("bob")], missing: Vec::new(), order: None };
-    app.hear(told, now());
+    let told = |id| {
+        let missing = vec![Missing { who: who("bob"), reason: "the certificate has ended".into() }];
+        Event::RoomMessageState { room: ROOM, id, delivered: Vec::new(), missing, order: None }
+    };
+    app.hear(told(8), now());
+    assert!(app.notice.is_none(), "{:?}", app.notice);
+    app.hear(told(9), now());
+    let expected = "tea is not offered to bob@example.org: the certificate has ended";
+    assert!(matches!(&app.notice, Some(Notice::Wrong(words)) if words == expected), "{:?}", app.notice);
     assert_eq!(app.act(Action::Quit, now()).last(), Some(&Effect::Quit), "nothing of it is on its way");
     assert_eq!(typed(&mut app, "/cancel"), [Effect::Engine(Command::FileCancel { transfer: ID })]);
     app.hear(state(TransferState::Cancelled), now());
