@@ -80,7 +80,9 @@ fn state(file: &Transfer, theme: Theme) -> (String, Style) {
     let words = state_words(file);
     match file.state {
         TransferState::Offered if file.direction == Direction::In => {
-            (format!("F6 takes it into {}, F7 refuses it", harmless_line(&file.shown)), theme.open())
+            let reason = file.reason.iter().map(|reason| format!("{}: ", harmless_line(reason)));
+            let reason: String = reason.collect();
+            (format!("{reason}F6 takes it into {}, F7 refuses it", harmless_line(&file.shown)), theme.open())
         }
         TransferState::Offered | TransferState::Waiting => (format!("… {words}"), theme.quiet()),
         TransferState::Running => (words, theme.quiet()),

@@ -225,14 +225,34 @@ impl Core {
         self.actions.push_back(Action::File(FileTask::Begin { transfer, into, what, from }));
     }
 
-    /// Whoever was not reached in time, or has not answered, is waited for no longer.
+    /// Whoever was not reached in time is waited for no longer: what she offers may be taken again. Who has not answered gives
+    /// nothing.
     pub(super) fn give_up_asking(&mut self, now: Now) {
         let is_late =
             |_: &Transfer, asking: &Asking| asking.begun.as_ref().is_some_and(|(_, until)| *until <= now.instant);
         for transfer in self.files.offered_to_all(is_late) {
-            let asked = self.files.transfers.get(&transfer).is_some_and(|one| one.session.is_some());
-            let ending = Ending::new(TransferState::Failed).because(if asked { NO_ANSWER } else { NOT_REACHED });
+            if self.files.transfers.get(&transfer).is_some_and(|one| one.session.is_none()) {
+                self.offer_stands(transfer);
+                continue;
+            }
+            let ending = Ending::new(TransferState::Failed).because(NO_ANSWER);
             self.end_file(transfer, ending.saying(End::Failed, Some(NO_ANSWER)), now);
         }
+    }
+
+    /// Its person may take it, as before she did.
+    fn offer_stands(&mut self, transfer: TransferId) {
+        let Some(one) = self.files.transfers.get_mut(&transfer) else { return };
+        let Role::Taking(taking) = &mut one.role else { return };
+        taking.accepted = false;
+        if let Some(asking) = &mut taking.asking {
+            asking.begun = None;
+        }
+        one.told = Some((TransferState::Offered, None));
+        let mut event = one.event(transfer, TransferState::Offered);
+        if let Event::FileState { reason, .. } = &mut event {
+            *reason = Some(NOT_REACHED.to_owned());
+        }
+        self.emit(event);
     }
 }

@@ -94,6 +94,11 @@ impl World {
         self.end(a, b);
     }
 
+    /// A connection can come about again between two who were parted.
+    pub(in crate::core::tests) fn join(&mut self, a: &str, b: &str) {
+        self.apart.retain(|pair| !pair.iter().all(|name| name == a || name == b));
+    }
+
     pub(super) fn are_apart(&self, a: &str, b: &str) -> bool {
         self.apart.iter().any(|pair| pair.iter().all(|name| name == a || name == b))
     }
