@@ -19,7 +19,7 @@ use crate::files;
 use crate::shards::LabelKey;
 
 /// Connections at a time: an authority has one.
-const CONNECTIONS: usize = 32;
+const CONNECTIONS: u8 = 32;
 /// How long the rest of a request may take once its first byte is there.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -68,11 +68,11 @@ pub fn bind(socket: &Path, for_group: bool) -> io::Result<UnixListener> {
 pub async fn serve(listener: UnixListener, key: LabelKey, origin: &str, stop: CancellationToken) -> io::Result<Ended> {
     let signer =
         Arc::new(Signer { key, origin: origin.to_owned(), stop: stop.clone(), destroyed: CancellationToken::new() });
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
+    let places = Arc::new(Semaphore::new(CONNECTIONS.into()));
+    let ended = loop {
         let connected = tokio::select! {
-            () = stop.cancelled() => return Ok(Ended::Stopped),
-            () = signer.destroyed.cancelled() => return Ok(Ended::Destroyed),
+            () = stop.cancelled() => break Ended::Stopped,
+            () = signer.destroyed.cancelled() => break Ended::Destroyed,
             connected = listener.accept() => connected,
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
@@ -84,7 +84,11 @@ pub async fn serve(listener: UnixListener, key: LabelKey, origin: &str, stop: Ca
                 tracing::debug!(%error, "a connection has ended");
             }
         });
-    }
+    };
+    // Nobody is answered after its end: all places are free then.
+    drop(listener);
+    let _ = places.acquire_many(CONNECTIONS.into()).await;
+    Ok(ended)
 }
 
 impl Signer {
@@ -92,7 +96,10 @@ impl Signer {
         loop {
             let mut first = [0];
             tokio::select! {
+                // Whatever has come meanwhile.
+                biased;
                 () = self.stop.cancelled() => return Ok(()),
+                () = self.destroyed.cancelled() => return Ok(()),
                 read = stream.read(&mut first) => if read? == 0 { return Ok(()) },
             }
             let request = timeout(PATIENCE, rest(&mut stream, first[0])).await.map_err(io::Error::from)??;
