@@ -85,3 +85,18 @@ fn no_name_draws_over_its_neighbours_at_any_width() {
         }
     }
 }
+
+/// What could not be had may be taken again (R-57 of docs/spec/rooms.md): why, and how.
+#[test]
+fn what_is_offered_still_is_shown_with_why_it_did_not_come() {
+    let mut app = files((80, 40));
+    let (with, name) = (who("bob"), "table.jpg".to_owned());
+    let (transfer, state, reason) =
+        (TransferId([6; 16]), TransferState::Offered, Some("\u{202e}not reached\x1b".into()));
+    let (direction, by, path, left_out) = (Direction::In, None, None, None);
+    app.hear(Event::FileState { transfer, with, direction, name, state, by, reason, path, left_out }, at(10, 42));
+    let (text, _) = screen(&app);
+    let last = text.rsplit("table.jpg").next().unwrap();
+    assert!(last.contains("not reached") && last.contains("F6 takes it"), "{text}");
+    assert!(!text.contains(['\x1b', '\u{202e}']), "{text}");
+}
