@@ -16,6 +16,9 @@ use crate::wire::{End, FileWord, Mark, Outline, Wanted};
 /// What the other side is told of what failed here: paths and disks are nobody's business.
 pub(super) const UNREADABLE: &str = "it cannot be read there any more";
 
+/// Why something is not offered.
+pub(super) const UNBOUNDED: &str = "it has more files or bytes, or a longer name, than can be offered";
+
 /// Why what all were told of is not given.
 const CHANGED: &str = "it is not what was offered any more";
 
@@ -132,8 +135,7 @@ impl Core {
             return self.end_file(transfer, ending.saying(End::Failed, Some(CHANGED)), now);
         }
         if !what.is_bounded() {
-            let reason = "it has more files or bytes, or a longer name, than can be offered";
-            return self.end_file(transfer, Ending::new(TransferState::Failed).because(reason), now);
+            return self.end_file(transfer, Ending::new(TransferState::Failed).because(UNBOUNDED), now);
         }
         giving.left_out = left_out;
         one.what = what.clone();

@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::giving::Giving;
+use super::giving::{Giving, UNBOUNDED};
 use super::{FileTask, Files, LookedAt, Role, Transfer};
 use crate::api::{Event, RoomId, TransferId, TransferState};
 use crate::core::room_talk::SaidInRoom;
@@ -137,8 +137,7 @@ impl Core {
 
     /// It was looked at: all are told of it.
     pub(super) fn notice_looked_at(&mut self, transfer: TransferId, found: Result<LookedAt, String>, now: Now) {
-        let bounded = "it has more files or bytes, or a longer name, than can be offered";
-        let found = found.and_then(|found| if found.what.is_bounded() { Ok(found) } else { Err(bounded.to_owned()) });
+        let found = found.and_then(|found| if found.what.is_bounded() { Ok(found) } else { Err(UNBOUNDED.to_owned()) });
         let Some(notice) = self.files.notices.get_mut(&transfer) else { return };
         let LookedAt { what, left_out } = match found {
             Ok(found) => found,

@@ -21,13 +21,18 @@ pub(super) fn large() -> (World, RoomId) {
 
 pub(super) fn large_with(hubs: usize) -> (World, RoomId) {
     rooms_are_large_above(3, hubs);
-    let mut world = World::of(&["alice"]);
-    for name in &NAMES[1..] {
-        world.add(name, vec![address("alice").parse().unwrap()]);
-        world.command("alice", Command::AddContact { who: address(name) });
+    gathered(&NAMES)
+}
+
+/// A room that the first of these has made and let all others into. Nobody knows anybody but her.
+pub(super) fn gathered(names: &[&str]) -> (World, RoomId) {
+    let mut world = World::of(&names[..1]);
+    for name in &names[1..] {
+        world.add(name, vec![address(names[0]).parse().unwrap()]);
+        world.command(names[0], Command::AddContact { who: address(name) });
         world.go_online(name);
     }
-    let room = world.room(&NAMES);
+    let room = world.room(names);
     world.pass(Duration::from_secs(10));
     (world, room)
 }
@@ -427,14 +432,7 @@ fn a_room_that_grows_and_shrinks_changes_its_ways() {
 fn forty_devices_talk_by_way_of_four() {
     let names: Vec<String> = (0..40).map(|number| format!("p{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut world = World::of(&names[..1]);
-    for name in &names[1..] {
-        world.add(name, vec![address(names[0]).parse().unwrap()]);
-        world.command(names[0], Command::AddContact { who: address(name) });
-        world.go_online(name);
-    }
-    let room = world.room(&names);
-    world.pass(Duration::from_secs(10));
+    let (mut world, room) = gathered(&names);
     all_are_together(&world, room, &names);
     world.forget_events();
     world.tapped.clear();

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::files::{outline, states, word};
-use super::hubs::{HUBS, NAMES, circulars, large};
+use super::hubs::{HUBS, NAMES, circulars, gathered, large};
 use super::rooms::{all_are_together, last_delivery};
 use super::world::{World, address};
 use crate::api::{Command, Event, RoomId, Side, TransferId, TransferState};
@@ -363,14 +363,7 @@ fn of_many(others: usize) -> (World, RoomId, Vec<String>) {
     rooms_are_large_above(3, 2);
     let all: Vec<String> = (0..others).map(|number| format!("p{number}")).chain(["erin".to_owned()]).collect();
     let names: Vec<&str> = all.iter().map(String::as_str).collect();
-    let mut world = World::of(&names[..1]);
-    for name in &names[1..] {
-        world.add(name, vec![address(names[0]).parse().unwrap()]);
-        world.command(names[0], Command::AddContact { who: address(name) });
-        world.go_online(name);
-    }
-    let room = world.room(&names);
-    world.pass(Duration::from_secs(10));
+    let (world, room) = gathered(&names);
     (world, room, all)
 }
 

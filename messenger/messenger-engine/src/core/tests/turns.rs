@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::hubs::gathered;
 use super::rooms::{device, frames};
 use super::world::{World, address};
 use crate::api::{Command, Role, RoomId};
@@ -14,15 +15,7 @@ const NAMES: [&str; 12] =
 /// A room of all, large above three, with so many hubs.
 fn large(hubs: usize) -> (World, RoomId) {
     rooms_are_large_above(3, hubs);
-    let mut world = World::of(&["alice"]);
-    for name in &NAMES[1..] {
-        world.add(name, vec![address("alice").parse().unwrap()]);
-        world.command("alice", Command::AddContact { who: address(name) });
-        world.go_online(name);
-    }
-    let room = world.room(&NAMES);
-    world.pass(Duration::from_secs(10));
-    (world, room)
+    gathered(&NAMES)
 }
 
 /// They learn that the host's certificate was revoked.
