@@ -3,8 +3,8 @@
 //! Both sides put the same number of frames of the same length on one stream, and have as many without an answer at a time as
 //! the protocol lets be. Both answer on a stream of their own, in one frame for all that came together, as long as the engine's
 //! acknowledgement is. The bare side finds its frames by their lengths, makes, reads and checks nothing of what is in them, shows
-//! nobody a text, keeps none to be sent again: that is what the row compares. How much of the difference no engine could save
-//! is told beside it ([`floor`]).
+//! nobody a text, keeps none to be sent again: that is what the row compares. What making, reading and telling them takes is
+//! told beside it ([`floor`]).
 
 mod floor;
 

@@ -90,7 +90,7 @@ fn bare(town: &Town, suite: RoomSuite, entries: usize) -> f64 {
 }
 
 /// Microseconds from somebody's word until another member is shown it, beside the same with one person alone, at the same
-/// devices. All of them share this machine's processors, and each opens the text for itself: what that takes at the least is
+/// devices. All of them share this machine's processors, and each opens the text for itself: what MLS and QUIC alone take for it is
 /// told beside it ([`super::floor`]).
 pub(crate) fn message(runtime: &Runtime, scale: Scale) -> Pair {
     let town = match runtime.block_on(talkers(runtime.handle())) {

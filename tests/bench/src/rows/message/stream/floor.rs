@@ -1,7 +1,7 @@
 //! What is left of a messenger's engine when all is taken away that makes it one: commands come over a channel, frames are made
 //! by the engine's codec and go out together, the other end reads them, hands each text over to a client in an event, and
 //! answers; the answers are read, and told as events. Nothing is looked up, numbered for good, kept to be sent again, checked or
-//! waited for. No engine with this protocol, these commands and these events is quicker.
+//! waited for.
 
 use messenger_engine::{
     Command, DeliveryState, Event,
